@@ -1,0 +1,64 @@
+"""Entry point. Verbs are a table; the module of a verb is imported only when it is called, so `heedful --help` is quick."""
+
+import importlib
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+VERBS = {
+    "demo": "The whole loop on the bundled samples: import, train, prove, serve, ask.",
+    "init": "Make a workspace.",
+    "doctor": "Check this machine and the workspace; name the fix of what is missing.",
+    "import": "Read files of conversations into the store.",
+    "dataset": "Build, list and show dataset versions.",
+    "plan": "Show the training plan: every value with its reason.",
+    "train": "Train an adapter on the newest dataset.",
+    "evaluate": "Prove a model on held-out prompts and write a report.",
+    "models": "List model versions and aliases.",
+    "promote": "Make a proven model the champion.",
+    "rollback": "Serve the former champion again.",
+    "chat": "Talk with a model in the terminal.",
+    "serve": "Serve the champion to every OpenAI client.",
+    "run": "Import, build, train, evaluate and promote in one go.",
+}
+MODULES = {"import": "import_", "dataset": "dataset"}  # a keyword cannot name a module
+
+
+class LazyVerbs(TyperGroup):
+    """Lists verbs from the table; loads a verb's module only to run it or to show its own help."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return TyperCommand(cmd_name, help=VERBS[cmd_name]) if cmd_name in VERBS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in VERBS:
+            module = importlib.import_module(f"heedful.cli.{MODULES.get(name, name)}")
+            command = get_command(module.app)
+            command.name = name
+        return name, command, rest
+
+
+app = typer.Typer(cls=LazyVerbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def root() -> None:
+    """Heedful: fine-tune without a GPU, prove before you promote, forget when asked."""
+
+
+def run() -> None:
+    """Console script. Ctrl-C ends quietly with 130; a closed pipe ends quietly too."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,220 @@
+"""Configuration: heedful.yaml < HEEDFUL_* environment < command-line flags, in; frozen, typed settings, out.
+
+Nested keys are written `training.epochs` in messages, `training: {epochs: 3}` in YAML and `HEEDFUL_TRAINING__EPOCHS=3` in the
+environment. An unknown key is refused and the nearest known one is named; nothing is ever ignored.
+"""
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from heedful.errors import ConfigError
+
+CONFIG_FILE = "heedful.yaml"
+ENV_PREFIX = "HEEDFUL_"
+ENV_DELIMITER = "__"
+SYSTEM_PROMPT = (
+    "You are a warm, supportive companion. Listen first, name what you heard, then offer one concrete step. "
+    "You are not a therapist and you do not diagnose or prescribe. "
+    "In an emergency you ask the person to call local emergency services."
+)
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatasetSettings(Section):
+    """How conversations become a dataset version."""
+
+    min_characters: int = Field(2, ge=1, description="an answer shorter than this is dropped")
+    max_characters: int = Field(8_000, ge=1, description="a conversation longer than this is dropped")
+    split: tuple[float, float, float] = Field((0.8, 0.1, 0.1), description="shares of train, validation and test; they add up to 1")
+    max_samples: int | None = Field(None, ge=10, description="at most so many conversations, drawn by seed; none means all")
+    seed: int = Field(7, ge=0, description="decides the split and the sample")
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> "DatasetSettings":
+        if abs(sum(self.split) - 1) > 1e-6 or min(self.split) <= 0:
+            raise ValueError(f"split {list(self.split)} must be three positive shares that add up to 1")
+        return self
+
+
+class TrainingSettings(Section):
+    """Overrides of the plan. None means: the plan decides from the data and the machine, and says why."""
+
+    epochs: float | None = Field(None, gt=0, description="passes over the training data")
+    rank: int | None = Field(None, ge=1, description="LoRA rank r")
+    alpha: float | None = Field(None, gt=0, description="LoRA alpha; the update is scaled by alpha / r")
+    dropout: float | None = Field(None, ge=0, lt=1, description="LoRA dropout probability")
+    learning_rate: float | None = Field(None, gt=0, description="peak learning rate of AdamW")
+    weight_decay: float | None = Field(None, ge=0, description="AdamW weight decay")
+    batch_size: int | None = Field(None, ge=1, description="conversations an optimiser step (the effective batch)")
+    max_length: int | None = Field(None, ge=16, description="tokens a conversation; longer ones lose their oldest turns")
+    patience: int | None = Field(None, ge=1, description="evaluations without improvement before training stops")
+    seed: int = Field(7, ge=0, description="initial adapter weights and order of the data")
+
+
+class GenerationSettings(Section):
+    """Defaults of one companion reply."""
+
+    max_new_tokens: int = Field(150, ge=1, le=8_192, description="tokens a reply at most")
+    temperature: float = Field(0.7, ge=0, le=2, description="0 is greedy")
+    top_p: float = Field(0.9, gt=0, le=1, description="nucleus of the distribution that is sampled from")
+    repetition_penalty: float = Field(1.2, ge=1, le=2, description="applies to the reply, not to the prompt")
+    no_repeat_ngram: int = Field(3, ge=0, description="no n-gram of this size twice in a reply; 0 switches it off")
+
+
+class GateSettings(Section):
+    """Thresholds of the blocking checks. A check that fails refuses the promotion."""
+
+    max_leaked_tag_rate: float = Field(0.0, ge=0, le=1, description="share of replies with a chat tag before cleaning")
+    max_loop_rate: float = Field(0.05, ge=0, le=1, description="share of replies that loop")
+    min_stop_rate: float = Field(0.95, ge=0, le=1, description="share of replies that end by themselves")
+    max_broken_url_rate: float = Field(0.0, ge=0, le=1, description="share of replies with a cut or malformed URL")
+    min_nll_gain: float = Field(0.0, description="base NLL minus tuned NLL on the test split, nats a token, must be above this")
+    prompts: int = Field(40, ge=1, description="held-out prompts that are answered")
+
+
+class ServerSettings(Section):
+    """Where `heedful serve` listens."""
+
+    host: str = Field("127.0.0.1", description="address to bind")
+    port: int = Field(8017, ge=0, le=65_535, description="0 lets the system choose")
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured. Declared once; help, errors and docs are made from these fields."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter=ENV_DELIMITER,
+        nested_model_default_partial_update=True,
+    )
+
+    base: str = Field(
+        "tiny", min_length=1, description="`tiny` (bundled), a local directory, or a hub id such as Qwen/Qwen2.5-0.5B-Instruct"
+    )
+    system_prompt: str = Field(SYSTEM_PROMPT, description="used in training and in service alike")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where to compute")
+    dataset: DatasetSettings = DatasetSettings()
+    training: TrainingSettings = TrainingSettings()
+    generation: GenerationSettings = GenerationSettings()
+    gate: GateSettings = GateSettings()
+    server: ServerSettings = ServerSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load_settings` merged: it reads the other layers itself, so that it can name the layer of a wrong value."""
+        return (init_settings,)
+
+
+def load_settings(config_file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
+    """Merge the three layers.
+
+    `flags` is nested like the YAML file; values that are None are flags not given. Raises ConfigError for an unreadable file,
+    an unknown key (with the nearest known one) or a value out of range (with what is allowed).
+    """
+    layers = (
+        (str(config_file or CONFIG_FILE), read_yaml(config_file)),
+        ("environment", read_environment()),
+        ("command line", drop_none(flags or {})),
+    )
+    merged: dict[str, Any] = {}
+    for origin, layer in layers:
+        check_keys(layer, origin)
+        merged = merge(merged, layer)
+    try:
+        return Settings(**merged)
+    except ValidationError as error:
+        raise ConfigError(describe(error, layers), f"edit {config_file or CONFIG_FILE}, or run: heedful doctor") from None
+
+
+def read_yaml(config_file: Path | None) -> dict[str, Any]:
+    if config_file is None or not config_file.exists():
+        return {}
+    try:
+        loaded = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{config_file} is not valid YAML: {error}", f"mend {config_file}") from None
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise ConfigError(f"{config_file} holds a {type(loaded).__name__}; it must hold keys and values", f"mend {config_file}")
+    return loaded
+
+
+def read_environment() -> dict[str, Any]:
+    """HEEDFUL_* variables as a nested dictionary; unknown ones are refused like unknown keys of the file."""
+    for name in os.environ:
+        if name.startswith(ENV_PREFIX):
+            check_path(name[len(ENV_PREFIX) :].lower().split(ENV_DELIMITER), f"environment variable {name}")
+    return dict(EnvSettingsSource(Settings)())
+
+
+def drop_none(layer: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: drop_none(value) if isinstance(value, Mapping) else value for key, value in layer.items() if value is not None}
+    return {key: value for key, value in kept.items() if value != {}}
+
+
+def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def known_keys() -> Iterator[str]:
+    for name, field in Settings.model_fields.items():
+        yield name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield from (f"{name}.{inner}" for inner in field.annotation.model_fields)
+
+
+def check_keys(layer: Mapping[str, Any], origin: str, path: tuple[str, ...] = ()) -> None:
+    for key, value in layer.items():
+        check_path([*path, str(key)], origin)
+        if isinstance(value, Mapping):
+            check_keys(value, origin, (*path, str(key)))
+
+
+def check_path(path: list[str], origin: str) -> None:
+    dotted, known = ".".join(path), list(known_keys())
+    if dotted in known:
+        return
+    near = difflib.get_close_matches(dotted, known, n=1, cutoff=0.0)
+    raise ConfigError(
+        f"{origin}: unknown key {dotted!r}; the nearest known key is {near[0]!r}", "heedful doctor --config lists every key"
+    )
+
+
+def describe(error: ValidationError, layers: tuple[tuple[str, Mapping[str, Any]], ...]) -> str:
+    """One line for the first wrong value: where it was set, its key, what was received and what is allowed."""
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"] if not str(part).isdigit()]
+    origin = next((name for name, layer in reversed(layers) if holds(layer, path)), layers[0][0])
+    return f"{origin}: {'.'.join(path)} = {first['input']!r}: {first['msg']}"
+
+
+def holds(layer: Mapping[str, Any], path: list[str]) -> bool:
+    for part in path:
+        if not isinstance(layer, Mapping) or part not in layer:
+            return False
+        layer = layer[part]
+    return True

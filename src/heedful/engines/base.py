@@ -1,0 +1,68 @@
+"""The engine seam: a rendered chat goes in, a stream of text events comes out. One interface for every way of generating.
+
+An engine serves exactly one model under one name. It knows nothing of guards, prompts or aliases; that is the companion's work.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from heedful.conversation import Message
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a reply is drawn. `temperature` 0 is greedy; `no_repeat_ngram` 0 switches the check off; penalties see the reply only."""
+
+    max_new_tokens: int = 150
+    temperature: float = 0.7
+    top_p: float = 0.9
+    repetition_penalty: float = 1.2
+    no_repeat_ngram: int = 3
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some more text of the reply. Never empty, never half a character."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event. `stop`: the model ended its turn; `length`: it was cut at max_new_tokens. Counts are tokens."""
+
+    reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A whole reply as the model gave it, special tokens included as text, the end-of-turn token excluded."""
+
+    text: str
+    finished: Finished
+
+
+class Engine(Protocol):
+    """What the companion is handed."""
+
+    @property
+    def model(self) -> str:
+        """Id of the model version, or the name of a base."""
+
+    def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[Piece | Finished]:
+        """Pieces, then exactly one Finished. Closing the iterator early cancels the generation and frees its slot.
+
+        Raises EngineError, for instance when the prompt leaves no room in the model's context.
+        """
+
+    async def generate(self, chats: Sequence[Sequence[Message]], sampling: Sampling) -> list[Generation]:
+        """Whole replies to many chats at once, batched where the engine can. Order as given."""
+
+    async def close(self) -> None:
+        """Free the model."""

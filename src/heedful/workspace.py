@@ -1,0 +1,147 @@
+"""Workspace: one directory that holds everything of a team. Paths, atomic writes, and manifests with SHA-256 of every input.
+
+Nothing half-written can exist under its final name: files and directories are written aside, synced, then renamed.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heedful.config import CONFIG_FILE
+from heedful.errors import WorkspaceError
+
+MANIFEST = "manifest.json"
+ASIDE = ".part-"  # prefix of what is being written
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Paths of one workspace. Making the value touches no disk."""
+
+    root: Path
+
+    @property
+    def config_file(self) -> Path:
+        return self.root / CONFIG_FILE
+
+    @property
+    def database(self) -> Path:
+        return self.root / "heedful.db"
+
+    @property
+    def datasets(self) -> Path:
+        return self.root / "datasets"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+    @property
+    def knowledge(self) -> Path:
+        return self.root / "knowledge"
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        return self.datasets, self.models, self.reports, self.knowledge
+
+
+def create_workspace(root: Path, config_text: str) -> Workspace:
+    """A new workspace with `config_text` as its heedful.yaml. Raises WorkspaceError when there is one already."""
+    workspace = Workspace(root.resolve())
+    if workspace.config_file.exists():
+        raise WorkspaceError(f"{workspace.root} is a workspace already", f"cd {root} && heedful doctor")
+    try:
+        for folder in workspace.folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        write_text(workspace.config_file, config_text)
+    except OSError as error:
+        raise WorkspaceError(
+            f"cannot write {error.filename or root}: {error.strerror}", "choose a directory you may write to"
+        ) from None
+    return workspace
+
+
+def find_workspace(start: Path) -> Workspace:
+    """The workspace that `start` lies in. Raises WorkspaceError when there is none."""
+    for folder in (start.resolve(), *start.resolve().parents):
+        if (folder / CONFIG_FILE).is_file():
+            return Workspace(folder)
+    raise WorkspaceError(f"no workspace at {start.resolve()} or above it (no {CONFIG_FILE})", "heedful init . makes one here")
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write aside, sync, rename."""
+    aside = path.with_name(f"{ASIDE}{path.name}-{uuid.uuid4().hex[:8]}")
+    try:
+        with aside.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def staging(parent: Path) -> Iterator[Path]:
+    """A directory to fill under a name that nobody reads. Rename it when it is whole; what is left at the end is removed."""
+    parent.mkdir(parents=True, exist_ok=True)
+    aside = parent / f"{ASIDE}{uuid.uuid4().hex[:12]}"
+    aside.mkdir()
+    try:
+        yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def staged_directory(target: Path) -> Iterator[Path]:
+    """A directory to fill; it gets its name `target` only when the block ends well, else it is removed."""
+    if target.exists():
+        raise WorkspaceError(f"{target} exists already and is immutable")
+    with staging(target.parent) as aside:
+        yield aside
+        aside.rename(target)
+
+
+def write_manifest(folder: Path, fields: Mapping[str, Any]) -> None:
+    """manifest.json with `fields` and the SHA-256 of every other file in `folder`."""
+    files = {str(p.relative_to(folder)): sha256(p) for p in sorted(folder.rglob("*")) if p.is_file() and p.name != MANIFEST}
+    write_text(folder / MANIFEST, json.dumps({**fields, "files": files}, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_manifest(folder: Path, verify: bool = True) -> dict[str, Any]:
+    """The manifest of an artefact. Raises WorkspaceError when it is missing or, with `verify`, a file was changed or lost."""
+    path = folder / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise WorkspaceError(
+            f"{folder} has no {MANIFEST}", "it is no artefact of Heedful, or it was damaged; restore it from a backup"
+        ) from None
+    except ValueError:
+        raise WorkspaceError(f"{path} is damaged", "restore it from a backup") from None
+    if verify:
+        for name, expected in manifest["files"].items():
+            if not (folder / name).is_file() or sha256(folder / name) != expected:
+                raise WorkspaceError(
+                    f"{folder / name} is not the file that was written ({MANIFEST} has another hash)",
+                    "restore it from a backup",
+                )
+    return manifest

@@ -1,0 +1,31 @@
+"""Shared fixtures: a fresh workspace, the bundled base, and the real data beside the repository."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from heedful.workspace import Workspace, create_workspace
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return create_workspace(tmp_path / "workspace", "base: tiny\n")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the folder shared/data is not beside the repository")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint() -> Path:
+    return REPOSITORY / "src" / "heedful" / "assets" / "tiny"
