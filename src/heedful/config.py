@@ -218,3 +218,16 @@ def holds(layer: Mapping[str, Any], path: list[str]) -> bool:
             return False
         layer = layer[part]
     return True
+
+
+def describe_settings(settings: Settings) -> list[tuple[str, object, str]]:
+    """(dotted key, value, meaning) of every key, in the order of declaration."""
+    described: list[tuple[str, object, str]] = []
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if isinstance(value, Section):
+            inner = type(value).model_fields.items()
+            described += [(f"{name}.{key}", getattr(value, key), part.description or "") for key, part in inner]
+        else:
+            described.append((name, value, field.description or ""))
+    return described

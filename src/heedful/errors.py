@@ -67,6 +67,10 @@ class EngineError(HeedfulError):
     """An engine cannot answer."""
 
 
+class PromptTooLong(EngineError):  # noqa: N818 - a property of the request, not a fault of the engine
+    """Even the newest message leaves no room for a reply in the model's context."""
+
+
 class EvaluationError(HeedfulError):
     """An evaluation cannot run."""
 
@@ -81,3 +85,7 @@ class PromotionRefused(RegistryError):  # noqa: N818 - it is a verdict, not a fa
     def __init__(self, text: str, failed: tuple[str, ...], next_step: str = "") -> None:
         super().__init__(text, next_step)
         self.failed = failed
+
+
+class ServerError(HeedfulError):
+    """The server cannot listen or start."""

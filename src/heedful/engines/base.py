@@ -3,7 +3,7 @@
 An engine serves exactly one model under one name. It knows nothing of guards, prompts or aliases; that is the companion's work.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -14,7 +14,10 @@ FinishReason = Literal["stop", "length"]
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a reply is drawn. `temperature` 0 is greedy; `no_repeat_ngram` 0 switches the check off; penalties see the reply only."""
+    """How a reply is drawn. `temperature` 0 is greedy; `no_repeat_ngram` 0 switches the check off; penalties see the reply only.
+
+    With a `seed`, a chat gets the same reply from one engine every time. None draws anew.
+    """
 
     max_new_tokens: int = 150
     temperature: float = 0.7
@@ -33,11 +36,16 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last event. `stop`: the model ended its turn; `length`: it was cut at max_new_tokens. Counts are tokens."""
+    """The last event. `stop`: the model ended its turn; `length`: it was cut at max_new_tokens.
+
+    Counts are tokens, the end-of-turn token included. `dropped_messages` counts the oldest messages, which did not fit in the
+    context.
+    """
 
     reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
+    dropped_messages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +63,8 @@ class Engine(Protocol):
     def model(self) -> str:
         """Id of the model version, or the name of a base."""
 
-    def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[Piece | Finished]:
-        """Pieces, then exactly one Finished. Closing the iterator early cancels the generation and frees its slot.
+    def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Piece | Finished, None]:
+        """Pieces, then exactly one Finished. Closing the generator early cancels the generation and frees its slot.
 
         Raises EngineError, for instance when the prompt leaves no room in the model's context.
         """

@@ -1,0 +1,74 @@
+"""Selection: the candidates in; an id, and for each chosen conversation its file and line, out. Nothing is written yet."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from heedful.config import DatasetSettings
+from heedful.dataset.candidates import Survey
+from heedful.dataset.splits import SPLITS, join_groups, split_groups
+from heedful.errors import DatasetError
+from heedful.store.schema import Split
+
+MIN_CONVERSATIONS, MIN_GROUPS = 10, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """`members` has the conversation ids of each file, line by line."""
+
+    id: str
+    members: dict[Split, list[int]]
+    groups: dict[Split, int]
+    largest_group: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {split: len(self.members[split]) for split in SPLITS}
+
+    def places(self) -> Iterator[tuple[int, Split, int]]:
+        """(conversation id, file, line from 0)."""
+        for split in SPLITS:
+            yield from ((key, split, line) for line, key in enumerate(self.members[split]))
+
+
+def select_members(found: Survey, settings: DatasetSettings) -> Selection:
+    """Split the candidates and name the result. Raises DatasetError when there are too few."""
+    groups = join_groups(candidate.groups for candidate in found.candidates)
+    check_enough(found, len(set(groups)))
+    sides = split_groups(groups, settings.split)
+    members: dict[Split, list[int]] = {split: [] for split in SPLITS}
+    lines: dict[Split, list[bytes]] = {split: [] for split in SPLITS}
+    for candidate, group in zip(found.candidates, groups, strict=True):
+        members[sides[group]].append(candidate.id)
+        lines[sides[group]].append(candidate.line_sha256)
+    return Selection(
+        id=content_id(lines, settings),
+        members=members,
+        groups={split: sum(side == split for side in sides.values()) for split in SPLITS},
+        largest_group=max(Counter(groups).values()),
+    )
+
+
+def check_enough(found: Survey, groups: int) -> None:
+    kept = len(found.candidates)
+    if kept >= MIN_CONVERSATIONS and groups >= MIN_GROUPS:
+        return
+    dropped = ", ".join(f"{reason} {count}" for reason, count in found.dropped.items() if count) or "none"
+    raise DatasetError(
+        f"{kept} usable conversations with {groups} different questions or groups are too few; a dataset needs at least "
+        f"{MIN_CONVERSATIONS} and {MIN_GROUPS} (in the store: {found.conversations}; dropped: {dropped})",
+        "heedful import FILE",
+    )
+
+
+def content_id(lines: dict[Split, list[bytes]], settings: DatasetSettings) -> str:
+    """`ds-` and ten hex digits of a SHA-256 over the settings and the hash of every line of the three files, in order."""
+    content = hashlib.sha256(json.dumps(settings.model_dump(mode="json"), sort_keys=True).encode())
+    for split in SPLITS:
+        content.update(f"\n{split} {len(lines[split])}\n".encode())
+        for line in lines[split]:
+            content.update(line)
+    return f"ds-{content.hexdigest()[:10]}"

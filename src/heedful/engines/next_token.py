@@ -1,0 +1,69 @@
+"""Scores of the next token in, scores that leave exactly one token out: penalties, temperature, nucleus and the draw.
+
+The draw is ours, not the library's, for two reasons. Every row of a batch has its own random numbers, so a seed gives the same
+reply alone, streamed or in a batch. And penalties see the reply only: a prompt is full of end-of-turn tokens, names and addresses,
+and a model that is punished for them does not stop and cannot say them.
+"""
+
+import hashlib
+import random
+import secrets
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from heedful.engines.base import Sampling
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Scorer = Callable[["Tensor", "Tensor"], "Tensor"]
+
+
+def next_token_scores(prompt_tokens: int, sampling: Sampling, prompts: Sequence[Sequence[int]]) -> Scorer:
+    """A function of (ids [rows, tokens], scores [rows, vocabulary]) for `generate(logits_processor=[...])`, to be run greedily.
+
+    `prompt_tokens` is the padded width of all prompts. An end-of-turn token ends a reply, so it never stands in one: neither rule
+    can punish or ban it.
+    """
+    from transformers import NoRepeatNGramLogitsProcessor, RepetitionPenaltyLogitsProcessor
+
+    rules: list[Scorer] = []
+    if sampling.repetition_penalty != 1:
+        rules.append(RepetitionPenaltyLogitsProcessor(float(sampling.repetition_penalty)))
+    if sampling.no_repeat_ngram > 0:
+        rules.append(NoRepeatNGramLogitsProcessor(sampling.no_repeat_ngram))
+    numbers = [random.Random(seed_of(sampling.seed, prompt)) for prompt in prompts]
+
+    def choose(ids: "Tensor", scores: "Tensor") -> "Tensor":
+        reply = ids[:, prompt_tokens:]
+        for rule in rules:
+            scores = rule(reply, scores)
+        if sampling.temperature == 0:
+            return scores
+        chosen = draw(scores / sampling.temperature, sampling.top_p, [row.random() for row in numbers])
+        return scores.new_full(scores.shape, float("-inf")).scatter_(1, chosen, 0.0)
+
+    return choose
+
+
+def draw(scores: "Tensor", top_p: float, numbers: Sequence[float]) -> "Tensor":
+    """One token id a row, [rows, 1], by inverting the cumulative distribution of the nucleus at a number in [0, 1).
+
+    The nucleus is the smallest set of most likely tokens that holds `top_p` of the probability (https://arxiv.org/abs/1904.09751).
+    """
+    import torch
+
+    probabilities, order = scores.softmax(dim=-1).sort(dim=-1, descending=True)
+    cumulative = probabilities.cumsum(dim=-1)
+    kept = (cumulative - probabilities < top_p) & (probabilities > 0)
+    last = kept.sum(dim=-1, keepdim=True) - 1
+    mass = cumulative.gather(1, last)
+    points = torch.tensor(numbers, dtype=scores.dtype, device=scores.device).unsqueeze(1) * mass
+    return order.gather(1, torch.minimum(torch.searchsorted(cumulative, points, right=True), last))
+
+
+def seed_of(seed: int | None, prompt: Sequence[int]) -> int:
+    """A seed for one chat. The prompt is mixed in, else every chat of an evaluation would be drawn with the same numbers."""
+    if seed is None:
+        return secrets.randbits(63)
+    return int.from_bytes(hashlib.sha256(f"{seed}:{list(prompt)}".encode()).digest()[:8])

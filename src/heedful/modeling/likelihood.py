@@ -1,0 +1,108 @@
+"""Likelihood: a model and training rows in; mean negative log-likelihood of the supervised tokens out, in nats a token.
+
+Every token weighs the same: the mean is over tokens, not over batches (a Trainer's eval_loss is a mean of batch means).
+"""
+
+import inspect
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from heedful.modeling.chat_template import Sample
+from heedful.modeling.devices import fast_matmul
+
+if TYPE_CHECKING:
+    import torch
+
+    Tensor = torch.Tensor
+    Model = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Nll:
+    """`per_sample` holds (sum of nats, supervised tokens) in the order of the samples, for paired intervals."""
+
+    nats_per_token: float
+    tokens: int
+    per_sample: list[tuple[float, int]]
+
+
+def negative_log_likelihood(model: "Model", samples: Sequence[Sample], batch_tokens: int) -> Nll:
+    """Score the supervised tokens of `samples` in batches of at most `batch_tokens` tokens, padding included.
+
+    Deterministic: no dropout, and rows are batched by length in a fixed order. The model's training flag is put back. Without any
+    supervised token, the mean is NaN.
+    """
+    import torch
+
+    scores: dict[int, tuple[float, int]] = {}
+    training, device = model.training, next(model.parameters()).device
+    model.eval()
+    try:
+        with torch.inference_mode(), fast_matmul(device.type):
+            for batch in batches(samples, batch_tokens):
+                scores.update(zip(batch, score([samples[i] for i in batch], model, device), strict=True))
+    finally:
+        model.train(training)
+    per_sample = [scores[index] for index in range(len(samples))]
+    tokens = sum(count for _, count in per_sample)
+    total = math.fsum(nats for nats, _ in per_sample)
+    return Nll(total / tokens if tokens else math.nan, tokens, per_sample)
+
+
+def batches(samples: Sequence[Sample], batch_tokens: int) -> Iterator[list[int]]:
+    """Indices of rows of like length; a row longer than `batch_tokens` gets a batch of its own."""
+    batch: list[int] = []
+    for index in sorted(range(len(samples)), key=lambda i: (-len(samples[i].ids), i)):
+        longest = len(samples[batch[0]].ids) if batch else 0
+        if batch and (len(batch) + 1) * longest > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+def score(rows: Sequence[Sample], model: "Model", device: Any) -> list[tuple[float, int]]:
+    """(sum of nats, supervised tokens) of each row. The head sees only positions before a supervised token of some row."""
+    import torch
+
+    ids, attention, supervised = pad(rows)
+    targets = supervised[:, 1:]  # token t is predicted at position t - 1; the first token of a row cannot be
+    places = targets.any(dim=0).nonzero().flatten()
+    if len(places) == 0:
+        return [(0.0, 0)] * len(rows)
+    logits = forward(model, ids.to(device), attention.to(device), places.to(device))
+    chosen = targets[:, places]
+    wanted = ids[:, 1:][:, places]
+    nats = torch.nn.functional.cross_entropy(logits[chosen.to(device)].float(), wanted[chosen].to(device), reduction="none")
+    table = torch.zeros(chosen.shape, dtype=torch.float64)
+    table[chosen] = nats.double().cpu()
+    return [(float(total), int(count)) for total, count in zip(table.sum(dim=1), chosen.sum(dim=1), strict=True)]
+
+
+def pad(rows: Sequence[Sample]) -> "tuple[Tensor, Tensor, Tensor]":
+    """Token ids, attention and supervision, each [rows, longest row], padded on the right."""
+    import torch
+
+    width = max(len(row.ids) for row in rows)
+    ids = torch.zeros((len(rows), width), dtype=torch.long)
+    attention = torch.zeros((len(rows), width), dtype=torch.long)
+    supervised = torch.zeros((len(rows), width), dtype=torch.bool)
+    for number, row in enumerate(rows):
+        length = len(row.ids)
+        ids[number, :length] = torch.tensor(row.ids)
+        attention[number, :length] = 1
+        supervised[number, :length] = torch.tensor(row.mask)
+    return ids, attention, supervised
+
+
+def forward(model: "Model", ids: "Tensor", attention: "Tensor", places: "Tensor") -> "Tensor":
+    """Logits [rows, places, vocabulary], from the model's own head, so that scaling and capping are its own."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if "logits_to_keep" in inspect.signature(type(inner).forward).parameters:
+        logits: Tensor = model(input_ids=ids, attention_mask=attention, use_cache=False, logits_to_keep=places).logits
+        return logits
+    every: Tensor = model(input_ids=ids, attention_mask=attention, use_cache=False).logits
+    return every[:, places]

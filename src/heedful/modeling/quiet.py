@@ -1,0 +1,38 @@
+"""Silence around the model libraries: a `with` block in; no progress bar, no log line, no telemetry out.
+
+Standard output belongs to our reports and standard error to our progress. Usage pings are switched off as well: nothing leaves the
+machine unless the configuration says so (transformers and TRL would report architecture and GPU to the hub).
+"""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+HARMLESS = (
+    "torch_dtype.*is deprecated",  # PEFT 0.21 still asks transformers 5 for it
+    ".*lr_scheduler.step.*before.*optimizer.step",  # said on resumed schedules; ours starts at zero
+    ".*pin_memory.*no accelerator",  # a CPU is a normal place to train
+)
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Errors still come through, as exceptions. What was set before is put back at the end."""
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    from huggingface_hub import constants
+    from transformers.utils import logging
+
+    constants.HF_HUB_DISABLE_TELEMETRY = True  # the variable alone is read only when the hub package is first imported
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            for message in HARMLESS:
+                warnings.filterwarnings("ignore", message=message)
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

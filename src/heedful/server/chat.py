@@ -1,0 +1,185 @@
+"""POST /v1/chat/completions: a checked request and a companion go in; a completion, or its chunks, come out."""
+
+import time
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from heedful.companion.turn import Companion, Reply, stream_reply
+from heedful.engines.base import FinishReason
+from heedful.errors import RegistryError
+from heedful.server.body import read_json
+from heedful.server.catalog import Catalog
+from heedful.server.chat_request import ChatRequest, read_chat_request
+from heedful.server.errors import ApiError, request_id_of
+from heedful.server.parameters import request_schema
+from heedful.server.schemas import (
+    AssistantMessage,
+    ChatCompletion,
+    ChatCompletionChunk,
+    Choice,
+    ChunkChoice,
+    Delta,
+    ErrorEnvelope,
+    Usage,
+)
+from heedful.server.stop import StopCutter
+from heedful.server.streaming import DONE, EventStream, frame, while_connected
+
+CLIENT_GONE = 499  # nginx's number for it; nobody is there to read it
+FAILURES = {
+    400: "A parameter is wrong or not supported",
+    404: "No such model",
+    413: "The body is too large",
+    415: "The body is not JSON",
+    500: "The server failed",
+    503: "The model cannot answer now; Retry-After says when to ask again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What all parts of one answer share. `created` is in seconds since 1970."""
+
+    id: str
+    created: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of an answer. `usage` is None where nobody asked for it.
+
+    After a stop sequence without usage, the engine was closed before it could say how many messages it dropped.
+    """
+
+    reason: FinishReason
+    usage: Usage | None
+    dropped_messages: int = 0
+
+    def notice(self) -> dict[str, int]:
+        """The field that tells of messages that the model could not see; none where it saw all."""
+        return {"dropped_messages": self.dropped_messages} if self.dropped_messages else {}
+
+
+def chat_router(catalog: Catalog) -> APIRouter:
+    router = APIRouter()
+    stream_content = {"schema": {"type": "string", "description": "data: ChatCompletionChunk, one an event; then data: [DONE]"}}
+
+    @router.post(
+        "/v1/chat/completions",
+        response_model=ChatCompletion,
+        responses={200: {"content": {"text/event-stream": stream_content}}, **failures()},
+        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": request_schema()}}}},
+    )
+    async def create_chat_completion(request: Request) -> Response:
+        """Answer a conversation, whole or (`stream`) piece by piece."""
+        asked = read_chat_request(await read_json(request))
+        companion = await resolve(catalog, asked.model)
+        head = Head(f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), companion.engine.model)
+        if asked.stream:
+            return EventStream(chunks(companion, asked, head), request_id_of(request))
+        completion = await while_connected(request.receive, complete(companion, asked, head))
+        if completion is None:
+            return Response(status_code=CLIENT_GONE)
+        return JSONResponse(completion.model_dump(exclude_unset=True))
+
+    return router
+
+
+def failures() -> dict[int | str, dict[str, Any]]:
+    """For /openapi.json."""
+    return {status: {"model": ErrorEnvelope, "description": words} for status, words in FAILURES.items()}
+
+
+async def resolve(catalog: Catalog, name: str) -> Companion:
+    try:
+        return await catalog.resolve(name)
+    except RegistryError as error:
+        raise ApiError(404, error.text, code="model_not_found", param="model") from None
+
+
+async def complete(companion: Companion, asked: ChatRequest, head: Head) -> ChatCompletion:
+    """The whole answer. It runs through the same stream as the chunks, so that both say the same and both can be cancelled."""
+    pieces: list[str] = []
+    end: Ended | None = None
+    async with aclosing(speak(companion, asked, count=True)) as events:
+        async for event in events:
+            if isinstance(event, Ended):
+                end = event
+            else:
+                pieces.append(event)
+    assert end is not None and end.usage is not None, "a reply ends with its counts"
+    message = AssistantMessage(role="assistant", content="".join(pieces), refusal=None)
+    return ChatCompletion(
+        id=head.id,
+        object="chat.completion",
+        created=head.created,
+        model=head.model,
+        choices=[Choice(index=0, message=message, logprobs=None, finish_reason=end.reason)],
+        usage=end.usage,
+        **end.notice(),
+    )
+
+
+async def chunks(companion: Companion, asked: ChatRequest, head: Head) -> AsyncGenerator[bytes]:
+    """The frames of a streamed answer: role, pieces of text, finish reason, usage if asked for, [DONE]."""
+    opened = False
+    async with aclosing(speak(companion, asked, count=asked.include_usage)) as events:
+        async for event in events:
+            if not opened:  # only now, so that a prompt that is too long is still answered with status 400
+                yield frame(chunk(head, asked, Delta(role="assistant", content="")))
+                opened = True
+            if isinstance(event, str):
+                yield frame(chunk(head, asked, Delta(content=event)))
+                continue
+            yield frame(chunk(head, asked, Delta(), event))
+            if asked.include_usage:
+                yield frame(chunk_of(head, [], usage=event.usage))
+    yield DONE
+
+
+def chunk(head: Head, asked: ChatRequest, delta: Delta, end: Ended | None = None) -> ChatCompletionChunk:
+    choice = ChunkChoice(index=0, delta=delta, logprobs=None, finish_reason=None if end is None else end.reason)
+    # Where usage was asked for, every chunk has the field, null but in the last one.
+    usage = {"usage": None} if asked.include_usage else {}
+    return chunk_of(head, [choice], **usage, **({} if end is None else end.notice()))
+
+
+def chunk_of(head: Head, choices: list[ChunkChoice], **fields: Any) -> ChatCompletionChunk:
+    kind: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+    return ChatCompletionChunk(id=head.id, object=kind, created=head.created, model=head.model, choices=choices, **fields)
+
+
+async def speak(companion: Companion, asked: ChatRequest, count: bool) -> AsyncGenerator[str | Ended]:
+    """Pieces of text up to the first stop sequence, then Ended.
+
+    The engine counts tokens at its end only. So after a stop sequence it is closed at once, unless `count` asks for usage: then
+    the rest is generated, thrown away and counted.
+    """
+    cutter = StopCutter(asked.stop)
+    async with aclosing(stream_reply(companion, asked.messages, asked.over(companion.sampling))) as events:
+        async for event in events:
+            if isinstance(event, Reply):
+                rest = cutter.flush()
+                if rest:
+                    yield rest
+                reason = "stop" if cutter.hit else event.finish_reason
+                yield Ended(reason, usage_of(event) if count else None, event.dropped_messages)
+                continue  # to the stream's own end: closing it here would look like a cancellation
+            text = cutter.feed(event)
+            if text:
+                yield text
+            if cutter.hit and not count:
+                yield Ended("stop", None)
+                return
+
+
+def usage_of(reply: Reply) -> Usage:
+    total = reply.prompt_tokens + reply.completion_tokens
+    return Usage(prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens, total_tokens=total)

@@ -1,0 +1,34 @@
+"""GET /: the catalog's cards go in, a plain page comes out that says what this is and what can be asked."""
+
+from html import escape
+
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse
+
+from heedful.server.catalog import Catalog
+
+ENDPOINTS = ("POST /v1/chat/completions", "GET /v1/models", "GET /v1/models/{id}", "GET /healthz", "GET /openapi.json")
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Heedful</title>
+<h1>Heedful</h1>
+<p>A companion of this team's own, served with OpenAI's API. It is not a therapist and not a medical device.</p>
+<h2>Endpoints</h2><ul>{endpoints}</ul>
+<h2>Models</h2><ul>{models}</ul>
+</html>
+"""
+
+
+def home_router(catalog: Catalog) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/", response_class=HTMLResponse)
+    def show_home() -> HTMLResponse:
+        """What this server is, for a person."""
+        models = [", ".join((card.id, *card.aliases)) for card in catalog.cards()]
+        return HTMLResponse(PAGE.format(endpoints=items(ENDPOINTS), models=items(models or ["none yet"])))
+
+    return router
+
+
+def items(lines: tuple[str, ...] | list[str]) -> str:
+    return "".join(f"<li><code>{escape(line)}</code></li>" for line in lines)

@@ -1,0 +1,100 @@
+"""The wire, outward: every JSON body that the server sends, field by field as OpenAI's API has it.
+
+Fields without a default are always sent, null included. Fields with a default are sent only where they were set
+(`exclude_unset`): a chunk's `usage` exists only when the client asked for it. Requests are read by `chat_request`, strictly.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+
+class Usage(BaseModel):
+    """Tokens; `completion_tokens` counts what the model generated, also beyond a stop sequence."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class AssistantMessage(BaseModel):
+    role: Literal["assistant"]
+    content: str
+    refusal: None
+
+
+class Choice(BaseModel):
+    index: Literal[0]
+    message: AssistantMessage
+    logprobs: None
+    finish_reason: Literal["stop", "length"]
+
+
+class ChatCompletion(BaseModel):
+    """`model` is the version that answered, whatever alias was asked.
+
+    `dropped_messages`, an addition of Heedful's, is there when the oldest messages did not fit in the model's context: how many.
+    """
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: Usage
+    dropped_messages: int | None = None
+
+
+class Delta(BaseModel):
+    role: Literal["assistant"] | None = None
+    content: str | None = None
+
+
+class ChunkChoice(BaseModel):
+    index: Literal[0]
+    delta: Delta
+    logprobs: None
+    finish_reason: Literal["stop", "length"] | None
+
+
+class ChatCompletionChunk(BaseModel):
+    """`dropped_messages` as in ChatCompletion, in the chunk that has the finish reason."""
+
+    id: str
+    object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+    usage: Usage | None = None
+    dropped_messages: int | None = None
+
+
+class ModelEntry(BaseModel):
+    """`base` and `aliases` are Heedful's additions; OpenAI's clients ignore them."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: Literal["heedful"]
+    base: str
+    aliases: list[str]
+
+
+class ModelList(BaseModel):
+    object: Literal["list"]
+    data: list[ModelEntry]
+
+
+class Health(BaseModel):
+    status: Literal["ok"]
+
+
+class ErrorBody(BaseModel):
+    message: str
+    type: Literal["invalid_request_error", "server_error"]
+    param: str | None
+    code: str | None
+
+
+class ErrorEnvelope(BaseModel):
+    error: ErrorBody

@@ -1,0 +1,136 @@
+"""CSV: a table with a row of column names in; one conversation a record out.
+
+Separated by comma, semicolon, tab or bar, quoted as in RFC 4180. The number of a row is the line on which its record starts,
+as an editor shows it: the column names are on line 1, and a quoted text may go over many lines. Blank lines and records of
+blank cells, as spreadsheets leave them at the end, are no rows.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from heedful.errors import Place, SourceError
+from heedful.sources.columns import SIDES, converse, fits, pick
+from heedful.sources.encoding import MAX_LINE, Head, read_lines
+from heedful.sources.rows import BadRow, Columns, RowError, Source, SourceRow
+
+DELIMITERS = (",", ";", "\t", "|")
+RECORDS_LOOKED_AT = 20
+MEND_QUOTES = "mend the quotes around that row"
+
+
+def recognise(head: Head, columns: Columns) -> dict[str, str] | None:
+    """Which columns hold question and answer. Raises SourceError when it is a table, but has no such columns."""
+    if head.text.lstrip().startswith(("{", "[")):
+        return None  # JSON has commas too
+    refusal: SourceError | None = None
+    for delimiter in DELIMITERS:
+        records = first_records(head, delimiter)
+        if not records:
+            continue
+        try:
+            return pick(names_of(records[0]), columns, head.path)
+        except SourceError as error:
+            if refusal is None and is_table(records):
+                refusal = error
+    if refusal is not None:
+        raise refusal
+    return None
+
+
+def first_records(head: Head, delimiter: str) -> list[list[str]]:
+    """Records at the start of the file without the blank ones. One that the end of the head may have cut is left out."""
+    if not head.whole and "\n" not in head.text and "\r" not in head.text:
+        return []
+    allow_long_fields()
+    reader = csv.reader(io.StringIO(head.text, newline=""), delimiter=delimiter)
+    records = list(islice(filter(holds_text, reader), RECORDS_LOOKED_AT + 1))
+    return records if head.whole or len(records) > RECORDS_LOOKED_AT else records[:-1]
+
+
+def is_table(records: Sequence[Sequence[str]]) -> bool:
+    """At least half of the records are as wide as the first, which has several cells, or the name of a known column."""
+    names, rows = names_of(records[0]), records[1:]
+    several = len(names) > 1 or any(fits(names[0], kinds) for kinds in SIDES.values())
+    return several and len(rows) > 0 and sum(len(row) == len(names) for row in rows) * 2 >= len(rows)
+
+
+def read(source: Source) -> Iterator[SourceRow | BadRow]:
+    """Raises SourceError at an endless line or quoted text, behind which no rows can be told apart."""
+    delimiter, names = find_header(source)
+    header_seen = False
+    for number, record in read_records(source, delimiter):
+        if isinstance(record, str):
+            yield BadRow(number, record)
+        elif not holds_text(record):
+            continue
+        elif not header_seen:
+            header_seen = True
+        else:
+            yield convert(number, record, names, source)
+
+
+def convert(number: int, record: Sequence[str], names: Sequence[str], source: Source) -> SourceRow | BadRow:
+    if holds_text(record[len(names) :]):
+        return BadRow(number, f"has {len(record)} cells, but there are {len(names)} columns")
+    try:
+        return SourceRow(number, converse(dict(zip(names, record, strict=False)), source.mapping, source.counts))
+    except RowError as error:
+        return BadRow(number, str(error))
+
+
+def find_header(source: Source) -> tuple[str, list[str]]:
+    """The delimiter with which the mapped columns are there, and the names of all columns."""
+    for delimiter in DELIMITERS:
+        header = next(
+            (record for _, record in read_records(source, delimiter) if isinstance(record, list) and holds_text(record)), []
+        )
+        if set(source.mapping.values()) <= set(names_of(header)):
+            return delimiter, names_of(header)
+    raise SourceError(f"the columns {', '.join(source.mapping.values())} are not there", Place(source.path), "import the file anew")
+
+
+def read_records(source: Source, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
+    """The line on which a record starts, and its cells or, as a text, what is wrong with its quotes."""
+    allow_long_fields()
+    reader = csv.reader(whole_lines(source), delimiter=delimiter, strict=True)
+    while True:
+        start = reader.line_num + 1
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield start, broken_quote(str(error), Place(source.path, start), reader.line_num)
+        else:
+            yield start, record
+
+
+def broken_quote(problem: str, place: Place, last_line: int) -> str:
+    """What csv's own message means. Raises SourceError when nothing behind this record can be told apart."""
+    if "field limit" in problem:
+        raise SourceError(f"a quote is opened here and not closed within {MAX_LINE:,} characters", place, MEND_QUOTES)
+    if "unexpected end" in problem:
+        return f"a quote is opened here and never closed; all up to line {last_line} is inside it"
+    return 'a quote inside a quoted text is not doubled ("")'
+
+
+def whole_lines(source: Source) -> Iterator[str]:
+    for number, line in read_lines(source.path, source.encoding):
+        if line is None:
+            raise SourceError(f"the line is longer than {MAX_LINE:,} characters", Place(source.path, number), "mend that line")
+        yield line
+
+
+def allow_long_fields() -> None:
+    """csv's limit belongs to the whole process: it is raised to what a line may have, and never lowered."""
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE))
+
+
+def names_of(record: Sequence[str]) -> list[str]:
+    return [name.strip() for name in record]
+
+
+def holds_text(record: Sequence[str]) -> bool:
+    return any(cell.strip() for cell in record)

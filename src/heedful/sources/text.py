@@ -1,0 +1,52 @@
+"""One text of a source in; a usable, mended text out, or a RowError that says why there is none."""
+
+from ftfy import TextFixerConfig, fix_text
+
+from heedful.sources.rows import Counts, RowError
+
+# Only what a broken encoding did is undone. Quotes, ligatures, widths, entities and line breaks stay as they were written.
+GENTLE = TextFixerConfig(
+    unescape_html=False,
+    remove_terminal_escapes=False,
+    fix_latin_ligatures=False,
+    fix_character_width=False,
+    uncurl_quotes=False,
+    fix_line_breaks=False,
+    normalization=None,
+    explain=False,
+)
+NO_BREAK_SPACE = "\xa0"
+KINDS = {dict: "an object", list: "a list", bool: "true or false", int: "a number", float: "a number", type(None): "null"}
+NAME_LENGTH = 40  # characters of a name of a column or a role that a message quotes
+
+
+def clean(value: object, name: str, counts: Counts) -> str:
+    """`value` without mojibake, outer white space and no-break spaces, lines ended by \\n. `name` is what messages call it.
+
+    Raises RowError when it is no text, holds a NUL, or has nothing to read in it.
+    """
+    if not isinstance(value, str):
+        raise RowError(f"{name} is {kind(value)}, not a text")
+    if "\0" in value:
+        raise RowError(f"{name} holds a NUL character")
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    mended: str = fix_text(text, GENTLE)
+    tidy = mended.replace(NO_BREAK_SPACE, " ").strip()
+    if not any(character.isprintable() for character in tidy):
+        raise RowError(f"{name} is empty")
+    counts.repaired += mended != text
+    return tidy
+
+
+def is_blank(value: object) -> bool:
+    return isinstance(value, str) and not value.strip()
+
+
+def kind(value: object) -> str:
+    """What a JSON value is, for a message that must not quote it."""
+    return KINDS.get(type(value), "a text")
+
+
+def quote(name: str) -> str:
+    """A name of a column or role, short enough for a message."""
+    return repr(name if len(name) <= NAME_LENGTH else name[:NAME_LENGTH] + "…")

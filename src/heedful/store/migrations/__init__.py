@@ -1,0 +1,1 @@
+"""Alembic's script folder, shipped with the package. `heedful.store.schema_version` runs it; there is no alembic.ini."""

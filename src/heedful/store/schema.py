@@ -1,0 +1,197 @@
+"""The tables of a workspace as typed ORM classes. `migrations/versions` builds exactly these; a test compares the two.
+
+Types are portable on purpose: Postgres by URL comes later. Times are UTC and timezone-aware. Texts of people are in
+`messages.content` only; every other table holds ids, hashes and counts.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import JSON, CheckConstraint, DateTime, Dialect, ForeignKey, MetaData, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from heedful.conversation import Role
+
+Split = Literal["train", "validation", "test"]
+RunStatus = Literal["running", "done", "failed"]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """Aware times in and out. SQLite keeps no zone, so what it gives back is marked as the UTC that was written."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored; use utc_now()")
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    # Every constraint has a name, because a later migration can only drop what has one.
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON, Role: String(16), Split: String(16), RunStatus: String(16)}  # noqa: RUF012 - SQLAlchemy reads it
+
+
+# AUTOINCREMENT: the id of an erased person or conversation never comes back as someone else's.
+NEVER_REUSED = {"sqlite_autoincrement": True}
+
+
+class Person(Base):
+    """Someone whose conversations are here. `key` is what the source called them."""
+
+    __tablename__ = "persons"
+    __table_args__ = NEVER_REUSED
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(Text, unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Import(Base):
+    """One reading of one file. `rows` were read; of them `added`, `known` before, or `skipped`; `repaired` had broken text."""
+
+    __tablename__ = "imports"
+    __table_args__ = NEVER_REUSED
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    path: Mapped[str] = mapped_column(Text)  # as it was given
+    format: Mapped[str] = mapped_column(String(32))
+    sha256: Mapped[str] = mapped_column(String(64))
+    rows: Mapped[int] = mapped_column(default=0)
+    added: Mapped[int] = mapped_column(default=0)
+    known: Mapped[int] = mapped_column(default=0)
+    skipped: Mapped[int] = mapped_column(default=0)
+    repaired: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class ConversationRow(Base):
+    """One conversation. Its identity is (fingerprint, occurrence): the n-th equal conversation within one import."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (UniqueConstraint("fingerprint", "occurrence"), NEVER_REUSED)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"), index=True)
+    import_id: Mapped[int] = mapped_column(ForeignKey("imports.id"), index=True)
+    row: Mapped[int]  # in the file, from 1
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    occurrence: Mapped[int]
+    group_key: Mapped[str] = mapped_column(Text)  # empty: the first question decides
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class MessageRow(Base):
+    """One turn. `position` counts from 0."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "position"),
+        CheckConstraint("role IN ('system', 'user', 'assistant')", name="role"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    role: Mapped[Role]
+    content: Mapped[str] = mapped_column(Text)
+
+
+class DatasetVersion(Base):
+    """A directory under `datasets/`, with the hash of its manifest."""
+
+    __tablename__ = "dataset_versions"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    manifest_sha256: Mapped[str] = mapped_column(String(64))
+    counts: Mapped[dict[str, Any]]
+    settings: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class DatasetMember(Base):
+    """Which conversation is which line of which dataset file. `position` is the line, from 0."""
+
+    __tablename__ = "dataset_members"
+    __table_args__ = (CheckConstraint("split IN ('train', 'validation', 'test')", name="split"),)
+
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("dataset_versions.id"), primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), primary_key=True, index=True)
+    split: Mapped[Split]
+    position: Mapped[int]
+
+
+class Run(Base):
+    """One long piece of work: import, build, train, evaluate."""
+
+    __tablename__ = "runs"
+    __table_args__ = (CheckConstraint("status IN ('running', 'done', 'failed')", name="status"), NEVER_REUSED)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    status: Mapped[RunStatus] = mapped_column(default="running")
+    dataset_id: Mapped[str | None] = mapped_column(ForeignKey("dataset_versions.id"))
+    model_id: Mapped[str | None] = mapped_column(ForeignKey("model_versions.id"))
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    started_at: Mapped[datetime] = mapped_column(default=utc_now)
+    ended_at: Mapped[datetime | None]
+
+
+class ModelVersion(Base):
+    """A directory under `models/`. `parent_id` is the version it was trained on top of."""
+
+    __tablename__ = "model_versions"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("dataset_versions.id"))
+    parent_id: Mapped[str | None] = mapped_column(ForeignKey("model_versions.id"))
+    base: Mapped[str] = mapped_column(Text)
+    adapter_sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class AliasEvent(Base):
+    """Somebody moved an alias. Append-only: the database refuses UPDATE and DELETE."""
+
+    __tablename__ = "alias_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    alias: Mapped[str] = mapped_column(String(64), index=True)
+    from_model: Mapped[str | None] = mapped_column(ForeignKey("model_versions.id"))
+    to_model: Mapped[str | None] = mapped_column(ForeignKey("model_versions.id"))
+    actor: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    report_id: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class AuditEvent(Base):
+    """Somebody did something. Append-only like AliasEvent; `detail` holds counts and ids, never texts of people."""
+
+    __tablename__ = "audit_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    actor: Mapped[str] = mapped_column(Text)
+    action: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(Text)
+    detail: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
