@@ -1,0 +1,58 @@
+"""Likelihood: the test split's NLL under base and tuned in, the gain with a paired interval and its check out."""
+
+from math import isfinite
+
+from heedful.config import GateSettings
+from heedful.errors import EvaluationError
+from heedful.evaluation.checks import Check, CheckResult, judge
+from heedful.evaluation.intervals import NOTHING, Estimate, estimate_ratio
+from heedful.evaluation.report import LikelihoodResult
+from heedful.modeling.likelihood import Nll
+
+NLL_GAIN = Check(
+    name="nll_gain",
+    title="Closer to the team's own answers",
+    meaning="How much better than its base the tuned model foresees the answers that were really given. It must be better.",
+    unit="nats a token",
+    direction="higher",
+    limit=lambda gate: gate.min_nll_gain,
+    blocking=True,
+    strict=True,
+)
+
+
+def judge_likelihood(tuned: Nll | None, base: Nll | None, gate: GateSettings) -> tuple[CheckResult, LikelihoodResult | None]:
+    """The check, and the numbers for the report. Without both likelihoods the check did not run and so does not hold.
+
+    Raises EvaluationError when the two were not measured on the same tokens.
+    """
+    if tuned is None or base is None:
+        return judge(NLL_GAIN, gate, NOTHING, NOTHING), None
+    gain = estimate_gain(tuned, base)
+    result = LikelihoodResult(
+        base=finite(base.nats_per_token),
+        tuned=finite(tuned.nats_per_token),
+        gain=gain.value,
+        interval=gain.interval,
+        tokens=tuned.tokens,
+        conversations=gain.n,
+    )
+    return judge(NLL_GAIN, gate, gain, Estimate(0.0, gain.n, None)), result
+
+
+def estimate_gain(tuned: Nll, base: Nll) -> Estimate:
+    """Base minus tuned, nats a token, with a bootstrap over conversations: each keeps its own base beside its own tuned score."""
+    counts = [tokens for _, tokens in tuned.per_sample]
+    if counts != [tokens for _, tokens in base.per_sample]:
+        raise EvaluationError(
+            f"base and tuned NLL were measured on different tokens ({base.tokens} and {tuned.tokens}, "
+            f"{len(base.per_sample)} and {len(tuned.per_sample)} conversations); they must be the same",
+            "measure both on the same test split with the same tokenizer",
+        )
+    pairs = zip(base.per_sample, tuned.per_sample, strict=True)
+    gains = [(before[0] - after[0], float(after[1])) for before, after in pairs if after[1] > 0]
+    return estimate_ratio([saved for saved, _ in gains], [tokens for _, tokens in gains])
+
+
+def finite(value: float) -> float | None:
+    return value if isfinite(value) else None

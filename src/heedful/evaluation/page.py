@@ -1,0 +1,129 @@
+"""Page: a Report in, one self-contained HTML text out. It needs no script and no file from elsewhere, and prints well."""
+
+from collections.abc import Sequence
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from heedful.evaluation.charts import line_chart, series_from, strip
+from heedful.evaluation.checks import CheckResult, number, per_cent, quantity
+from heedful.evaluation.report import LikelihoodResult, Report
+from heedful.evaluation.scorers import SCORERS
+
+SHOWN_TURNS = 6  # of a prompt; the turns before are counted, and stand in report.json
+
+FLAGS = {known.check.name: {"words": known.flag, "look": "bad" if known.check.blocking else "note"} for known in SCORERS}
+
+
+def to_html(report: Report) -> str:
+    """The page for a reader who is no engineer: the verdict first, then the evidence, then its limits."""
+    environment = Environment(
+        loader=PackageLoader("heedful.evaluation", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(quantity=quantity, per_cent=per_cent, number=number)
+    curves = [
+        series_from(report.metrics, "loss", "training loss", "muted"),
+        series_from(report.metrics, "validation_nll", "validation NLL", "strong", dots=True),
+    ]
+    return environment.get_template("report.html.jinja").render(
+        report=report,
+        headline=headline(report),
+        reasons=[reason(check) for check in report.checks if check.check in report.failed],
+        outcome=outcome,
+        interval=interval,
+        strip=strip,
+        curves=line_chart(curves, "optimiser step", "nats a token"),
+        flags=FLAGS,
+        shown_turns=SHOWN_TURNS,
+        nll_words=None if report.nll is None else likelihood_words(report.nll),
+        limits=limits(report),
+    )
+
+
+def headline(report: Report) -> str:
+    """One sentence that says what follows from the verdict."""
+    blocking = [check for check in report.checks if check.blocking]
+    if report.verdict == "passed":
+        return f"All {len(blocking)} blocking checks hold. This version may be promoted."
+    verb = "does" if len(report.failed) == 1 else "do"
+    return f"{len(report.failed)} of {len(blocking)} blocking checks {verb} not hold. This version must not be promoted."
+
+
+def reason(check: CheckResult) -> str:
+    """Why a check refuses: `Replies that go in circles: 30%, asked for: at most 5%`."""
+    if check.value is None:
+        return f"{check.title}: could not be measured, so it does not count as held."
+    return f"{check.title}: {quantity(check.value, check.unit)}, asked for: {check.threshold_text}."
+
+
+def outcome(check: CheckResult) -> tuple[str, str]:
+    """Class and words of the last column. An advisory check never refuses anything, and says so."""
+    if check.value is None:
+        return ("bad" if check.blocking else "note"), "Not measured"
+    if check.passed:
+        return "good", "Holds"
+    return ("bad", "Does not hold") if check.blocking else ("note", "Worth a look")
+
+
+def interval(check: CheckResult) -> str:
+    if check.interval is None:
+        return "no interval"
+    low, high = (quantity(edge, check.unit).removesuffix(f" {check.unit}") for edge in check.interval)
+    return f"{low} to {high}"
+
+
+def likelihood_words(nll: LikelihoodResult) -> str:
+    """What the numbers say, in a sentence or two."""
+    if nll.gain is None or nll.base is None or nll.tuned is None:
+        return "The likelihood could not be computed: a number was not finite. Training has probably diverged."
+    direction = "lower" if nll.gain > 0 else "not lower"
+    numbers = f"{nll.tuned:.3f} against {nll.base:.3f}"
+    words = f"The tuned model's surprise at these answers is {direction} than the base's ({numbers})."
+    if nll.interval is None:
+        return f"{words} There is too little data for an interval."
+    if nll.interval[0] <= 0 <= nll.interval[1]:
+        return f"{words} The interval includes zero, so the difference may be chance."
+    return f"{words} The interval leaves out zero, so the difference is unlikely to be chance."
+
+
+def limits(report: Report) -> list[str]:
+    """What this evidence cannot show, with the numbers of this very report."""
+    count, temperature = report.prompts, report.settings["sampling"]["temperature"]
+    said = [
+        f"{count.answered} prompts from {count.conversations} held-out conversations were answered. "
+        "A share measured on so few replies can be off by chance; the 95% interval shows by how much."
+    ]
+    if count.answered + count.unanswered < count.asked:
+        said.append(
+            f"{count.asked} prompts were asked for. The test split has only {count.answered + count.unanswered} different ones."
+        )
+    if count.unanswered:
+        said.append(f"Prompts left out, because at least one of the models could not answer them: {count.unanswered}.")
+    if count.shortened:
+        said.append(
+            f"Prompts whose oldest turns did not fit in the model's context, so that it did not see them: {count.shortened}."
+        )
+    said += never_seen(report.checks, count.answered)
+    return [
+        *said,
+        f"Each model gave one reply a prompt, drawn at temperature {temperature}. Another draw gives other replies.",
+        "The prompts come from the same source as the training data. "
+        "People who write differently, in another language, or in a crisis are not covered.",
+        "The checks look at form: marks, loops, endings, addresses. Whether a reply is kind, true and safe they cannot tell. "
+        "A person who knows the field has to read the transcripts and judge.",
+        "The likelihood says how closely the model follows the team's own answers. It does not say that those answers are good.",
+    ]
+
+
+def never_seen(checks: Sequence[CheckResult], n: int) -> list[str]:
+    """The rule of three: nothing seen in n replies still allows a true share of about 3/n."""
+    clean = [check.title.lower() for check in checks if check.value == 0 and check.direction == "lower" and check.blocking]
+    if not clean or n == 0:
+        return []
+    bound = f"3/{n} = {per_cent(3 / n)}" if n > 3 else "any share at all"
+    return [
+        f"None of {n} replies showed: {', '.join(clean)}. That is not never: the true share may still be as high as about {bound}."
+    ]

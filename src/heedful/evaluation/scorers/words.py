@@ -1,0 +1,73 @@
+"""Words: length of a reply, repeated phrases, and loops. All three count the same words."""
+
+import re
+from collections import Counter
+
+from heedful.evaluation.scorer import Answer, scorer
+
+# A character of Chinese, Japanese or Korean script counts as a word: those scripts write no spaces.
+WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+(?:['’][^\W_]+)*")
+SENTENCE_END = re.compile(r"[.!?。！？…]+|\n+")
+PHRASE = 4  # words; the 4 of rep-4
+MAX_REPEATED = 0.2
+FEWEST, MOST = 5, 250
+
+
+def words(text: str) -> list[str]:
+    return [word.lower() for word in WORD.findall(text)]
+
+
+def repeated_share(text: str) -> float:
+    """rep-4 (Welleck et al. 2020): 1 - distinct 4-grams of words / all 4-grams. 0 for a text of fewer than four words."""
+    found = words(text)
+    phrases = [tuple(found[i : i + PHRASE]) for i in range(len(found) - PHRASE + 1)]
+    return 1 - len(set(phrases)) / len(phrases) if phrases else 0.0
+
+
+def repeats_sentence(text: str) -> bool:
+    """The same sentence of four words or more, twice."""
+    sentences = (tuple(words(sentence)) for sentence in SENTENCE_END.split(text))
+    counts = Counter(sentence for sentence in sentences if len(sentence) >= PHRASE)
+    return any(count > 1 for count in counts.values())
+
+
+@scorer(
+    title="Replies that go in circles",
+    meaning="A sentence comes twice, or more than a fifth of the four-word phrases were there before.",
+    flag="goes in circles",
+    unit="share of replies",
+    direction="lower",
+    limit=lambda gate: gate.max_loop_rate,
+    blocking=True,
+)
+def loops(answer: Answer) -> bool:
+    """rep-4 above 0.2, or a repeated sentence."""
+    return repeated_share(answer.said) > MAX_REPEATED or repeats_sentence(answer.said)
+
+
+@scorer(
+    title="Repeated phrases",
+    meaning="Mean share of four-word phrases that occur earlier in the same reply. It shows a drift before replies loop.",
+    flag="repeats phrases",
+    unit="share of phrases",
+    direction="lower",
+    limit=lambda gate: 0.1,
+    blocking=False,
+)
+def repetition(answer: Answer) -> float:
+    """rep-4, averaged over replies."""
+    return repeated_share(answer.said)
+
+
+@scorer(
+    title="Replies of a usual length",
+    meaning=f"Between {FEWEST} and {MOST} words.",
+    flag="unusual length",
+    unit="share of replies",
+    direction="higher",
+    limit=lambda gate: 0.9,
+    blocking=False,
+)
+def length(answer: Answer) -> bool:
+    """Words within the bounds, both included."""
+    return FEWEST <= len(words(answer.said)) <= MOST

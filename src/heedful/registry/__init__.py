@@ -1,0 +1,1 @@
+"""Registry: which versions there are, what they came from, which one serves, and who moved an alias."""

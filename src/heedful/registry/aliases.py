@@ -1,0 +1,25 @@
+"""Aliases: names that point to a version. Append-only events; the newest event of an alias is what it points to."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from heedful.store.schema import AliasEvent
+
+CHAMPION, PREVIOUS = "champion", "previous"
+
+
+def current_aliases(session: Session) -> dict[str, str]:
+    """Alias -> model id, for aliases that point somewhere."""
+    pointing: dict[str, str | None] = {}
+    for event in session.scalars(select(AliasEvent).order_by(AliasEvent.id)):
+        pointing[event.alias] = event.to_model
+    return {alias: model for alias, model in pointing.items() if model is not None}
+
+
+def point(session: Session, alias: str, to_model: str | None, actor: str, reason: str, report_id: str | None = None) -> None:
+    """Append one event. Moving an alias to where it points already writes nothing."""
+    before = current_aliases(session).get(alias)
+    if before == to_model:
+        return
+    session.add(AliasEvent(alias=alias, from_model=before, to_model=to_model, actor=actor, reason=reason, report_id=report_id))
+    session.flush()

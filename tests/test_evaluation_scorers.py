@@ -1,0 +1,213 @@
+"""Each scorer on hand-made replies; the expected values are counted by hand."""
+
+import pytest
+
+from heedful.companion.cleaning import clean
+from heedful.companion.turn import Reply
+from heedful.config import GateSettings
+from heedful.conversation import Conversation, Message
+from heedful.engines.base import FinishReason
+from heedful.evaluation.intervals import Estimate, wilson
+from heedful.evaluation.prompts import Prompt, draw_prompts
+from heedful.evaluation.scorer import Answer, Scorer, measure
+from heedful.evaluation.scorers import SCORERS
+from heedful.evaluation.scorers.words import repeated_share, words
+
+TABLE = {known.check.name: known for known in SCORERS}
+PROMPT = Prompt((Message("user", "I cannot sleep."),), "What keeps you awake?", "0" * 64)
+
+
+def answer(raw: str, finish_reason: FinishReason = "stop") -> Answer:
+    """As the companion makes it: cleaned by the real cleaner."""
+    cleaned = clean(raw, finish_reason)
+    return Answer(PROMPT, Reply(cleaned.text, finish_reason, 3, 3, raw, cleaned.reasons))
+
+
+def score(name: str, raw: str, finish_reason: FinishReason = "stop") -> bool | float:
+    return TABLE[name].score(answer(raw, finish_reason))
+
+
+def test_the_table_holds_every_check_blocking_ones_first() -> None:
+    blocking = ["broken_urls", "empty_replies", "leaked_tags", "loops", "stop_rate"]
+    assert sorted(known.check.name for known in SCORERS[:5]) == blocking
+    assert sorted(known.check.name for known in SCORERS[5:]) == ["length", "repetition"]
+    assert [known.check.blocking for known in SCORERS] == [True] * 5 + [False] * 2
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "I hear you.<|user|>And then?",
+        "I hear you. <|im_end|>",
+        "[INST] I hear you. [/INST]",
+        "<s>I hear you.</s>",
+        "I hear you.<start_of_turn>user",
+        "I hear you.\n### Human: and now?",
+        "### Human:",
+        "I hear you.\nUser: and now?",
+        "  Assistant: I hear you.",
+        "I hear you.\n**Therapist:** go on.",
+        "I hear you. <|use",
+        "I hear you. <|endoftext|><|",
+    ],
+)
+def test_leaked_tags(raw: str) -> None:
+    assert score("leaked_tags", raw) is True
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "I hear you. The user of a diary: that could be you.",
+        "You wrote <3, and 2 < 3 | 4 > 1.",
+        "Answer: it depends on how you slept.",
+        "Use [a notebook] and <b>breathe</b>.",
+        "Systems: home, work, friends.",
+    ],
+)
+def test_ordinary_text_leaks_nothing(raw: str) -> None:
+    assert score("leaked_tags", raw) is False
+
+
+def test_leaked_tags_are_looked_for_before_cleaning() -> None:
+    leaking = answer("I hear you.<|user|>And then?")
+    assert leaking.reply.text == "I hear you."
+    assert TABLE["leaked_tags"].trips(leaking)
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("one two three", 0.0),
+        ("one two three four", 0.0),
+        ("a b c d a b c d", 0.2),  # abcd bcda cdab dabc abcd: 4 of 5 are distinct
+        ("yes yes yes yes yes", 0.5),
+        ("Go on. Go on, go ON! Go on", 1 - 2 / 5),  # eight words; two distinct 4-grams in five
+        ("我在听我在听我在听", 0.5),  # nine characters, six 4-grams, three distinct
+    ],
+)
+def test_repeated_share(text: str, share: float) -> None:
+    assert repeated_share(text) == pytest.approx(share)
+    assert score("repetition", text) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("text", "loops"),
+    [
+        ("a b c d a b c d", False),  # exactly 0.2 is not above 0.2
+        ("a b c d a b c d a", True),
+        ("I am here with you. Something quite different comes now, at some length. I am here, with you!", True),
+        ("I hear you. Something quite different comes now, at some length. I hear you.", False),  # three words only
+        ("Breathe in slowly and count to four.\nBreathe out slowly and count to six.", False),
+        ("我在这里听你说。今天天气很好，出去走走吧。我在这里听你说。", True),
+    ],
+)
+def test_loops(text: str, loops: bool) -> None:
+    assert score("loops", text) is loops
+
+
+def test_words() -> None:
+    assert words("Don’t stop: it's 10.30, e-mail me_now 你好!") == [
+        "don’t", "stop", "it's", "10", "30", "e", "mail", "me", "now", "你", "好",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("n", "usual"), [(4, False), (5, True), (250, True), (251, False)])
+def test_length(n: int, usual: bool) -> None:
+    assert score("length", " ".join(f"w{i}" for i in range(n))) is usual
+
+
+def test_stop_rate() -> None:
+    assert score("stop_rate", "I hear you.", "stop") is True
+    assert score("stop_rate", "I hear you.", "length") is False
+
+
+@pytest.mark.parametrize(
+    ("raw", "broken"),
+    [
+        ("See https://www.nami.org/help, or (https://example.org/a_(b)).", False),
+        ("See www.mind.org.uk.", False),
+        ("No address at all.", False),
+        ("See https://www. for more", True),
+        ("See http:/example.org for more", True),
+        ("See https://localmind for more", True),
+        ("See https://example.org/a%2 for more", True),
+        ("See www.nami and rest", True),
+    ],
+)
+def test_broken_urls(raw: str, broken: bool) -> None:
+    assert score("broken_urls", raw) is broken
+
+
+def test_an_address_that_the_limit_cut_is_broken() -> None:
+    assert score("broken_urls", "You find help at https://www.nami.org/Your-Jour", "length") is True
+    assert score("broken_urls", "You find help at https://www.nami.org/Your-Jour", "stop") is False
+
+
+@pytest.mark.parametrize(
+    ("raw", "empty"), [("", True), (" \n", True), ("<|user|>", True), ("...", True), ("Hm.", False), ("我", False)]
+)
+def test_empty_replies(raw: str, empty: bool) -> None:
+    assert score("empty_replies", raw) is empty
+
+
+def test_the_fallback_does_not_count_as_words_of_the_model() -> None:
+    assert answer("").reply.text != ""
+    assert answer("").said == ""
+    assert score("length", "") is False
+
+
+def test_measure_marks_and_numbers() -> None:
+    answers = [answer("I hear you."), answer("yes yes yes yes yes"), answer("I hear you.", "length"), answer("I hear you.")]
+    assert measure(TABLE["stop_rate"], answers) == Estimate(0.75, 4, wilson(3, 4))
+    assert measure(TABLE["repetition"], answers).value == pytest.approx(0.125)
+    assert measure(TABLE["stop_rate"], []) == measure(TABLE["repetition"], []) == Estimate(None, 0, None)
+
+
+def test_trips_follows_the_direction_and_graded_scores_flag_nothing() -> None:
+    def flags(one: Answer) -> set[str]:
+        return {known.check.name for known in SCORERS if known.trips(one)}
+
+    assert flags(answer("I hear you. What would help tonight?")) == set()
+    assert flags(answer("yes yes yes yes yes yes", "length")) == {"loops", "stop_rate"}
+    assert flags(answer("")) == {"empty_replies", "length"}
+
+
+def test_every_check_is_told_in_plain_words_and_reads_its_limit_from_the_gate() -> None:
+    strict = GateSettings(max_loop_rate=0.01, min_stop_rate=0.99, max_leaked_tag_rate=0.02, max_broken_url_rate=0.03)
+    limits = {known.check.name: known.check.limit(strict) for known in SCORERS if known.check.blocking}
+    assert limits == {"loops": 0.01, "stop_rate": 0.99, "leaked_tags": 0.02, "broken_urls": 0.03, "empty_replies": 0.0}
+    assert all(isinstance(known, Scorer) and known.check.title and known.check.meaning and known.flag for known in SCORERS)
+
+
+def talk(*turns: str) -> Conversation:
+    """s, u and a are the roles."""
+    roles = {"s": "system", "u": "user", "a": "assistant"}
+    return Conversation(tuple(Message(roles[turn[0]], turn) for turn in turns))  # type: ignore[arg-type]
+
+
+def test_prompts_end_before_an_assistant_turn_and_one_comes_from_each_conversation_first() -> None:
+    conversations = [talk("s", "u1", "a1", "u2", "a2", "u3", "a3"), talk("s", "u4", "a4"), talk("u5", "a5")]
+    two_rounds = draw_prompts(conversations, 4, seed=1)
+    assert len({prompt.conversation for prompt in two_rounds[:3]}) == 3
+    assert two_rounds[3].conversation == conversations[0].fingerprint()
+    for prompt in draw_prompts(conversations, 99, seed=1):
+        whole = next(c for c in conversations if c.fingerprint() == prompt.conversation)
+        assert whole.messages[: len(prompt.messages)] == prompt.messages
+        assert whole.messages[len(prompt.messages)] == Message("assistant", prompt.reference)
+        assert prompt.messages[-1].role == "user"
+    assert len(draw_prompts(conversations, 99, seed=1)) == 5
+
+
+def test_prompts_are_decided_by_seed_and_content_alone() -> None:
+    conversations = [talk(f"u{i}", f"a{i}", f"u{i}x", f"a{i}x") for i in range(30)]
+    assert draw_prompts(conversations, 12, seed=1) == draw_prompts(conversations[::-1], 12, seed=1)
+    assert draw_prompts(conversations, 12, seed=1) != draw_prompts(conversations, 12, seed=2)
+    assert draw_prompts(conversations, 12, seed=1)[:5] == draw_prompts(conversations, 5, seed=1)
+
+
+def test_equal_prompts_count_once_and_what_offers_none_is_left_out() -> None:
+    same_question = [talk("u1", "a1"), talk("u1", "a2"), talk("u1", "a3")]
+    assert len(draw_prompts(same_question, 10, seed=1)) == 1
+    assert draw_prompts([talk("s", "a1"), talk("u1"), talk()], 10, seed=1) == []
+    assert [p.reference for p in draw_prompts([talk("a0", "u1", "a1", "a2")], 10, seed=1)] == ["a1"]
