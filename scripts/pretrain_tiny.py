@@ -21,6 +21,7 @@ from tokenizers import Tokenizer
 from torch.nn import functional as F
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from tiny_card import model_card
 from tiny_corpora import ASSISTANT, CHAT_TEMPLATE, CORPORA, END, PAD, SPECIAL_TOKENS, SYSTEM, USER, encode, train_tokenizer
 
 VOCABULARY = 8_192
@@ -156,7 +157,7 @@ def train(work: Path, schedule: Schedule, evaluate_every: int, save_minutes: flo
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         step, seen = step + 1, seen + ids.shape[0] * length
-        running = float(loss) if running == 0.0 else 0.98 * running + 0.02 * float(loss)
+        running = loss.item() if running == 0.0 else 0.98 * running + 0.02 * loss.item()
         line = {
             "step": step,
             "tokens": int(seen),
@@ -211,8 +212,10 @@ def export(work: Path, to: Path) -> None:
     )  # fmt: skip
     assert [tokenizer.convert_tokens_to_ids(t) for t in SPECIAL_TOKENS] == list(range(len(SPECIAL_TOKENS)))
     tokenizer.save_pretrained(to)
-    (to / "training.json").write_text(json.dumps(trained, indent=1) + "\n")
-    print(json.dumps(trained, indent=1))
+    sizes, yardstick = (json.loads((work / f"{name}.json").read_text()) for name in ("sizes", "ngram"))
+    card = model_card(trained, sizes, yardstick)
+    (to / "README.md").write_text(card)
+    print(card)
 
 
 def main() -> None:

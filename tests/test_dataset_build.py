@@ -204,7 +204,7 @@ def test_manifest(store: Store, workspace: Workspace) -> None:
         built.dropped,
     )
     assert manifest["settings"] == json.loads(SETTINGS.model_dump_json())
-    assert manifest["system_prompt_sha256"] == hashlib.sha256(PROMPT.encode()).hexdigest()
+    assert manifest["system_prompt"] == PROMPT
     assert (sum(manifest["groups"].values()), manifest["largest_group"]) == (11, 2)
     assert sorted(manifest["files"]) == ["card.md", "test.jsonl", "train.jsonl", "validation.jsonl"]
     assert version.manifest_sha256 == sha256(built.path / "manifest.json")

@@ -18,6 +18,15 @@ from heedful.errors import HeedfulError
 
 FAILED = 1
 PLAIN_LINE_SECONDS = 5.0
+PIPE_WIDTH = 132
+
+Observe = Callable[[int, int | None, str], None]  # done, total (None: unknown), a note
+
+
+def console(stderr: bool = False) -> Console:
+    """As wide as the terminal; a file or a pipe gets lines wide enough for a table."""
+    made = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    return made if made.is_terminal else Console(stderr=stderr, highlight=False, soft_wrap=True, width=PIPE_WIDTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +34,8 @@ class Output:
     """Where a verb talks. `as_json` sends everything but the one JSON object to stderr."""
 
     as_json: bool = False
-    stdout: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True))
-    stderr: Console = field(default_factory=lambda: Console(stderr=True, highlight=False, soft_wrap=True))
+    stdout: Console = field(default_factory=console)
+    stderr: Console = field(default_factory=lambda: console(stderr=True))
 
     def say(self, text: str) -> None:
         """A line of narration."""
@@ -66,8 +75,8 @@ def fail(output: Output, text: str, next_step: str) -> None:
 
 
 @contextmanager
-def progress_bar(output: Output, title: str) -> Iterator[Callable[[int, int | None, str], None]]:
-    """A bar with ETA on stderr. The yielded function takes done, total (None when unknown) and a note.
+def progress_bar(output: Output, title: str) -> Iterator[Observe]:
+    """A bar with ETA on stderr; the yielded function moves it.
 
     Where stderr is no terminal it prints a plain line every few seconds, so logs stay readable.
     """

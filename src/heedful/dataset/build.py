@@ -3,7 +3,6 @@
 An id is a hash of the content, so the same content is the same version: building again writes nothing.
 """
 
-import hashlib
 import os
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -132,7 +131,7 @@ def describe(session: Session, draft: Draft) -> dict[str, Any]:
         "id": selection.id,
         "created_at": utc_now().isoformat(),
         "settings": draft.settings.model_dump(mode="json"),
-        "system_prompt_sha256": hashlib.sha256(draft.system_prompt.encode()).hexdigest(),
+        "system_prompt": draft.system_prompt,
         "input": {"conversations": found.conversations, "fingerprints_sha256": found.fingerprints_sha256},
         "sources": [asdict(contribution) for contribution in contributions(session)],
         "counts": selection.counts,

@@ -47,7 +47,7 @@ def resolve_base(base: str) -> Base:
     hub_id, _, revision = base.partition("@")
     if base.startswith((".", "/", "~")) or hub_id.count("/") > 1 or any(mark.isspace() for mark in hub_id) or not hub_id:
         raise ModelError(f"base {base!r} does not exist; {CHOICES}", "set base: tiny in heedful.yaml")
-    return Base(base, hub_id, revision or None)
+    return Base(hub_id, hub_id, revision or None)
 
 
 def as_base(base: Base | str) -> Base:
@@ -61,14 +61,22 @@ def load_tokenizer(base: Base | str) -> Tokenizer:
     return ensure_template(load(AutoTokenizer, as_base(base)))
 
 
-def load_base_model(base: Base | str, device: str) -> "PreTrainedModel":
-    """The base in eval mode on `device`, in the number format that `devices` chooses for its size. Raises ModelError."""
+def load_base_model(base: Base | str, device: str, dtype_name: str | None = None) -> "PreTrainedModel":
+    """The base in eval mode on `device`, in the number format that is named or else that `devices` chooses for its size.
+
+    Raises ModelError.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
     base = as_base(base)
-    dtype_name, _ = choose_dtype(device, count_parameters(base))
-    return load(AutoModelForCausalLM, base, dtype=getattr(torch, dtype_name)).to(device).eval()
+    if dtype_name is None:
+        dtype_name, _ = choose_dtype(device, count_parameters(base))
+    model, report = load(AutoModelForCausalLM, base, dtype=getattr(torch, dtype_name), output_loading_info=True)
+    if report["missing_keys"] or report["mismatched_keys"]:  # transformers would draw these weights at random
+        lacking = sorted(str(key) for key in [*report["missing_keys"], *report["mismatched_keys"]])
+        raise ModelError(f"base {base.name!r} lacks {len(lacking)} weights, {lacking[0]} first", "fetch or copy the base again")
+    return model.to(device).eval()
 
 
 def load_config(base: Base | str) -> "PretrainedConfig":
@@ -78,13 +86,21 @@ def load_config(base: Base | str) -> "PretrainedConfig":
 
 
 def count_parameters(base: Base | str) -> int:
-    """From the configuration alone: no weight is read or fetched. Tied weights count once."""
+    """From the configuration alone: no weight is read or fetched. Tied weights count once.
+
+    Raises ModelError when the base is no causal language model.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
     config = load_config(base)
-    with quiet_libraries(), torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
+    try:
+        with quiet_libraries(), torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+    except (ValueError, ImportError) as error:
+        kind = getattr(config, "model_type", "unknown")
+        text = f"base {as_base(base).name!r} is a {kind!r} model, which is no causal language model; {CHOICES}"
+        raise ModelError(text, "set base: tiny in heedful.yaml") from error
     return sum(parameter.numel() for parameter in model.parameters())
 
 
@@ -95,7 +111,7 @@ def context_length(base: Base | str) -> int:
         value = getattr(config.get_text_config(), name, None)
         if isinstance(value, int) and value > 0:
             return value
-    raise ModelError(f"base {as_base(base).name!r} does not say its context length", "set training.max_length in heedful.yaml")
+    raise ModelError(f"base {as_base(base).name!r} does not say its context length", "choose another base")
 
 
 def weights_sha256(base: Base | str) -> str | None:
@@ -113,11 +129,12 @@ def weights_sha256(base: Base | str) -> str | None:
 def load(factory: Any, base: Base, **options: Any) -> Any:
     """`factory.from_pretrained`, its failures told in one line. A local base never asks the network."""
     import jinja2
+    from safetensors import SafetensorError
 
     try:
         with quiet_libraries():
             return factory.from_pretrained(base.location, revision=base.revision, local_files_only=base.is_local, **options)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, jinja2.TemplateError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError, jinja2.TemplateError) as error:
         reason = str(error).strip().partition("\n")[0]
         where = "is damaged or of an unknown kind" if base.is_local else "is not in the local cache and cannot be fetched"
         raise ModelError(

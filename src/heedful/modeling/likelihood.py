@@ -40,7 +40,10 @@ def negative_log_likelihood(model: "Model", samples: Sequence[Sample], batch_tok
     training, device = model.training, next(model.parameters()).device
     model.eval()
     try:
-        with torch.inference_mode(), fast_matmul(device.type):
+        with (
+            torch.no_grad(),
+            fast_matmul(device.type),
+        ):  # tensors of inference_mode that a model caches could not be trained through
             for batch in batches(samples, batch_tokens):
                 scores.update(zip(batch, score([samples[i] for i in batch], model, device), strict=True))
     finally:

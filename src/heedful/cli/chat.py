@@ -1,0 +1,77 @@
+"""`heedful chat`: a conversation in the terminal with a model of the registry. The same turn as the server's."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from heedful.cli.options import HERE, WorkspaceOption, open_desk
+from heedful.cli.output import Output, reporting
+from heedful.companion.turn import Companion, Reply, stream_reply
+from heedful.conversation import Message
+from heedful.lifecycle.companions import BASE, find_target, load_companion
+from heedful.registry.aliases import CHAMPION, current_aliases
+from heedful.store.database import Store
+
+app = typer.Typer()
+LEAVE, AFRESH = ("/quit", "/exit"), "/new"
+
+
+@app.command()
+def chat(
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Id, alias or base.", show_default="champion")] = None,
+    workspace: WorkspaceOption = HERE,
+) -> None:
+    """Talk with a model in the terminal. It is not a therapist; in an emergency call your local emergency services.
+
+    Example: heedful chat --model champion
+    """
+    with reporting() as output, open_desk(workspace) as desk:
+        name = model or champion_or_base(desk.store, output)
+        companion = load_companion(find_target(desk.workspace, desk.store, desk.settings, name), desk.settings)
+        output.say(f"{companion.engine.model}; {AFRESH} starts afresh, {LEAVE[0]} leaves")
+        with asyncio.Runner() as runner:
+            try:
+                converse(output, companion, runner)
+            finally:
+                runner.run(companion.engine.close())
+
+
+def champion_or_base(store: Store, output: Output) -> str:
+    with store.snapshot() as session:
+        if CHAMPION in current_aliases(session):
+            return CHAMPION
+    output.say("there is no champion yet: this is the base alone; next: heedful run FILE")
+    return BASE
+
+
+def converse(output: Output, companion: Companion, runner: asyncio.Runner) -> None:
+    said: list[Message] = []
+    while (line := ask()) is not None:
+        if line == AFRESH:
+            said = []
+        elif line:
+            said.append(Message("user", line))
+            said.append(Message("assistant", runner.run(answer(output, companion, said))))
+
+
+def ask() -> str | None:
+    """A line of the person, or None at the end."""
+    try:
+        line = input("you> ").strip()
+    except EOFError:
+        return None
+    return None if line in LEAVE else line
+
+
+async def answer(output: Output, companion: Companion, said: Sequence[Message]) -> str:
+    """Print the reply as it comes; return it whole."""
+    text = ""
+    async for event in stream_reply(companion, said):
+        if isinstance(event, Reply):
+            text = event.text
+        else:
+            output.stdout.out(event, end="", highlight=False)
+    output.stdout.out("")
+    return text

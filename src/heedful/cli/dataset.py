@@ -1,0 +1,61 @@
+"""`heedful dataset build|list|show`."""
+
+from typing import Annotated
+
+import typer
+
+from heedful.cli.options import HERE, JsonOption, SamplesOption, SeedOption, WorkspaceOption, open_desk
+from heedful.cli.output import Output, reporting
+from heedful.dataset import BuiltDataset, build_dataset, dataset_dir, list_datasets, show_dataset
+
+app = typer.Typer(no_args_is_help=True, help="Build, list and show dataset versions.")
+
+
+@app.command()
+def build(
+    max_samples: SamplesOption = None, seed: SeedOption = None, workspace: WorkspaceOption = HERE, as_json: JsonOption = False
+) -> None:
+    """Filter, divide and freeze what is in the store. The same content gives the same version.
+
+    Example: heedful dataset build --max-samples 300
+    """
+    with reporting(as_json) as output, open_desk(workspace, {"dataset": {"max_samples": max_samples, "seed": seed}}) as desk:
+        built = build_dataset(desk.store, desk.workspace, desk.settings.dataset, desk.settings.system_prompt, desk.actor)
+        show_built(output, built)
+        output.result({"dataset": built.id, "counts": built.counts, "dropped": built.dropped, "existing": built.existing})
+
+
+def show_built(output: Output, built: BuiltDataset) -> None:
+    counts = ", ".join(f"{split} {count}" for split, count in built.counts.items())
+    dropped = ", ".join(f"{reason} {count}" for reason, count in built.dropped.items() if count)
+    output.say(f"dataset {built.id}{' (unchanged)' if built.existing else ''}: {counts}")
+    output.say(f"left out: {dropped or 'nothing'}; card: {built.path / 'card.md'}")
+
+
+@app.command("list")
+def list_(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
+    """All versions, oldest first.
+
+    Example: heedful dataset list
+    """
+    with reporting(as_json) as output, open_desk(workspace) as desk:
+        datasets = list_datasets(desk.workspace)
+        rows = [(d["id"], d["created_at"][:16], *d["counts"].values()) for d in datasets]
+        output.table("datasets", ("id", "built", "train", "validation", "test"), rows)
+        output.result({"datasets": datasets})
+
+
+@app.command()
+def show(
+    dataset: Annotated[str, typer.Argument(help="Id of a dataset.", show_default=False)],
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """The card of one version, after its files were checked against their hashes.
+
+    Example: heedful dataset show ds-0123456789
+    """
+    with reporting(as_json) as output, open_desk(workspace) as desk:
+        manifest = show_dataset(desk.workspace, dataset)
+        output.say((dataset_dir(desk.workspace, dataset) / "card.md").read_text(encoding="utf-8"))
+        output.result(manifest)

@@ -1,0 +1,62 @@
+"""`heedful evaluate`: a version in; its report, the table of checks and the verdict out."""
+
+from typing import Annotated
+
+import typer
+
+from heedful.cli.options import HERE, JsonOption, WorkspaceOption, open_desk
+from heedful.cli.output import Output, progress_bar, reporting
+from heedful.evaluation.checks import quantity
+from heedful.evaluation.report import Report
+from heedful.lifecycle.companions import newest_or_named
+from heedful.lifecycle.evaluation import Evaluated, evaluate_version, gate_rows
+from heedful.lifecycle.pipeline import nll_of
+
+app = typer.Typer()
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str | None, typer.Argument(help="Id or alias.", show_default="the newest version")] = None,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove a model on held-out prompts, beside its base, and write report.json and report.html.
+
+    Example: heedful evaluate champion
+    """
+    with reporting(as_json) as output, open_desk(workspace) as desk:
+        name = newest_or_named(desk.store, model)
+        with progress_bar(output, "evaluate") as observe:
+            evaluated = evaluate_version(
+                desk.workspace, desk.store, desk.settings, name, lambda done, total: observe(done, total, "")
+            )
+        show_evaluated(output, evaluated)
+        report = evaluated.report
+        output.result(
+            {
+                "model": report.model,
+                "passed": report.verdict == "passed",
+                "gate": gate_rows(report),
+                "nll": nll_of(report),
+                "report": str(evaluated.folder / "report.html"),
+            }
+        )
+
+
+def show_evaluated(output: Output, evaluated: Evaluated) -> None:
+    report: Report = evaluated.report
+    rows = [
+        (
+            check.title,
+            quantity(check.value, check.unit),
+            quantity(check.base_value, check.unit),
+            check.threshold_text,
+            check.n,
+            ("passed" if check.passed else "FAILED") if check.blocking else ("fine" if check.passed else "to note"),
+        )
+        for check in report.checks
+    ]
+    output.table(f"evaluation of {report.model}", ("check", "tuned", "base", "allowed", "n", "verdict"), rows)
+    failed = f": {', '.join(report.failed)}" if report.failed else ""
+    output.say(f"gate: {report.verdict}{failed}; report: {evaluated.folder / 'report.html'}")

@@ -1,0 +1,76 @@
+"""Options that several verbs share: declared once, with help; and how a verb opens its workspace from them."""
+
+import getpass
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from heedful.config import Settings, load_settings
+from heedful.modeling.bases import TINY
+from heedful.store.database import Store, open_store
+from heedful.workspace import Workspace, find_workspace
+
+WorkspaceOption = Annotated[
+    Path, typer.Option("--workspace", "-w", help="A directory inside the workspace.", show_default="the current directory")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; everything else goes to stderr.")]
+BaseOption = Annotated[
+    str | None, typer.Option("--base", help="tiny, a local directory, or a hub id.", show_default="heedful.yaml")
+]
+EpochsOption = Annotated[float | None, typer.Option("--epochs", help="Passes over the data.", show_default="by the plan")]
+RankOption = Annotated[int | None, typer.Option("--rank", help="LoRA rank.", show_default="by the plan")]
+RateOption = Annotated[float | None, typer.Option("--learning-rate", help="Peak learning rate.", show_default="by the plan")]
+BatchOption = Annotated[int | None, typer.Option("--batch-size", help="Conversations a step.", show_default="by the plan")]
+SamplesOption = Annotated[int | None, typer.Option("--max-samples", help="At most so many conversations.", show_default="all")]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Decides order and initial weights.", show_default="7")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before training.")]
+DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Id of a dataset.", show_default="the newest")]
+QuestionOption = Annotated[
+    str | None, typer.Option("--question-column", help="Column of the question.", show_default="found by name")
+]
+AnswerOption = Annotated[str | None, typer.Option("--answer-column", help="Column of the answer.", show_default="found by name")]
+SkipBadOption = Annotated[bool, typer.Option("--skip-bad", help="Leave bad rows out and count them, instead of refusing the file.")]
+HERE = Path()
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a verb works at."""
+
+    workspace: Workspace
+    settings: Settings
+    store: Store
+    actor: str
+
+
+@contextmanager
+def open_desk(start: Path, flags: Mapping[str, Any] | None = None) -> Iterator[Desk]:
+    """Workspace, settings with `flags` on top, and the open store. Raises the HeedfulError of what is wrong."""
+    workspace = find_workspace(start)
+    settings = with_whole_path(load_settings(workspace.config_file, flags), workspace)
+    store = open_store(workspace.database)
+    try:
+        yield Desk(workspace, settings, store, current_actor())
+    finally:
+        store.close()
+
+
+def with_whole_path(settings: Settings, workspace: Workspace) -> Settings:
+    """A base that is a directory, seen from here or from the workspace, is kept by its whole path: it must be found again later."""
+    found = [folder for folder in (Path(settings.base).expanduser(), workspace.root / settings.base) if folder.is_dir()]
+    if settings.base == TINY or not found:
+        return settings
+    return settings.model_copy(update={"base": str(found[0].resolve())})
+
+
+def current_actor() -> str:
+    """Who stands in the audit trail: the login name, as far as the machine knows it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

@@ -1,0 +1,51 @@
+"""`heedful plan`: what training would do with this data on this machine, and why."""
+
+import typer
+
+from heedful.cli.options import (
+    HERE,
+    BaseOption,
+    BatchOption,
+    DatasetOption,
+    EpochsOption,
+    JsonOption,
+    RankOption,
+    RateOption,
+    SeedOption,
+    WorkspaceOption,
+    open_desk,
+)
+from heedful.cli.output import Output, reporting
+from heedful.lifecycle.training import choose_dataset, plan_training
+from heedful.training.plan import TrainingPlan, describe
+
+app = typer.Typer()
+
+
+@app.command()
+def plan(
+    dataset: DatasetOption = None,
+    base: BaseOption = None,
+    epochs: EpochsOption = None,
+    rank: RankOption = None,
+    learning_rate: RateOption = None,
+    batch_size: BatchOption = None,
+    seed: SeedOption = None,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the training plan: every value with its reason. A flag overrides a value.
+
+    Example: heedful plan --epochs 2
+    """
+    training = {"epochs": epochs, "rank": rank, "learning_rate": learning_rate, "batch_size": batch_size, "seed": seed}
+    with reporting(as_json) as output, open_desk(workspace, {"base": base, "training": training}) as desk:
+        chosen = choose_dataset(desk.workspace, dataset)
+        made = plan_training(desk.workspace, desk.settings, chosen)
+        show_plan(output, made)
+        output.result({"dataset": chosen, "base": desk.settings.base, "plan": made.as_dict()})
+
+
+def show_plan(output: Output, plan: TrainingPlan) -> None:
+    rows = [(name, f"{value:g}" if isinstance(value, float) else value, why) for name, value, why in describe(plan)]
+    output.table("training plan", ("what", "value", "why"), rows)

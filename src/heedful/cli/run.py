@@ -1,0 +1,73 @@
+"""`heedful run`: files in; the whole loop; a champion, or a refusal that names the check, out."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from heedful.cli.evaluate import show_evaluated
+from heedful.cli.options import (
+    HERE,
+    AnswerOption,
+    BaseOption,
+    EpochsOption,
+    JsonOption,
+    QuestionOption,
+    RankOption,
+    SamplesOption,
+    SkipBadOption,
+    WorkspaceOption,
+    YesOption,
+    open_desk,
+)
+from heedful.cli.output import FAILED, Output, reporting
+from heedful.cli.watching import TerminalWatcher
+from heedful.lifecycle.pipeline import Request, RunOutcome, run_pipeline
+from heedful.sources import Columns
+
+app = typer.Typer()
+
+
+@app.command()
+def run(
+    sources: Annotated[list[Path], typer.Argument(help="Files of conversations.", show_default=False)],
+    base: BaseOption = None,
+    epochs: EpochsOption = None,
+    rank: RankOption = None,
+    max_samples: SamplesOption = None,
+    question_column: QuestionOption = None,
+    answer_column: AnswerOption = None,
+    skip_bad: SkipBadOption = False,
+    yes: YesOption = False,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Import, build, train, evaluate and promote in one go; the gate decides.
+
+    Exit code 0: there is a new champion. 1: refused or failed, with the reason.
+
+    Example: heedful run answers.csv --max-samples 300 --epochs 1 --yes
+    """
+    flags = {"base": base, "training": {"epochs": epochs, "rank": rank}, "dataset": {"max_samples": max_samples}}
+    with reporting(as_json) as output, open_desk(workspace, flags) as desk:
+        request = Request(sources, desk.actor, Columns(question_column, answer_column), skip_bad)
+        with TerminalWatcher(output, ask=not yes and sys.stdin.isatty()) as watcher:
+            outcome = run_pipeline(desk.workspace, desk.store, desk.settings, request, watcher)
+        if outcome is None:
+            output.say("nothing was trained; change values with flags, see: heedful plan --help")
+            raise typer.Exit(FAILED)
+        show_outcome(output, outcome)
+        output.result(outcome.as_dict())
+        if not outcome.promoted:
+            raise typer.Exit(FAILED)
+
+
+def show_outcome(output: Output, outcome: RunOutcome) -> None:
+    show_evaluated(output, outcome.evaluated)
+    if outcome.promoted:
+        output.say(f"champion: {outcome.version.model}, after {outcome.seconds:.0f} s")
+        output.say("next: heedful chat, or heedful serve; undo with: heedful rollback")
+    else:
+        output.say(f"not promoted: {outcome.refusal}")
+        output.say(f"next: read {outcome.evaluated.folder / 'report.html'}, then add data or train longer: heedful plan")

@@ -1,0 +1,94 @@
+"""Companions: a registered version, or the base alone, in; a companion with a loaded engine out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from heedful.companion.turn import Companion
+from heedful.config import GenerationSettings, Settings
+from heedful.engines.base import Sampling
+from heedful.engines.transformers_engine import TransformersEngine
+from heedful.errors import ModelError, RegistryError
+from heedful.modeling.adapters import load_with_adapter
+from heedful.modeling.bases import context_length, count_parameters, load_tokenizer, resolve_base
+from heedful.modeling.chat_template import fingerprint
+from heedful.modeling.devices import choose_device
+from heedful.registry.versions import Version, find_version, list_versions, verified_directory
+from heedful.store.database import Store
+from heedful.workspace import Workspace, read_manifest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+BASE = "base"  # the name under which the base alone can be asked
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is to be loaded: a base and perhaps an adapter. `name` is the model id, or `base`."""
+
+    name: str
+    base: str
+    adapter: Path | None
+    system_prompt: str
+
+
+def find_target(workspace: Workspace, store: Store, settings: Settings, name: str) -> Target:
+    """By id, alias or `base`. A version is checked against its registered hash, its format against the tokenizer of the base."""
+    if name == BASE:
+        return Target(BASE, settings.base, None, settings.system_prompt)
+    with store.snapshot() as session:
+        version = find_version(session, name)
+    return target_of(workspace, version)
+
+
+def target_of(workspace: Workspace, version: Version) -> Target:
+    folder = verified_directory(workspace, version)
+    manifest = read_manifest(folder, verify=False)
+    check_format(version, manifest["template_fingerprint"])
+    return Target(version.id, version.base, folder, manifest["system_prompt"])
+
+
+def check_format(version: Version, trained_with: str) -> None:
+    """A model is served in the chat format it was trained in, or not at all."""
+    if fingerprint(load_tokenizer(version.base)) != trained_with:
+        raise ModelError(
+            f"the tokenizer or chat template of base {version.base!r} changed since {version.id} was trained",
+            "restore that base, or train again: heedful train",
+        )
+
+
+def load_network(target: Target, settings: Settings) -> "PreTrainedModel":
+    device = choose_device(settings.device, count_parameters(resolve_base(target.base)))
+    return load_with_adapter(target.base, target.adapter, device.name)
+
+
+def to_companion(target: Target, network: "PreTrainedModel", generation: GenerationSettings) -> Companion:
+    """Wrap a loaded network; it belongs to the companion's engine from now on."""
+    engine = TransformersEngine(target.name, network, load_tokenizer(target.base), context_length(target.base))
+    return Companion(engine, target.system_prompt, sampling_of(generation))
+
+
+def load_companion(target: Target, settings: Settings) -> Companion:
+    return to_companion(target, load_network(target, settings), settings.generation)
+
+
+def sampling_of(generation: GenerationSettings) -> Sampling:
+    return Sampling(
+        max_new_tokens=generation.max_new_tokens,
+        temperature=generation.temperature,
+        top_p=generation.top_p,
+        repetition_penalty=generation.repetition_penalty,
+        no_repeat_ngram=generation.no_repeat_ngram,
+    )
+
+
+def newest_or_named(store: Store, name: str | None) -> str:
+    """The version that was asked for, or the newest one. Raises RegistryError when there is none."""
+    if name is not None:
+        return name
+    with store.snapshot() as session:
+        versions = list_versions(session)
+    if not versions:
+        raise RegistryError("there is no trained model yet", "heedful train")
+    return versions[-1].id

@@ -1,0 +1,144 @@
+"""Doctor: this machine and, where there is one, the workspace in; findings out, each with the fix of what is missing."""
+
+import importlib.metadata
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+from packaging.requirements import Requirement
+
+from heedful.errors import HeedfulError
+from heedful.modeling.devices import available, choose_device
+from heedful.store.database import schema_state
+from heedful.workspace import Workspace
+
+Level = Literal["ok", "warning", "problem"]
+MINIMUM_PYTHON = (3, 11)
+MEMORY_GB, DISK_GB = 4.0, 2.0  # below this the bundled base does not train in comfort
+CPU_FLAGS = {"avx512_bf16": "bf16", "amx_bf16": "bf16", "avx512f": "float32", "avx2": "float32", "asimd": "float32"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor. `fix` is a command or an edit, empty when all is well."""
+
+    check: str
+    level: Level
+    found: str
+    fix: str = ""
+
+
+def examine(workspace: Workspace | None) -> list[Finding]:
+    """All findings, machine first. A check that itself breaks is a problem, never a silent pass."""
+    checks: list[Callable[[], Finding]] = [check_python, check_packages, check_cpu, check_memory, check_device]
+    if workspace is None:
+        checks.append(lambda: check_disk(Path.cwd()))
+        checks.append(lambda: Finding("workspace", "warning", "none here", "heedful init . makes one"))
+    else:
+        checks += [lambda: check_disk(workspace.root), lambda: check_writable(workspace), lambda: check_migrations(workspace)]
+    return [run_check(check) for check in checks]
+
+
+def run_check(check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except HeedfulError as error:
+        return Finding(getattr(check, "__name__", "check").removeprefix("check_"), "problem", error.text, error.next_step)
+
+
+def check_python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < MINIMUM_PYTHON:
+        return Finding("python", "problem", version, "install Python 3.11 or newer, then run make setup")
+    return Finding("python", "ok", version)
+
+
+def check_packages() -> Finding:
+    """Every dependency that the installed distribution declares, in a version that it allows."""
+    wrong = list(missing_requirements(importlib.metadata.requires("heedful") or []))
+    if wrong:
+        return Finding("packages", "problem", "; ".join(wrong), "make setup")
+    torch, transformers = (importlib.metadata.version(name) for name in ("torch", "transformers"))
+    return Finding("packages", "ok", f"torch {torch}, transformers {transformers}")
+
+
+def missing_requirements(declared: Iterable[str]) -> Iterable[str]:
+    for line in declared:
+        requirement = Requirement(line)
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            yield f"{requirement.name} is missing"
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            yield f"{requirement.name} {version} is not {requirement.specifier}"
+
+
+def check_cpu() -> Finding:
+    flags = cpu_flags()
+    useful = [flag for flag in CPU_FLAGS if flag in flags]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    found = f"{cores} cores; {', '.join(useful) or 'no vector flag known to us'}"
+    if not {"avx512_bf16", "amx_bf16"} & set(useful):
+        return Finding("cpu", "warning", found, "no bf16 in hardware: large bases train in float32, about half as fast")
+    return Finding("cpu", "ok", found)
+
+
+def cpu_flags() -> frozenset[str]:
+    """Flags that Linux names; empty elsewhere."""
+    path = Path("/proc/cpuinfo")
+    if not path.exists():
+        return frozenset()
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    named = next((line for line in lines if line.startswith(("flags", "Features"))), ":")
+    return frozenset(named.partition(":")[2].split())
+
+
+def check_memory() -> Finding:
+    memory = psutil.virtual_memory()
+    found = f"{memory.available / 2**30:.1f} GB free of {memory.total / 2**30:.1f} GB"
+    if memory.available < MEMORY_GB * 2**30:
+        return Finding(
+            "memory", "warning", found, f"free at least {MEMORY_GB:.0f} GB, or train with a smaller batch: --batch-size 2"
+        )
+    return Finding("memory", "ok", found)
+
+
+def check_device() -> Finding:
+    device = choose_device("auto")
+    found = f"{', '.join(available())}; training takes {device.name}"
+    return Finding("gpu", "ok", found if device.name != "cpu" else f"none; {found}")
+
+
+def check_disk(folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free
+    found = f"{free / 2**30:.1f} GB free at {folder}"
+    if free < DISK_GB * 2**30:
+        return Finding("disk", "problem", found, f"free at least {DISK_GB:.0f} GB, or put the workspace on another disk")
+    return Finding("disk", "ok", found)
+
+
+def check_writable(workspace: Workspace) -> Finding:
+    probe = workspace.root / ".part-doctor"
+    try:
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        return Finding("workspace", "problem", f"{workspace.root}: {error.strerror}", f"chown or chmod {workspace.root}")
+    return Finding("workspace", "ok", str(workspace.root))
+
+
+def check_migrations(workspace: Workspace) -> Finding:
+    current, head = schema_state(workspace.database)
+    if current is None:
+        return Finding("database", "ok", f"none yet; the first import makes it with schema {head}")
+    if current != head:
+        return Finding("database", "warning", f"schema {current}, this version has {head}", "heedful import upgrades it")
+    return Finding("database", "ok", f"schema {head}")

@@ -1,0 +1,125 @@
+"""Evaluate: a version in; a report directory that `promote` will obey out, its hash kept with the run.
+
+Both models score the test split and answer the same held-out prompts. Replies get as much room as the team's own answers needed, so
+that the stop rate says whether the model ends its turn, not whether a limit was short.
+"""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from heedful.config import Settings
+from heedful.dataset import dataset_dir, load_split
+from heedful.evaluation.evaluate import Lineage, Subject, evaluate
+from heedful.evaluation.report import REPORT_JSON, Report
+from heedful.lifecycle.companions import BASE, Target, find_target, load_network, to_companion
+from heedful.lifecycle.runs import recorded_run
+from heedful.modeling.bases import context_length, load_tokenizer
+from heedful.modeling.chat_template import Sample
+from heedful.modeling.likelihood import negative_log_likelihood
+from heedful.modeling.trimming import trim
+from heedful.registry.promotion import EVALUATION
+from heedful.registry.versions import ADAPTER_FILE, find_version
+from heedful.store.database import Store
+from heedful.store.schema import utc_now
+from heedful.workspace import Workspace, sha256, staging, write_manifest
+
+BATCH_TOKENS = 4_096  # of one likelihood batch, padding included
+ROOM = 2  # a reply may be so many times as long as the team's long answers (95th percentile)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """The report and where it lies."""
+
+    report_id: str
+    folder: Path
+    report: Report
+
+
+def evaluate_version(
+    workspace: Workspace, store: Store, settings: Settings, name: str, observe: Callable[[int, int], None] | None = None
+) -> Evaluated:
+    """Raises EvaluationError, ModelError or RegistryError; no report is left behind then."""
+    with store.snapshot() as session:
+        version = find_version(session, name)
+    folder = dataset_dir(workspace, version.dataset)
+    tuned = find_target(workspace, store, settings, version.id)
+    samples = test_samples(tuned, folder)
+    room = reply_room(samples, settings.generation.max_new_tokens, context_length(tuned.base))
+    report_id = f"r-{uuid.uuid4().hex[:10]}"
+    with recorded_run(store, EVALUATION, version.dataset, version.id) as outcome, staging(workspace.reports) as aside:
+        report = asyncio.run(
+            evaluate(
+                load_subject(tuned, settings, samples, room),
+                load_subject(replace(tuned, name=BASE, adapter=None), settings, samples, room),
+                folder,
+                settings.gate,
+                aside,
+                lineage_of(tuned, folder),
+                observe,
+            )
+        )
+        digest = sha256(aside / REPORT_JSON)
+        write_manifest(aside, {"kind": "report", "id": report_id, "model": version.id, "dataset": version.dataset})
+        target = workspace.reports / report_id
+        aside.rename(target)
+        outcome.detail = {
+            "report": report_id,
+            "report_sha256": digest,
+            "passed": report.verdict == "passed",
+            "failed": list(report.failed),
+        }
+    return Evaluated(report_id, target, report)
+
+
+def test_samples(target: Target, folder: Path) -> list[Sample]:
+    """Held-out conversations as training would see them, trimmed to the model's context."""
+    tokenizer, limit = load_tokenizer(target.base), context_length(target.base)
+    trimmed = (trim(tokenizer, conversation, limit).sample for conversation in load_split(folder, "test"))
+    return [sample for sample in trimmed if sample is not None]
+
+
+def reply_room(samples: Sequence[Sample], configured: int, context: int) -> int:
+    """Tokens a reply may have: twice the 95th percentile of held-out answers, at least as configured, at most half the context."""
+    lengths = sorted(length for sample in samples for length in answer_lengths(sample))
+    long_answer = lengths[int(0.95 * (len(lengths) - 1))] if lengths else 0
+    return min(max(configured, ROOM * long_answer), context // 2)
+
+
+def answer_lengths(sample: Sample) -> list[int]:
+    """Tokens of each supervised run."""
+    lengths, run = [], 0
+    for supervised in [*sample.mask, False]:
+        if supervised:
+            run += 1
+        elif run:
+            lengths.append(run)
+            run = 0
+    return lengths
+
+
+def load_subject(target: Target, settings: Settings, samples: Sequence[Sample], room: int) -> Subject:
+    network = load_network(target, settings)
+    nll = negative_log_likelihood(network, samples, BATCH_TOKENS)
+    companion = to_companion(target, network, settings.generation)
+    return Subject(target.name, replace(companion, sampling=replace(companion.sampling, max_new_tokens=room)), nll)
+
+
+def lineage_of(target: Target, folder: Path) -> Lineage:
+    assert target.adapter is not None
+    metrics = [json.loads(line) for line in (target.adapter / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    hashes = {"adapter": sha256(target.adapter / ADAPTER_FILE), "dataset_manifest": sha256(folder / "manifest.json")}
+    return Lineage(utc_now().isoformat(timespec="seconds"), hashes, metrics)
+
+
+def gate_rows(report: Report) -> list[dict[str, Any]]:
+    """What a check outside reads: check, value, threshold, passed; and what a person wants beside them."""
+    return [
+        {"check": c.check, "value": c.value, "threshold": c.threshold, "passed": c.passed, "blocking": c.blocking, "n": c.n}
+        for c in report.checks
+    ]

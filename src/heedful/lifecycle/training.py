@@ -1,0 +1,89 @@
+"""Train: a dataset version and the settings in, a registered model version with its directory out.
+
+The adapter is written aside; its directory gets its name, made from the hash of the weights, only when it is whole.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from heedful.config import Settings
+from heedful.dataset import dataset_dir, list_datasets
+from heedful.errors import DatasetError
+from heedful.lifecycle.runs import recorded_run
+from heedful.modeling.bases import count_parameters, resolve_base
+from heedful.modeling.devices import choose_device
+from heedful.registry.versions import ADAPTER_FILE, model_directory, register, version_id
+from heedful.store.audit import record
+from heedful.store.database import Store
+from heedful.training.plan import TrainingPlan, make_plan
+from heedful.training.progress import Progress
+from heedful.training.train import train
+from heedful.workspace import Workspace, read_manifest, sha256, staging, write_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedVersion:
+    """What came of a training. `existing` when the very same weights were registered before."""
+
+    model: str
+    path: Path
+    dataset: str
+    best_validation_nll: float
+    steps: int
+    seconds: float
+    existing: bool
+
+
+def choose_dataset(workspace: Workspace, dataset_id: str | None) -> str:
+    """The dataset that was asked for, or the newest one. Raises DatasetError when there is none."""
+    if dataset_id is not None:
+        return dataset_id
+    known = list_datasets(workspace)
+    if not known:
+        raise DatasetError("there is no dataset yet", "heedful import FILE, then heedful dataset build")
+    return str(known[-1]["id"])
+
+
+def plan_training(workspace: Workspace, settings: Settings, dataset_id: str) -> TrainingPlan:
+    """Every hyper-parameter for this data, this base and this machine, each with its reason."""
+    base = resolve_base(settings.base)
+    device = choose_device(settings.device, count_parameters(base))
+    return make_plan(dataset_dir(workspace, dataset_id), settings.base, device.name, settings.training)
+
+
+def train_version(
+    workspace: Workspace,
+    store: Store,
+    dataset_id: str,
+    settings: Settings,
+    plan: TrainingPlan,
+    actor: str,
+    observe: Callable[[Progress], None] | None = None,
+) -> TrainedVersion:
+    """Raises TrainingError or ModelError; the models directory and the registry are then as they were."""
+    folder = dataset_dir(workspace, dataset_id)
+    with recorded_run(store, "train", dataset_id) as outcome, staging(workspace.models) as aside:
+        trained = train(folder, settings.base, plan, aside, observe)
+        digest = sha256(aside / ADAPTER_FILE)
+        model_id = version_id(digest)
+        prompt = read_manifest(folder)["system_prompt"]  # of the rows it learned from, whatever the settings say today
+        facts = {"model": model_id, "dataset": dataset_id, "parent": None, "system_prompt": prompt}
+        write_manifest(aside, {"kind": "model", **facts, **trained.facts})
+        target = model_directory(workspace, model_id)
+        existing = target.exists()
+        if not existing:
+            # Named before it is registered: a stop between the two leaves a directory that nobody refers to, never the reverse.
+            aside.rename(target)
+        with store.session() as session:
+            register(
+                session, model_id, {"dataset_id": dataset_id, "parent_id": None, "base": settings.base, "adapter_sha256": digest}
+            )
+            record(session, actor, "train", model_id, {"dataset": dataset_id, "adapter_sha256": digest})
+        outcome.model_id = model_id
+        outcome.detail = {
+            "steps": trained.steps,
+            "seconds": round(trained.seconds, 1),
+            "validation_nll": trained.best_validation_nll,
+        }
+    return TrainedVersion(model_id, target, dataset_id, trained.best_validation_nll, trained.steps, trained.seconds, existing)

@@ -1,0 +1,67 @@
+"""Catalog over the registry: a name in, a companion with a loaded engine out. What `heedful serve` hands to the application.
+
+Aliases are looked up anew at each request, so a promotion or a rollback reaches a running server with its next turn. A version is
+loaded once; when more than `KEPT` are loaded, the one unused for longest is let go, and is freed when its running replies end.
+"""
+
+import asyncio
+from collections import OrderedDict
+
+from heedful.companion.turn import Companion
+from heedful.config import Settings
+from heedful.errors import RegistryError
+from heedful.lifecycle.companions import BASE, find_target, load_companion
+from heedful.registry.aliases import current_aliases
+from heedful.registry.versions import list_versions
+from heedful.server.catalog import ModelCard
+from heedful.store.database import Store
+from heedful.workspace import Workspace
+
+KEPT = 3  # champion, previous and base
+
+
+class RegistryCatalog:
+    """Names are `base`, every alias and every version id."""
+
+    def __init__(self, workspace: Workspace, store: Store, settings: Settings) -> None:
+        self._workspace, self._store, self._settings = workspace, store, settings
+        self._loaded: OrderedDict[str, Companion] = OrderedDict()
+        self._loading = asyncio.Lock()
+
+    def cards(self) -> list[ModelCard]:
+        with self._store.snapshot() as session:
+            versions = list_versions(session)
+        cards = [ModelCard(v.id, int(v.created_at.timestamp()), v.base, v.aliases) for v in versions]
+        return [*cards, ModelCard(BASE, 0, self._settings.base)]
+
+    async def resolve(self, name: str) -> Companion:
+        model = await asyncio.to_thread(self._model_of, name)
+        async with self._loading:
+            if model not in self._loaded:
+                self._loaded[model] = await asyncio.to_thread(self._load, model)
+            self._loaded.move_to_end(model)
+            companion = self._loaded[model]
+            while len(self._loaded) > KEPT:
+                self._loaded.popitem(last=False)  # not closed: replies under way hold it, and free it when they end
+        return companion
+
+    async def close(self) -> None:
+        """Free every engine."""
+        while self._loaded:
+            _, companion = self._loaded.popitem()
+            await companion.engine.close()
+
+    def _model_of(self, name: str) -> str:
+        """Exact names only: a client's typing error must not reach some other model."""
+        if name == BASE:
+            return BASE
+        with self._store.snapshot() as session:
+            aliases = current_aliases(session)
+            known = [v.id for v in list_versions(session)]
+        wanted = aliases.get(name, name)
+        if wanted not in known:
+            raise RegistryError(f"unknown model {name!r}; known: {', '.join([*sorted(aliases), *known, BASE])}", "heedful models")
+        return wanted
+
+    def _load(self, model: str) -> Companion:
+        return load_companion(find_target(self._workspace, self._store, self._settings, model), self._settings)

@@ -1,0 +1,142 @@
+"""Plan: a dataset, a base, a device and the settings in; every hyper-parameter with the reason for its value, out.
+
+The reasons are printed by `heedful plan` and stored as plan.yaml beside the adapter, so that nobody has to guess later. The rules
+themselves are in `rules`.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import yaml
+
+from heedful.config import TrainingSettings
+from heedful.errors import TrainingError
+from heedful.modeling.bases import context_length, count_parameters, load_tokenizer, resolve_base
+from heedful.modeling.devices import choose_device
+from heedful.training import rules
+from heedful.training.profile import Profile, profile_dataset
+from heedful.training.schedule import count_steps
+
+PLAN_FILE = "plan.yaml"
+BY_YOU = "set by you"
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Generic[T]):
+    """One value and, in a sentence, why it is that."""
+
+    value: T
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """In the order in which a person reads it. Lengths are tokens; a step is one update of the weights."""
+
+    path: Choice[str]
+    device: Choice[str]
+    dtype: Choice[str]
+    epochs: Choice[float]
+    batch_size: Choice[int]
+    micro_batch: Choice[int]
+    max_length: Choice[int]
+    rank: Choice[int]
+    alpha: Choice[float]
+    dropout: Choice[float]
+    learning_rate: Choice[float]
+    scheduler: Choice[str]
+    warmup_steps: Choice[int]
+    weight_decay: Choice[float]
+    clip_norm: Choice[float]
+    checkpointing: Choice[bool]
+    evaluate_every: Choice[int]
+    patience: Choice[int]
+    seed: Choice[int]
+    steps: Choice[int]
+    tokens: Choice[int]
+    supervised_tokens: Choice[int]
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """{name: {value, why}}, in order."""
+        return {name: {"value": value, "why": why} for name, value, why in describe(self)}
+
+    @staticmethod
+    def load(path: Path) -> "TrainingPlan":
+        """From plan.yaml. Raises TrainingError when it cannot be read, or names other values than a plan has."""
+        try:
+            rows = yaml.safe_load(path.read_text(encoding="utf-8"))
+            return TrainingPlan(**{name: Choice(row["value"], row["why"]) for name, row in rows.items()})
+        except (OSError, yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
+            raise TrainingError(f"{path} is no training plan: {error}", "heedful plan shows one") from None
+
+
+def describe(plan: TrainingPlan) -> list[tuple[str, Any, str]]:
+    """(name, value, why), in order."""
+    choices = [(field.name, getattr(plan, field.name)) for field in fields(plan)]
+    return [(name, choice.value, choice.why) for name, choice in choices]
+
+
+def to_yaml(plan: TrainingPlan) -> str:
+    return yaml.safe_dump(plan.as_dict(), sort_keys=False, allow_unicode=True, width=120)
+
+
+def make_plan(dataset_dir: Path, base: str, device: str, settings: TrainingSettings) -> TrainingPlan:
+    """Measure the dataset with the base's tokenizer and decide. What `settings` names is taken as it is.
+
+    Raises ModelError for a bad base or device, TrainingError for an empty dataset or settings that no plan can hold.
+    """
+    found = resolve_base(base)
+    parameters = count_parameters(found)
+    context = context_length(found)
+    if settings.max_length is not None and settings.max_length > context:
+        raise TrainingError(
+            f"training.max_length {settings.max_length} is above the context of {found.name}, {context} tokens",
+            "set training.max_length lower in heedful.yaml, or leave it out",
+        )
+    profile = profile_dataset(dataset_dir, load_tokenizer(found))
+    return assemble(profile, rules.Machine(device, parameters, context), settings)
+
+
+def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSettings) -> TrainingPlan:
+    """The plan from numbers alone: touches no file and no model."""
+    size = profile.conversations
+    device = choose_device(machine.device, machine.parameters)
+    epochs = pick(settings.epochs, rules.epochs(size))
+    rank = pick(settings.rank, rules.rank(size))
+    batch_size = pick(settings.batch_size, rules.batch_size())
+    max_length = pick(settings.max_length, rules.max_length(profile, machine.context))
+    steps = count_steps(size, batch_size.value, epochs.value)
+    return TrainingPlan(
+        path=Choice("trl", "TRL's SFTTrainer trains every architecture"),
+        device=Choice(device.name, device.why),
+        dtype=Choice(device.dtype_name, "number format of the frozen base; the adapter is float32 in any case"),
+        epochs=epochs,
+        batch_size=batch_size,
+        micro_batch=Choice(*rules.micro_batch(device.name, batch_size.value, profile, max_length.value)),
+        max_length=max_length,
+        rank=rank,
+        alpha=pick(settings.alpha, rules.alpha(rank.value)),
+        dropout=pick(settings.dropout, rules.dropout()),
+        learning_rate=pick(settings.learning_rate, rules.learning_rate(machine.parameters, rank.value)),
+        scheduler=Choice("cosine", "falls smoothly to zero, so the last steps settle"),
+        warmup_steps=Choice(*rules.warmup_steps(size, batch_size.value, steps)),
+        weight_decay=pick(settings.weight_decay, rules.weight_decay(size)),
+        clip_norm=Choice(1.0, "one odd conversation cannot throw the weights off"),
+        checkpointing=Choice(*rules.checkpointing(machine.parameters)),
+        evaluate_every=Choice(*rules.evaluate_every(size, batch_size.value, steps)),
+        patience=pick(settings.patience, rules.patience()),
+        seed=Choice(settings.seed, "decides the first adapter weights and the order of the data"),
+        steps=Choice(steps, f"{size} conversations x {epochs.value:g} epochs in steps of {batch_size.value}"),
+        tokens=Choice(round(profile.tokens(max_length.value) * epochs.value), "read in all epochs together"),
+        supervised_tokens=Choice(
+            round(profile.supervised * epochs.value), f"of these carry the loss; {profile.answers:.1f} answers a conversation"
+        ),
+    )
+
+
+def pick(setting: U | None, rule: tuple[U, str]) -> Choice[U]:
+    return Choice(*rule) if setting is None else Choice(setting, BY_YOU)

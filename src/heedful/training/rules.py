@@ -1,0 +1,112 @@
+"""Rules of the plan: numbers of dataset and machine in; a value and its reason out. A function a rule; no files, no models."""
+
+import math
+from dataclasses import dataclass
+
+from heedful.training.profile import Profile
+
+SMALL, LARGE = 100, 500  # conversations: below, between and above these, three sizes of plan
+REFERENCE = 7_000_000_000  # parameters of the bases for which 2e-4 is the usual rate of LoRA
+REFERENCE_RATE, LOWEST_RATE, HIGHEST_RATE = 2e-4, 1e-4, 5e-3
+CPU_TOKENS, GPU_TOKENS = 512, 8_192  # of one pass forward and back
+CHECKPOINTED = 1_000_000_000  # parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """`device` is a setting or a name; `parameters` and `context` length are the base's."""
+
+    device: str
+    parameters: int
+    context: int
+
+
+def by_size(size: int, small: int, medium: int, large: int) -> int:
+    return small if size < SMALL else medium if size <= LARGE else large
+
+
+def size_in_words(size: int) -> str:
+    band = f"under {SMALL}" if size < SMALL else f"{SMALL} to {LARGE}" if size <= LARGE else f"over {LARGE}"
+    return f"{size} training conversations ({band})"
+
+
+def epochs(size: int) -> tuple[float, str]:
+    return by_size(size, 10, 5, 3), f"{size_in_words(size)}: little data is read more often; early stopping guards"
+
+
+def rank(size: int) -> tuple[int, str]:
+    return by_size(size, 8, 16, 32), f"{size_in_words(size)}: more data fills more room"
+
+
+def alpha(rank: int) -> tuple[float, str]:
+    return 2.0 * rank, "twice the rank: the update has the same scale, 2, at any rank"
+
+
+def dropout() -> tuple[float, str]:
+    return 0.05, "a little, against learning rare phrases by heart"
+
+
+def batch_size() -> tuple[int, str]:
+    return 8, "conversations a step: enough to be smooth, few enough for many steps"
+
+
+def micro_batch(device: str, batch_size: int, profile: Profile, max_length: int) -> tuple[int, str]:
+    """The largest divisor of the batch within the device's budget of tokens; the rest is accumulated, with the same gradient."""
+    if device == "cpu":
+        budget, row = CPU_TOKENS, profile.percentile(0.5)
+        why = f"rows a pass: {CPU_TOKENS} tokens of usual length fill a CPU; more only adds padding"
+    else:
+        budget, row = GPU_TOKENS, max_length
+        why = f"rows a pass: {GPU_TOKENS} tokens at most, for the memory"
+    fitting = [size for size in range(1, batch_size + 1) if batch_size % size == 0 and size * row <= budget]
+    return max(fitting, default=1), why
+
+
+def max_length(profile: Profile, context: int) -> tuple[int, str]:
+    """The 99th percentile, rounded up; the whole context when that is shorter."""
+    p99, longest = profile.percentile(0.99), profile.lengths[-1]
+    wanted = min(64 * math.ceil(p99 / 64), context)
+    over = sum(length > wanted for length in profile.lengths)
+    bound = "the model's context" if wanted == context else "rounded up to 64"
+    return wanted, f"99% of the conversations have at most {p99} tokens, the longest {longest}; {bound}; {over} lose old turns"
+
+
+def learning_rate(parameters: int, rank: int) -> tuple[float, str]:
+    """2e-4 at 7B, more for a smaller base: with the inverse square root of its parameters, within bounds.
+
+    The rank does not enter: "LoRA Without Regret" (Thinking Machines, 2025) found the same best rate at any rank as long as
+    alpha / rank stays, and a best rate that falls with the width. The power is ours, fitted to the usual rate at 7B and to the bundled
+    base (11M, validation NLL at 5e-4, 1.5e-3, 4e-3 and 8e-3 to 1e-2): FIGURES.
+    """
+    rate = REFERENCE_RATE * math.sqrt(REFERENCE / parameters)
+    rounded = float(f"{min(max(rate, LOWEST_RATE), HIGHEST_RATE):.1e}")
+    size = f"{parameters / 1e6:.0f} million parameters"
+    return rounded, f"2e-4 suits a base of 7 billion, this one has {size}; the same at rank {rank} as at any other"
+
+
+def warmup_steps(size: int, batch_size: int, steps: int) -> tuple[int, str]:
+    examples = min(size // 10, 50)
+    return min(math.ceil(examples / batch_size), steps // 2), f"{examples} examples: a tenth of the data, 50 at most"
+
+
+def weight_decay(size: int) -> tuple[float, str]:
+    if size > LARGE:
+        return 0.0, f"{size_in_words(size)}: not needed"
+    return 0.01, f"{size_in_words(size)}: a slight pull back to the base"
+
+
+def checkpointing(parameters: int) -> tuple[bool, str]:
+    if parameters < CHECKPOINTED:
+        return False, "activations of this base fit in memory"
+    return True, f"{parameters / 1e9:.1f} billion parameters: compute activations twice rather than keep them"
+
+
+def evaluate_every(size: int, batch_size: int, steps: int) -> tuple[int, str]:
+    epoch = math.ceil(size / batch_size)
+    if epoch < 10:
+        return min(epoch, steps), "steps between two looks at the validation split: once an epoch"
+    return min(math.ceil(epoch / 2), steps), "steps between two looks at the validation split: twice an epoch"
+
+
+def patience() -> tuple[int, str]:
+    return 3, "evaluations without a better validation NLL before training stops; the best weights are kept"

@@ -1,0 +1,68 @@
+"""Schedule: lengths of the training rows in; which rows make each optimiser step, out. Shared by every way of training.
+
+Rows that are padded together should be of like length. So a few steps at a time are drawn at random, sorted by length, cut into
+steps, and these shuffled: the learning rate must not decay along with the length (transformers' group_by_length goes from long to
+short). All steps are full but, perhaps, the last one.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """`steps[i]` holds the row numbers of step i, longest first. `rows` is the size of the dataset."""
+
+    steps: list[list[int]]
+    rows: int
+
+    def epochs(self) -> list[float]:
+        """Passes over the data that are done after each step."""
+        done, passed = 0, []
+        for batch in self.steps:
+            done += len(batch)
+            passed.append(done / self.rows)
+        return passed
+
+    def order(self) -> list[int]:
+        """All row numbers, one after the other."""
+        return [row for batch in self.steps for row in batch]
+
+
+def make_schedule(lengths: Sequence[int], batch_size: int, epochs: float, seed: int, padded: int) -> Schedule:
+    """Every row once an epoch, in another order each time; a fraction of an epoch takes a random part of the rows.
+
+    `padded` rows go through the model together (the micro-batch), and as many steps are drawn at a time.
+    """
+    chance = random.Random(seed)
+    left = total(len(lengths), epochs)
+    steps: list[list[int]] = []
+    waiting: list[int] = []
+    while left > 0:
+        shuffled = chance.sample(range(len(lengths)), len(lengths))[:left]
+        left -= len(shuffled)
+        rows = waiting + shuffled
+        kept = len(rows) if left == 0 else len(rows) // batch_size * batch_size
+        rows, waiting = rows[:kept], rows[kept:]  # what fills no step goes into the next epoch
+        for start in range(0, len(rows), padded * batch_size):
+            steps += cut(rows[start : start + padded * batch_size], lengths, batch_size, chance)
+    return Schedule(steps, len(lengths))
+
+
+def cut(pool: list[int], lengths: Sequence[int], batch_size: int, chance: random.Random) -> list[list[int]]:
+    """Steps of like length in random order; one that is not full comes last."""
+    full, rest = pool[: len(pool) // batch_size * batch_size], pool[len(pool) // batch_size * batch_size :]
+    by_length = sorted(full, key=lambda row: -lengths[row])
+    batches = [by_length[start : start + batch_size] for start in range(0, len(full), batch_size)]
+    chance.shuffle(batches)
+    return [*batches, *([sorted(rest, key=lambda row: -lengths[row])] if rest else [])]
+
+
+def count_steps(rows: int, batch_size: int, epochs: float) -> int:
+    """Steps of the schedule, without making it."""
+    return -(-total(rows, epochs) // batch_size)
+
+
+def total(rows: int, epochs: float) -> int:
+    return max(1, round(rows * epochs))

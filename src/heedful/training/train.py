@@ -1,0 +1,146 @@
+"""Train: a dataset directory, a base and a plan in; a directory with a PEFT adapter, its tokenizer, plan and metrics, out.
+
+rows -> fresh adapter -> one of PATHS, under the watch -> best weights -> files
+"""
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heedful.modeling.bases import load_base_model, load_config, load_tokenizer, resolve_base, weights_sha256
+from heedful.modeling.chat_template import Sample, fingerprint
+from heedful.modeling.likelihood import negative_log_likelihood
+from heedful.modeling.quiet import quiet_libraries
+from heedful.training.adapter import adapter_weights, new_adapter, save_adapter
+from heedful.training.plan import PLAN_FILE, TrainingPlan, to_yaml
+from heedful.training.progress import Progress, metrics_file
+from heedful.training.samples import Samples, load_samples
+from heedful.training.schedule import Schedule, make_schedule
+from heedful.training.sft import train_sft
+from heedful.training.watch import Course, Learner, Outcome, Watch
+from heedful.workspace import MANIFEST, sha256, write_text
+
+PATHS = {"trl": train_sft}  # ways of training, by the plan's `path`
+SCORE_TOKENS = {"cpu": 1_024}  # of one batch of scoring; more does not fit a CPU's cache
+SCORE_TOKENS_GPU = 16_384
+LOG_LINES = 400  # of training loss at most, so that a long training stays a curve one can draw
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedAdapter:
+    """What lies in `path`. `facts` is for the manifest: what it was made from, with what, and how well it went."""
+
+    path: Path
+    best_validation_nll: float
+    steps: int
+    seconds: float
+    facts: dict[str, Any]
+
+
+def train(
+    dataset_dir: Path, base: str, plan: TrainingPlan, output: Path, observe: Callable[[Progress], None] | None = None
+) -> TrainedAdapter:
+    """Fill `output`, an empty directory of the caller's. Deterministic on a CPU with the same number of threads.
+
+    Raises TrainingError when there is nothing to train on, the loss is no number or memory runs out; ModelError for a bad base.
+    """
+    started = time.perf_counter()
+    with quiet_libraries():
+        found = resolve_base(base)
+        tokenizer = load_tokenizer(found)
+        samples = load_samples(dataset_dir, tokenizer, plan.max_length.value)
+        model = new_adapter(load_base_model(found, plan.device.value, plan.dtype.value), plan)
+        write_text(output / PLAN_FILE, to_yaml(plan))
+        outcome = follow(model, tokenizer, samples, plan, output, observe)
+        save_adapter(model, outcome.weights, found, output)
+        tokenizer.save_pretrained(str(output))
+        facts = {
+            "base": base,
+            "base_revision": found.revision or getattr(load_config(found), "_commit_hash", None),
+            "base_sha256": weights_sha256(found),
+            "template_fingerprint": fingerprint(tokenizer),
+            **dataset_facts(dataset_dir, samples),
+            **outcome_facts(outcome),
+            "seed": plan.seed.value,
+            "system": system_facts(plan.device.value),
+        }
+    return TrainedAdapter(output, outcome.best_nll, outcome.steps, time.perf_counter() - started, facts)
+
+
+def follow(
+    model: Any,
+    tokenizer: Any,
+    samples: Samples,
+    plan: TrainingPlan,
+    output: Path,
+    observe: Callable[[Progress], None] | None,
+) -> Outcome:
+    """Train under the watch; the outcome holds the best weights."""
+    lengths = [len(row.ids) for row in samples.train]
+    schedule = make_schedule(lengths, plan.batch_size.value, plan.epochs.value, plan.seed.value, plan.micro_batch.value)
+    learner = Learner(score=lambda: score(model, samples, plan.device.value), weights=lambda: adapter_weights(model))
+    with metrics_file(output) as write:
+        watch = Watch(make_course(schedule, lengths, plan), learner, write, observe)
+        PATHS[plan.path.value](model, tokenizer, samples.train, schedule, plan, watch)
+        return watch.finish()
+
+
+def make_course(schedule: Schedule, lengths: Sequence[int], plan: TrainingPlan) -> Course:
+    return Course(
+        epochs=schedule.epochs(),
+        tokens=[sum(lengths[row] for row in batch) for batch in schedule.steps],
+        evaluate_every=plan.evaluate_every.value,
+        log_every=max(1, len(schedule.steps) // LOG_LINES),
+        patience=plan.patience.value,
+    )
+
+
+def score(model: Any, samples: Samples, device: str) -> tuple[float, float]:
+    """(validation, train) NLL. Of the train split, a quarter as many rows show whether the two drift apart."""
+    budget = SCORE_TOKENS.get(device, SCORE_TOKENS_GPU)
+    shown: Sequence[Sample] = samples.train[: max(8, len(samples.validation) // 4)]
+    validation = negative_log_likelihood(model, samples.validation, budget)
+    return validation.nats_per_token, negative_log_likelihood(model, shown, budget).nats_per_token
+
+
+def dataset_facts(dataset_dir: Path, samples: Samples) -> dict[str, Any]:
+    manifest = dataset_dir / MANIFEST
+    return {
+        "dataset": dataset_dir.name,
+        "dataset_manifest_sha256": sha256(manifest) if manifest.is_file() else None,
+        "rows": {
+            "train": len(samples.train),
+            "validation": len(samples.validation),
+            "trimmed": samples.trimmed,
+            "dropped": samples.dropped,
+        },
+    }
+
+
+def outcome_facts(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "steps": outcome.steps,
+        "best_step": outcome.best_step,
+        "stopped": outcome.stopped,
+        "validation_nll": {"base": outcome.first_nll, "best": outcome.best_nll},
+    }
+
+
+def system_facts(device: str) -> dict[str, Any]:
+    """Versions and machine, for whoever must repeat it. No name of the host, no path."""
+    import peft
+    import torch
+    import transformers
+    import trl
+
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "device": torch.cuda.get_device_name() if device == "cuda" else device,
+        "threads": torch.get_num_threads(),
+        "versions": {module.__name__: module.__version__ for module in (torch, transformers, trl, peft)},
+    }

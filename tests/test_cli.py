@@ -1,0 +1,154 @@
+"""The command line as a user meets it: help, exit codes, one-line errors, JSON on stdout. The long verbs are in test_loop.py."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from heedful.cli.main import VERBS
+from heedful.lifecycle.ingest import import_file
+from heedful.store.database import Store, open_store
+from heedful.store.schema import AuditEvent, ConversationRow, Import, MessageRow
+from heedful.workspace import Workspace
+
+SAMPLE = '{"messages": [{"role": "user", "content": "Low %d"}, {"role": "assistant", "content": "That sounds heavy, %d."}]}\n'
+HEAVY = ("torch", "transformers", "sqlalchemy", "fastapi", "pydantic")
+
+
+def heedful(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from heedful.cli.main import run; run()", *map(str, arguments)]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("HEEDFUL_")} | {"COLUMNS": "160", "NO_COLOR": "1"}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def samples(path: Path, count: int = 30) -> Path:
+    path.write_text("".join(SAMPLE % (i, i) for i in range(count)), encoding="utf-8")
+    return path
+
+
+def test_help_lists_every_verb_and_loads_nothing_heavy() -> None:
+    assert set(VERBS) <= set(heedful("--help").stdout.split())
+    code = f"import sys, heedful.cli.main; print([m for m in {HEAVY} if m in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert loaded.strip() == "[]"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_each_verb_has_an_example(verb: str) -> None:
+    done = heedful(verb, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "Example: heedful" in done.stdout or verb == "dataset"
+
+
+def test_usage_errors_exit_with_2(workspace: Workspace) -> None:
+    assert heedful("nonsense").returncode == 2
+    assert heedful("import").returncode == 2
+    assert heedful("promote", "--nonsense", cwd=workspace.root).returncode == 2
+
+
+def test_outside_of_a_workspace(tmp_path: Path) -> None:
+    done = heedful("models", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: no workspace at")
+    assert "next:  heedful init ." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_init_writes_a_configuration_that_loads(tmp_path: Path) -> None:
+    assert heedful("init", "w", cwd=tmp_path).returncode == 0
+    shown = heedful("doctor", "--config", "--json", cwd=tmp_path / "w")
+    assert json.loads(shown.stdout)["generation.max_new_tokens"] == 150
+    again = heedful("init", "w", cwd=tmp_path)
+    assert again.returncode == 1
+    assert "is a workspace already" in again.stderr
+
+
+def test_an_unknown_key_names_the_nearest(workspace: Workspace) -> None:
+    workspace.config_file.write_text("training: {epoch: 3}\n")
+    done = heedful("models", cwd=workspace.root)
+    assert done.returncode == 1
+    assert "unknown key 'training.epoch'; the nearest known key is 'training.epochs'" in done.stderr
+
+
+def test_import_build_list_show_json(workspace: Workspace, tmp_path: Path) -> None:
+    source = samples(tmp_path / "chats.jsonl")
+    first = json.loads(heedful("import", source, "--json", cwd=workspace.root).stdout)["imports"][0]
+    assert (first["format"], first["conversations"], first["added"], first["known"]) == ("chat", 30, 30, 0)
+    second = json.loads(heedful("import", source, "--json", cwd=workspace.root).stdout)["imports"][0]
+    assert (second["added"], second["known"]) == (0, 30)
+    built = json.loads(heedful("dataset", "build", "--json", cwd=workspace.root).stdout)
+    assert built["counts"] == {"train": 24, "validation": 3, "test": 3}
+    assert json.loads(heedful("dataset", "build", "--json", cwd=workspace.root).stdout)["existing"] is True
+    listed = json.loads(heedful("dataset", "list", "--json", cwd=workspace.root).stdout)["datasets"]
+    assert [d["id"] for d in listed] == [built["dataset"]]
+    shown = heedful("dataset", "show", built["dataset"], cwd=workspace.root)
+    assert "24" in shown.stdout
+    unknown = heedful("dataset", "show", "ds-nothing", "--json", cwd=workspace.root)
+    assert unknown.returncode == 1
+    assert built["dataset"] in json.loads(unknown.stdout)["error"]
+
+
+BAD_FILES: dict[str, bytes | None] = {
+    "no_answer.csv": b"question,topic\nHow are you?,mood\n",
+    "truncated.json": b'{"intents": [{"tag": "a", "patterns": ["hi"], "respon',
+    "binary.csv": bytes(range(256)) * 8,
+    "empty.jsonl": b"",
+    "one_line.txt": b"a" * 10_000_000,
+    "wrong_role.jsonl": b'{"messages": [{"role": "wizard", "content": "x"}]}\n',
+    "absent.csv": None,
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_one_line_and_leaves_the_store_as_it_was(workspace: Workspace, tmp_path: Path, name: str) -> None:
+    store = open_store(workspace.database)
+    import_file(store, samples(tmp_path / "chats.jsonl"), "test")
+    before = rows(store)
+    content = BAD_FILES[name]
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    done = heedful("import", tmp_path / name, cwd=workspace.root)
+    assert done.returncode == 1
+    error, *rest = done.stderr.strip().splitlines()
+    assert error.startswith("error: ")
+    assert name in error
+    assert [line[:6] for line in rest] == ["next: "]
+    assert rows(store) == before
+
+
+def rows(store: Store) -> list[int]:
+    """How many rows each table holds."""
+    with store.snapshot() as session:
+        return [session.query(table).count() for table in (Import, ConversationRow, MessageRow, AuditEvent)]
+
+
+def test_a_bad_row_is_named_and_can_be_skipped(workspace: Workspace, tmp_path: Path) -> None:
+    path = samples(tmp_path / "chats.jsonl", 12)
+    path.write_text(path.read_text() + '{"messages": [{"role": "user", "content": "alone"}]}\n')
+    done = heedful("import", path, cwd=workspace.root)
+    assert done.returncode == 1
+    assert "chats.jsonl, row 13: " in done.stderr
+    assert "--skip-bad" in done.stderr
+    taken = json.loads(heedful("import", path, "--skip-bad", "--json", cwd=workspace.root).stdout)["imports"][0]
+    assert (taken["added"], taken["skipped"]) == (12, 1)
+    assert taken["bad_rows"][0].startswith("row 13: ")
+
+
+def test_training_verbs_without_data(workspace: Workspace) -> None:
+    for verb in ("plan", "train", "evaluate", "promote m-1", "rollback"):
+        done = heedful(*verb.split(), cwd=workspace.root)
+        assert done.returncode == 1, verb
+        assert done.stderr.startswith("error: "), verb
+        assert "next:" in done.stderr, verb
+        assert "Traceback" not in done.stderr, verb
+
+
+def test_doctor_json(workspace: Workspace) -> None:
+    done = heedful("doctor", "--json", cwd=workspace.root)
+    findings = {f["check"]: f for f in json.loads(done.stdout)["findings"]}
+    assert {"python", "packages", "cpu", "memory", "disk", "gpu", "workspace", "database"} == set(findings)
+    assert findings["packages"]["level"] == "ok", findings["packages"]
+    assert done.returncode == 0
