@@ -11,8 +11,6 @@ from heedful.config import Settings
 from heedful.dataset import dataset_dir, list_datasets
 from heedful.errors import DatasetError
 from heedful.lifecycle.runs import recorded_run
-from heedful.modeling.bases import count_parameters, resolve_base
-from heedful.modeling.devices import choose_device
 from heedful.registry.versions import ADAPTER_FILE, model_directory, register, version_id
 from heedful.store.audit import record
 from heedful.store.database import Store
@@ -47,9 +45,7 @@ def choose_dataset(workspace: Workspace, dataset_id: str | None) -> str:
 
 def plan_training(workspace: Workspace, settings: Settings, dataset_id: str) -> TrainingPlan:
     """Every hyper-parameter for this data, this base and this machine, each with its reason."""
-    base = resolve_base(settings.base)
-    device = choose_device(settings.device, count_parameters(base))
-    return make_plan(dataset_dir(workspace, dataset_id), settings.base, device.name, settings.training)
+    return make_plan(dataset_dir(workspace, dataset_id), settings.base, settings.device, settings.training)
 
 
 def train_version(
