@@ -24,7 +24,7 @@ from heedful.store.database import Store, open_store
 from heedful.store.schema import DatasetMember, Run
 from heedful.workspace import Workspace, create_workspace, read_manifest, sha256
 
-FLAGS = {"training": {"epochs": 1}, "generation": {"max_new_tokens": 60}, "gate": {"prompts": 8}, "dataset": {"max_samples": 60}}
+FLAGS = {"training": {"epochs": 1}, "generation": {"max_new_tokens": 60}, "gate": {"prompts": 12}, "dataset": {"max_samples": 120}}
 
 
 class Silent:
@@ -70,14 +70,14 @@ def loop(team: tuple[Workspace, Store], source: Path) -> tuple[RunOutcome, list[
 
 @pytest.fixture(scope="module")
 def first(team: tuple[Workspace, Store]) -> RunOutcome:
-    outcome, stages = loop(team, demo.SAMPLES / "conversations.jsonl")
+    outcome, stages = loop(team, demo.SAMPLES / "intents.json")
     assert stages == ["imported", "built", "approve", "training", "trained", "evaluating"]
     return outcome
 
 
 @pytest.fixture(scope="module")
 def second(team: tuple[Workspace, Store], first: RunOutcome) -> RunOutcome:
-    return loop(team, demo.SAMPLES / "intents.json")[0]
+    return loop(team, demo.SAMPLES / "conversations.jsonl")[0]
 
 
 def test_a_run_ends_with_a_champion_that_beats_its_base(team: tuple[Workspace, Store], first: RunOutcome) -> None:
@@ -153,7 +153,7 @@ def find(store: Store, name: str):  # type: ignore[no-untyped-def]
 def test_the_same_run_again_gives_the_same_weights_and_adds_nothing(
     team: tuple[Workspace, Store], first: RunOutcome, second: RunOutcome
 ) -> None:
-    again, _ = loop(team, demo.SAMPLES / "intents.json")
+    again, _ = loop(team, demo.SAMPLES / "conversations.jsonl")
     assert again.version.existing
     assert (again.version.model, again.version.dataset) == (second.version.model, second.version.dataset)
     with team[1].snapshot() as session:

@@ -239,7 +239,9 @@ def test_accumulation_does_not_change_the_step(dataset: Path) -> None:
         found.append((adapter_weights(model), [line["loss"] for line in lines if line["event"] == "step"]))
     (one, one_losses), (six, six_losses) = found
     assert one_losses == pytest.approx(six_losses, rel=1e-5)
-    assert all(torch.allclose(one[name], six[name], atol=2e-5) for name in one)
+    # By norm: where a gradient is nearly nothing, Adam still steps by the whole rate, to either side.
+    apart = sum(float((one[name] - six[name]).norm()) ** 2 for name in one) ** 0.5
+    assert apart <= 1e-3 * sum(float(one[name].norm()) ** 2 for name in one) ** 0.5
     assert any(one[name].abs().max() > 1e-3 for name in one if "lora_B" in name)
 
 
