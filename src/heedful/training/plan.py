@@ -4,7 +4,8 @@ The reasons are printed by `heedful plan` and stored as plan.yaml beside the ada
 themselves are in `rules`.
 """
 
-from dataclasses import dataclass, fields
+import math
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -12,10 +13,14 @@ import yaml
 
 from heedful.config import TrainingSettings
 from heedful.errors import TrainingError
-from heedful.modeling.bases import context_length, count_parameters, load_tokenizer, resolve_base
+from heedful.modeling.bases import context_length, load_tokenizer, resolve_base
 from heedful.modeling.devices import choose_device
+from heedful.modeling.shape import Shape, measure_shape
 from heedful.training import rules
+from heedful.training.estimate import Work, gigabytes, seconds
+from heedful.training.fitting import fit
 from heedful.training.profile import Profile, profile_dataset
+from heedful.training.resources import memory_there, speed
 from heedful.training.schedule import count_steps
 
 PLAN_FILE = "plan.yaml"
@@ -31,6 +36,9 @@ class Choice(Generic[T]):
 
     value: T
     why: str
+
+
+NOT_ESTIMATED: Choice[float | None] = Choice(None, "not estimated: numbers of the data alone, without the base")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,8 @@ class TrainingPlan:
     steps: Choice[int]
     tokens: Choice[int]
     supervised_tokens: Choice[int]
+    memory_gb: Choice[float | None]
+    seconds: Choice[float | None]
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """{name: {value, why}}, in order."""
@@ -87,18 +97,19 @@ def to_yaml(plan: TrainingPlan) -> str:
 def make_plan(dataset_dir: Path, base: str, device: str, settings: TrainingSettings) -> TrainingPlan:
     """Measure the dataset with the base's tokenizer and decide. What `settings` names is taken as it is.
 
-    Raises ModelError for a bad base or device, TrainingError for an empty dataset or settings that no plan can hold.
+    Raises ModelError for a bad base or device, TrainingError for an empty dataset, settings that no plan can hold, or a plan that
+    does not fit in memory.
     """
     found = resolve_base(base)
-    parameters = count_parameters(found)
-    context = context_length(found)
+    shape, context = measure_shape(found), context_length(found)
     if settings.max_length is not None and settings.max_length > context:
         raise TrainingError(
             f"training.max_length {settings.max_length} is above the context of {found.name}, {context} tokens",
             "set training.max_length lower in heedful.yaml, or leave it out",
         )
     profile = profile_dataset(dataset_dir, load_tokenizer(found))
-    return assemble(profile, rules.Machine(device, parameters, context), settings)
+    draft = assemble(profile, rules.Machine(device, shape.parameters, context), settings)
+    return complete(draft, profile, shape, memory_there(draft.device.value))
 
 
 def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSettings) -> TrainingPlan:
@@ -135,6 +146,54 @@ def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSetti
         supervised_tokens=Choice(
             round(profile.supervised * epochs.value), f"of these carry the loss; {profile.answers:.1f} answers a conversation"
         ),
+        memory_gb=NOT_ESTIMATED,
+        seconds=NOT_ESTIMATED,
+    )
+
+
+def complete(draft: TrainingPlan, profile: Profile, shape: Shape, there: int) -> TrainingPlan:
+    """The draft with rows a pass that fit in `there` bytes, and with both estimates. Raises TrainingError when nothing fits."""
+    asked = work_of(draft, profile, shape)
+    fitted = fit(asked, draft.batch_size.value, shape, there, draft.device.value)
+    work = fitted.work
+    plan = draft
+    if work.rows != asked.rows:
+        plan = replace(plan, micro_batch=Choice(work.rows, f"rows a pass: {fitted.why}"))
+    if work.checkpointing != asked.checkpointing:
+        plan = replace(plan, checkpointing=Choice(True, f"activations are computed twice: {fitted.why}"))
+    parts = f"GB: {fitted.memory.in_words()}; {gigabytes(there):g} are there"
+    return replace(plan, memory_gb=Choice(gigabytes(fitted.memory.total), parts), seconds=duration(plan, work, profile, shape))
+
+
+def duration(plan: TrainingPlan, work: Work, profile: Profile, shape: Shape) -> Choice[float | None]:
+    """From operations and the speed of this machine, measured now."""
+    usual = replace(work, length=min(profile.percentile(0.5), work.length))
+    widest = max(outputs for _, outputs in shape.linear.values())
+    measured = speed(plan.device.value, plan.dtype.value, usual.tokens, shape.hidden, widest)
+    looks = 1 + math.ceil(plan.steps.value / plan.evaluate_every.value)
+    scored = looks * profile.looked_at(work.length)
+    found = seconds(shape, usual, measured, plan.tokens.value, scored)
+    why = (
+        f"{plan.tokens.value} tokens to learn from and {scored} to look at, {measured.products / 1e9:.0f} GFLOP/s measured here; "
+        "the first steps correct it, early stopping may shorten it"
+    )
+    return Choice(float(f"{found:.2g}"), why)
+
+
+def work_of(plan: TrainingPlan, profile: Profile, shape: Shape) -> Work:
+    device = plan.device.value
+    return Work(
+        rows=plan.micro_batch.value,
+        length=min(plan.max_length.value, profile.lengths[-1]),
+        rank=plan.rank.value,
+        targets=shape.targets,
+        number_bytes=2 if plan.dtype.value == "bfloat16" else 4,
+        dropout=plan.dropout.value > 0,
+        checkpointing=plan.checkpointing.value,
+        supervised=min(1.0, profile.supervised / sum(profile.lengths)),
+        all_logits=device == "cuda",  # only there TRL's own loss is taken, which asks the head for every token
+        on_gpu=device == "cuda",
+        score_tokens=rules.score_tokens(device),
     )
 
 

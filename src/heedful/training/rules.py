@@ -9,6 +9,7 @@ SMALL, LARGE = 100, 500  # conversations: below, between and above these, three 
 REFERENCE = 7_000_000_000  # parameters of the bases for which 2e-4 is the usual rate of LoRA
 REFERENCE_RATE, LOWEST_RATE, HIGHEST_RATE = 2e-4, 1e-4, 5e-3
 CPU_TOKENS, GPU_TOKENS = 512, 8_192  # of one pass forward and back
+SCORE_TOKENS, SCORE_TOKENS_GPU = 1_024, 16_384  # of one pass of scoring; more does not fit a CPU's cache
 CHECKPOINTED = 1_000_000_000  # parameters
 
 
@@ -60,6 +61,10 @@ def micro_batch(device: str, batch_size: int, profile: Profile, max_length: int)
         why = f"rows a pass: {GPU_TOKENS} tokens at most, for the memory"
     fitting = [size for size in range(1, batch_size + 1) if batch_size % size == 0 and size * row <= budget]
     return max(fitting, default=1), why
+
+
+def score_tokens(device: str) -> int:
+    return SCORE_TOKENS if device == "cpu" else SCORE_TOKENS_GPU
 
 
 def max_length(profile: Profile, context: int) -> tuple[int, str]:
