@@ -11,6 +11,7 @@ from heedful.cli.options import (
     DatasetOption,
     EpochsOption,
     JsonOption,
+    PresetOption,
     RankOption,
     RateOption,
     SeedOption,
@@ -34,6 +35,7 @@ def train(
     learning_rate: RateOption = None,
     batch_size: BatchOption = None,
     seed: SeedOption = None,
+    preset: PresetOption = None,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -41,7 +43,14 @@ def train(
 
     Example: heedful train --base tiny --epochs 3
     """
-    training = {"epochs": epochs, "rank": rank, "learning_rate": learning_rate, "batch_size": batch_size, "seed": seed}
+    training = {
+        "epochs": epochs,
+        "rank": rank,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "seed": seed,
+        "preset": preset,
+    }
     with reporting(as_json) as output, open_desk(workspace, {"base": base, "training": training}) as desk:
         chosen = choose_dataset(desk.workspace, dataset)
         plan = plan_training(desk.workspace, desk.settings, chosen)

@@ -54,6 +54,8 @@ class TrainingPlan:
     max_length: Choice[int]
     rank: Choice[int]
     alpha: Choice[float]
+    rslora: Choice[bool]
+    targets: Choice[list[str]]
     dropout: Choice[float]
     learning_rate: Choice[float]
     scheduler: Choice[str]
@@ -107,17 +109,28 @@ def make_plan(dataset_dir: Path, base: str, device: str, settings: TrainingSetti
             f"training.max_length {settings.max_length} is above the context of {found.name}, {context} tokens",
             "set training.max_length lower in heedful.yaml, or leave it out",
         )
+    check_targets(settings.targets, found.name, shape)
     profile = profile_dataset(dataset_dir, load_tokenizer(found))
-    draft = assemble(profile, rules.Machine(device, shape.parameters, context), settings)
+    draft = assemble(profile, rules.Machine(device, shape.parameters, context, shape.targets), settings)
     return complete(draft, profile, shape, memory_there(draft.device.value))
+
+
+def check_targets(targets: list[str] | None, base: str, shape: Shape) -> None:
+    unknown = ", ".join(map(repr, shape.unknown([] if targets is None else targets)))
+    if unknown:
+        raise TrainingError(
+            f"training.targets: {base} has no linear module {unknown}; it has: {', '.join(shape.targets)}",
+            "set training.targets to some of these in heedful.yaml, or leave it out for all",
+        )
 
 
 def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSettings) -> TrainingPlan:
     """The plan from numbers alone: touches no file and no model."""
-    size = profile.conversations
+    size, preset = profile.conversations, settings.preset
     device = choose_device(machine.device, machine.parameters)
     epochs = pick(settings.epochs, rules.epochs(size))
     rank = pick(settings.rank, rules.rank(size))
+    rslora = pick(settings.rslora, rules.rslora(preset))
     batch_size = pick(settings.batch_size, rules.batch_size())
     max_length = pick(settings.max_length, rules.max_length(profile, machine.context))
     steps = count_steps(size, batch_size.value, epochs.value)
@@ -130,16 +143,18 @@ def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSetti
         micro_batch=Choice(*rules.micro_batch(device.name, batch_size.value, profile, max_length.value)),
         max_length=max_length,
         rank=rank,
-        alpha=pick(settings.alpha, rules.alpha(rank.value)),
-        dropout=pick(settings.dropout, rules.dropout()),
+        alpha=pick(settings.alpha, rules.alpha(rank.value, rslora.value)),
+        rslora=rslora,
+        targets=pick(settings.targets, (list(machine.targets), "all linear modules of this base but the head")),
+        dropout=pick(settings.dropout, rules.dropout(preset)),
         learning_rate=pick(settings.learning_rate, rules.learning_rate(machine.parameters, rank.value)),
         scheduler=Choice("cosine", "falls smoothly to zero, so the last steps settle"),
         warmup_steps=Choice(*rules.warmup_steps(size, batch_size.value, steps)),
-        weight_decay=pick(settings.weight_decay, rules.weight_decay(size)),
-        clip_norm=Choice(1.0, "one odd conversation cannot throw the weights off"),
+        weight_decay=pick(settings.weight_decay, rules.weight_decay(size, preset)),
+        clip_norm=pick(settings.max_grad_norm, rules.clip_norm()),
         checkpointing=Choice(*rules.checkpointing(machine.parameters)),
         evaluate_every=Choice(*rules.evaluate_every(size, batch_size.value, steps)),
-        patience=pick(settings.patience, rules.patience()),
+        patience=pick(settings.patience, rules.patience(preset)),
         seed=Choice(settings.seed, "decides the first adapter weights and the order of the data"),
         steps=Choice(steps, f"{size} conversations x {epochs.value:g} epochs in steps of {batch_size.value}"),
         tokens=Choice(round(profile.tokens(max_length.value) * epochs.value), "read in all epochs together"),
@@ -186,7 +201,7 @@ def work_of(plan: TrainingPlan, profile: Profile, shape: Shape) -> Work:
         rows=plan.micro_batch.value,
         length=min(plan.max_length.value, profile.lengths[-1]),
         rank=plan.rank.value,
-        targets=shape.targets,
+        targets=tuple(plan.targets.value),
         number_bytes=2 if plan.dtype.value == "bfloat16" else 4,
         dropout=plan.dropout.value > 0,
         checkpointing=plan.checkpointing.value,

@@ -13,13 +13,20 @@ SCORE_TOKENS, SCORE_TOKENS_GPU = 1_024, 16_384  # of one pass of scoring; more d
 CHECKPOINTED = 1_000_000_000  # parameters
 
 
+CAREFUL = "careful"  # the preset against learning by heart
+CAREFUL_DROPOUT, CAREFUL_DECAY, CAREFUL_PATIENCE = 0.15, 0.01, 2
+BY_CAREFUL = f"preset {CAREFUL}"
+RSLORA_ALPHA, USUAL_SCALE, USUAL_RANK = 8.0, 2.0, 16
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """`device` is a setting or a name; `parameters` and `context` length are the base's."""
+    """`device` is a setting or a name; `parameters`, `context` length and linear modules for `targets` are the base's."""
 
     device: str
     parameters: int
     context: int
+    targets: tuple[str, ...] = ()
 
 
 def by_size(size: int, small: int, medium: int, large: int) -> int:
@@ -39,12 +46,27 @@ def rank(size: int) -> tuple[int, str]:
     return by_size(size, 8, 16, 32), f"{size_in_words(size)}: more data fills more room"
 
 
-def alpha(rank: int) -> tuple[float, str]:
-    return 2.0 * rank, "twice the rank: the update has the same scale, 2, at any rank"
+def alpha(rank: int, rslora: bool) -> tuple[float, str]:
+    """With rsLoRA (Kalajdzievski, 2023) alpha is a constant, for the root of the rank is what keeps updates stable."""
+    if rslora:
+        return RSLORA_ALPHA, f"a constant with rsLoRA: alpha / sqrt(rank) is the usual scale, {USUAL_SCALE:g}, at rank {USUAL_RANK}"
+    return USUAL_SCALE * rank, "twice the rank: the update has the same scale, 2, at any rank"
 
 
-def dropout() -> tuple[float, str]:
+def rslora(preset: str) -> tuple[bool, str]:
+    if preset == CAREFUL:
+        return True, f"{BY_CAREFUL}: the update shrinks with the root of the rank, so that a high rank moves less"
+    return False, "plain LoRA: the update is scaled by alpha / rank"
+
+
+def dropout(preset: str) -> tuple[float, str]:
+    if preset == CAREFUL:
+        return CAREFUL_DROPOUT, f"{BY_CAREFUL}: a good part is hidden at each step, against learning by heart"
     return 0.05, "a little, against learning rare phrases by heart"
+
+
+def clip_norm() -> tuple[float, str]:
+    return 1.0, "one odd conversation cannot throw the weights off"
 
 
 def batch_size() -> tuple[int, str]:
@@ -95,7 +117,9 @@ def warmup_steps(size: int, batch_size: int, steps: int) -> tuple[int, str]:
     return min(math.ceil(examples / batch_size), steps // 2), f"{examples} examples: a tenth of the data, 50 at most"
 
 
-def weight_decay(size: int) -> tuple[float, str]:
+def weight_decay(size: int, preset: str) -> tuple[float, str]:
+    if preset == CAREFUL:
+        return CAREFUL_DECAY, f"{BY_CAREFUL}: a slight pull back to the base, at any size of the data"
     if size > LARGE:
         return 0.0, f"{size_in_words(size)}: not needed"
     return 0.01, f"{size_in_words(size)}: a slight pull back to the base"
@@ -114,5 +138,7 @@ def evaluate_every(size: int, batch_size: int, steps: int) -> tuple[int, str]:
     return min(math.ceil(epoch / 2), steps), "steps between two looks at the validation split: twice an epoch"
 
 
-def patience() -> tuple[int, str]:
+def patience(preset: str) -> tuple[int, str]:
+    if preset == CAREFUL:
+        return CAREFUL_PATIENCE, f"{BY_CAREFUL}: evaluations without a better validation NLL before training stops"
     return 3, "evaluations without a better validation NLL before training stops; the best weights are kept"

@@ -55,8 +55,7 @@ def train(
     started = time.perf_counter()
     with quiet_libraries():
         found = resolve_base(base)
-        shape = measure_shape(found)
-        check_disk(free_disk(output), shape, plan.rank.value, shape.targets)
+        check_disk(free_disk(output), measure_shape(found), plan.rank.value, plan.targets.value)
         tokenizer = load_tokenizer(found)
         samples = load_samples(dataset_dir, tokenizer, plan.max_length.value)
         model = new_adapter(load_base_model(found, plan.device.value, plan.dtype.value), plan)
