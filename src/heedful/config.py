@@ -87,6 +87,7 @@ class GateSettings(Section):
     min_stop_rate: float = Field(0.95, ge=0, le=1, description="share of replies that end by themselves")
     max_broken_url_rate: float = Field(0.0, ge=0, le=1, description="share of replies with a cut or malformed URL")
     min_nll_gain: float = Field(0.0, description="base NLL minus tuned NLL on the test split, nats a token, must be above this")
+    block_overfitting: bool = Field(False, description="refuse a version with the gap verdict overfitting")
     prompts: int = Field(40, ge=1, description="held-out prompts that are answered")
 
 

@@ -16,7 +16,7 @@ CHECKPOINTED = 1_000_000_000  # parameters
 CAREFUL = "careful"  # the preset against learning by heart
 CAREFUL_DROPOUT, CAREFUL_DECAY, CAREFUL_PATIENCE = 0.15, 0.01, 2
 BY_CAREFUL = f"preset {CAREFUL}"
-RSLORA_ALPHA, USUAL_SCALE, USUAL_RANK = 8.0, 2.0, 16
+USUAL_SCALE, SMALLEST_RANK = 2.0, 8  # of the plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,14 @@ def epochs(size: int) -> tuple[float, str]:
 
 
 def rank(size: int) -> tuple[int, str]:
-    return by_size(size, 8, 16, 32), f"{size_in_words(size)}: more data fills more room"
+    return by_size(size, SMALLEST_RANK, 16, 32), f"{size_in_words(size)}: more data fills more room"
 
 
 def alpha(rank: int, rslora: bool) -> tuple[float, str]:
     """With rsLoRA (Kalajdzievski, 2023) alpha is a constant, for the root of the rank is what keeps updates stable."""
     if rslora:
-        return RSLORA_ALPHA, f"a constant with rsLoRA: alpha / sqrt(rank) is the usual scale, {USUAL_SCALE:g}, at rank {USUAL_RANK}"
+        why = f"a constant with rsLoRA: alpha / sqrt(rank) is the usual scale, {USUAL_SCALE:g}, at rank {SMALLEST_RANK}, less above"
+        return round(USUAL_SCALE * math.sqrt(SMALLEST_RANK), 2), why
     return USUAL_SCALE * rank, "twice the rank: the update has the same scale, 2, at any rank"
 
 
