@@ -47,9 +47,13 @@ def choose_dataset(workspace: Workspace, dataset_id: str | None) -> str:
 
 def plan_training(workspace: Workspace, settings: Settings, dataset_id: str) -> TrainingPlan:
     """Every hyper-parameter for this data, this base and this machine, each with its reason."""
+    return plan_for(dataset_dir(workspace, dataset_id), settings)
+
+
+def plan_for(folder: Path, settings: Settings) -> TrainingPlan:
     base = resolve_base(settings.base)
     device = choose_device(settings.device, count_parameters(base))
-    return make_plan(dataset_dir(workspace, dataset_id), settings.base, device.name, settings.training)
+    return make_plan(folder, settings.base, device.name, settings.training)
 
 
 def train_version(
