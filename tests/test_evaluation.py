@@ -25,6 +25,8 @@ SYSTEM = "You are warm."
 GOOD = ["That sounds heavy. What would help you to rest tonight?", "I hear you. Shall we look at one small step together?"]
 BLOCKING = ("stop_rate", "leaked_tags", "broken_urls", "loops", "empty_replies", "nll_gain")
 
+LIKELIHOODS = ("nll_gain", "gap")  # checks that ask no prompt
+
 Script = Sequence[str] | Callable[[Sequence[Message]], str]
 
 
@@ -76,7 +78,7 @@ def run(
 def test_a_good_model_passes(dataset: Path) -> None:
     report = run(dataset, companion("m-1", GOOD))
     assert (report.verdict, report.failed) == ("passed", ())
-    assert {check.check for check in report.checks} == {*BLOCKING, "length", "repetition"}
+    assert {check.check for check in report.checks} == {*BLOCKING, "length", "repetition", "gap"}
     assert {check.check for check in report.checks if check.blocking} == set(BLOCKING)
     stop_rate = next(check for check in report.checks if check.check == "stop_rate")
     assert (stop_rate.value, stop_rate.n, stop_rate.interval) == (1.0, 40, wilson(40, 40))
@@ -178,7 +180,7 @@ def test_a_prompt_that_one_model_cannot_answer_is_left_out_and_counted(dataset: 
 
     report = run(dataset, companion("m-1", GOOD), companion("tiny", refuse_some))
     assert (report.prompts.answered, report.prompts.unanswered) == (38, 2)
-    assert {check.n for check in report.checks if check.check != "nll_gain"} == {38}
+    assert {check.n for check in report.checks if check.check not in LIKELIHOODS} == {38}
     assert "could not answer them: 2." in (dataset.parent / "report" / "report.html").read_text(encoding="utf-8")
 
 
@@ -203,7 +205,7 @@ def test_what_has_no_common_answer_is_not_measured_and_not_passed(dataset: Path)
     report = run(dataset, companion("m-1", refuse("question")), companion("tiny", refuse("more")))
     assert report.prompts.answered == 0
     assert set(report.failed) == set(BLOCKING) - {"nll_gain"}
-    assert all(check.value is None and check.n == 0 for check in report.checks if check.check != "nll_gain")
+    assert all(check.value is None and check.n == 0 for check in report.checks if check.check not in LIKELIHOODS)
     assert "Not measured" in (dataset.parent / "report" / "report.html").read_text(encoding="utf-8")
 
 

@@ -49,12 +49,20 @@ class DatasetSettings(Section):
 class TrainingSettings(Section):
     """Overrides of the plan. None means: the plan decides from the data and the machine, and says why."""
 
+    preset: Literal["default", "careful"] = Field(
+        "default", description="careful: rsLoRA, more dropout, weight decay and less patience, against learning by heart"
+    )
     epochs: float | None = Field(None, gt=0, description="passes over the training data")
     rank: int | None = Field(None, ge=1, description="LoRA rank r")
     alpha: float | None = Field(None, gt=0, description="LoRA alpha; the update is scaled by alpha / r")
+    rslora: bool | None = Field(None, description="scale the update by alpha / sqrt(r) instead (rsLoRA)")
+    targets: list[str] | None = Field(
+        None, min_length=1, description="linear modules that get an adapter, such as q_proj; none means all"
+    )
     dropout: float | None = Field(None, ge=0, lt=1, description="LoRA dropout probability")
     learning_rate: float | None = Field(None, gt=0, description="peak learning rate of AdamW")
     weight_decay: float | None = Field(None, ge=0, description="AdamW weight decay")
+    max_grad_norm: float | None = Field(None, gt=0, description="gradients longer than this are cut down to it")
     batch_size: int | None = Field(None, ge=1, description="conversations an optimiser step (the effective batch)")
     max_length: int | None = Field(None, ge=16, description="tokens a conversation; longer ones lose their oldest turns")
     patience: int | None = Field(None, ge=1, description="evaluations without improvement before training stops")
@@ -79,6 +87,7 @@ class GateSettings(Section):
     min_stop_rate: float = Field(0.95, ge=0, le=1, description="share of replies that end by themselves")
     max_broken_url_rate: float = Field(0.0, ge=0, le=1, description="share of replies with a cut or malformed URL")
     min_nll_gain: float = Field(0.0, description="base NLL minus tuned NLL on the test split, nats a token, must be above this")
+    block_overfitting: bool = Field(False, description="refuse a version with the gap verdict overfitting")
     prompts: int = Field(40, ge=1, description="held-out prompts that are answered")
 
 

@@ -58,5 +58,7 @@ def show_evaluated(output: Output, evaluated: Evaluated) -> None:
         for check in report.checks
     ]
     output.table(f"evaluation of {report.model}", ("check", "tuned", "base", "allowed", "n", "verdict"), rows)
+    if report.gap is not None:
+        output.say(f"gap beyond the base's: {report.gap.beyond:+.2f} nats a token, {report.gap.verdict}. {report.gap.advice}")
     failed = f": {', '.join(report.failed)}" if report.failed else ""
     output.say(f"gate: {report.verdict}{failed}; report: {evaluated.folder / 'report.html'}")

@@ -1,4 +1,4 @@
-"""`heedful init`: a directory in, a workspace with an annotated heedful.yaml out."""
+"""`heedful init`: a directory, perhaps the name of a recipe, in; a workspace with an annotated heedful.yaml out."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,9 +8,12 @@ import typer
 from heedful.cli.options import HERE, JsonOption
 from heedful.cli.output import reporting
 from heedful.config import Settings
+from heedful.errors import ConfigError
 from heedful.workspace import create_workspace
 
 app = typer.Typer()
+RECIPE_HELP = "Begin with the configuration of a use case, such as calma-llama."
+RECIPES = Path(__file__).resolve().parents[1] / "assets" / "recipes"
 
 CONFIG_TEXT = """\
 # Configuration of this workspace. Every key may be left out; `heedful doctor --config` lists all of them with their defaults.
@@ -27,15 +30,33 @@ system_prompt: >-
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(help="The directory to make; it may exist.")] = HERE, as_json: JsonOption = False
+    folder: Annotated[Path, typer.Argument(help="The directory to make; it may exist.")] = HERE,
+    recipe: Annotated[str | None, typer.Option("--recipe", help=RECIPE_HELP, show_default="the bundled base")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a workspace.
 
-    Example: heedful init my-companion
+    Example: heedful init my-companion --recipe calma-llama
     """
     with reporting(as_json) as output:
-        default_prompt = str(Settings.model_fields["system_prompt"].default)
-        workspace = create_workspace(folder, CONFIG_TEXT.format(system_prompt=default_prompt))
+        workspace = create_workspace(folder, plain_text() if recipe is None else recipe_text(recipe))
         output.say(f"made {workspace.root}")
         output.say(f"next: cd {folder} && heedful run FILE")
         output.result({"workspace": str(workspace.root)})
+
+
+def plain_text() -> str:
+    return CONFIG_TEXT.format(system_prompt=Settings.model_fields["system_prompt"].default)
+
+
+def recipe_names() -> list[str]:
+    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
+
+
+def recipe_text(name: str) -> str:
+    """Raises ConfigError for an unknown name, naming the known ones."""
+    if name not in recipe_names():
+        raise ConfigError(
+            f"there is no recipe {name!r}; there is: {', '.join(recipe_names())}", f"heedful init --recipe {recipe_names()[0]}"
+        )
+    return (RECIPES / f"{name}.yaml").read_text(encoding="utf-8")

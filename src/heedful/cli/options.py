@@ -26,6 +26,9 @@ EpochsOption = Annotated[float | None, typer.Option("--epochs", help="Passes ove
 RankOption = Annotated[int | None, typer.Option("--rank", help="LoRA rank.", show_default="by the plan")]
 RateOption = Annotated[float | None, typer.Option("--learning-rate", help="Peak learning rate.", show_default="by the plan")]
 BatchOption = Annotated[int | None, typer.Option("--batch-size", help="Conversations a step.", show_default="by the plan")]
+PresetOption = Annotated[
+    str | None, typer.Option("--preset", help="default, or careful: against learning by heart.", show_default="heedful.yaml")
+]
 SamplesOption = Annotated[int | None, typer.Option("--max-samples", help="At most so many conversations.", show_default="all")]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Decides order and initial weights.", show_default="7")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before training.")]

@@ -9,6 +9,7 @@ from heedful.cli.options import (
     DatasetOption,
     EpochsOption,
     JsonOption,
+    PresetOption,
     RankOption,
     RateOption,
     SeedOption,
@@ -31,6 +32,7 @@ def plan(
     learning_rate: RateOption = None,
     batch_size: BatchOption = None,
     seed: SeedOption = None,
+    preset: PresetOption = None,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -38,7 +40,14 @@ def plan(
 
     Example: heedful plan --epochs 2
     """
-    training = {"epochs": epochs, "rank": rank, "learning_rate": learning_rate, "batch_size": batch_size, "seed": seed}
+    training = {
+        "epochs": epochs,
+        "rank": rank,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "seed": seed,
+        "preset": preset,
+    }
     with reporting(as_json) as output, open_desk(workspace, {"base": base, "training": training}) as desk:
         chosen = choose_dataset(desk.workspace, dataset)
         made = plan_training(desk.workspace, desk.settings, chosen)
@@ -47,5 +56,11 @@ def plan(
 
 
 def show_plan(output: Output, plan: TrainingPlan) -> None:
-    rows = [(name, f"{value:g}" if isinstance(value, float) else value, why) for name, value, why in describe(plan)]
+    rows = [(name, in_words(value), why) for name, value, why in describe(plan)]
     output.table("training plan", ("what", "value", "why"), rows)
+
+
+def in_words(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -13,6 +13,7 @@ from heedful.cli.options import (
     BaseOption,
     EpochsOption,
     JsonOption,
+    PresetOption,
     QuestionOption,
     RankOption,
     SamplesOption,
@@ -35,6 +36,7 @@ def run(
     base: BaseOption = None,
     epochs: EpochsOption = None,
     rank: RankOption = None,
+    preset: PresetOption = None,
     max_samples: SamplesOption = None,
     question_column: QuestionOption = None,
     answer_column: AnswerOption = None,
@@ -49,7 +51,7 @@ def run(
 
     Example: heedful run answers.csv --max-samples 300 --epochs 1 --yes
     """
-    flags = {"base": base, "training": {"epochs": epochs, "rank": rank}, "dataset": {"max_samples": max_samples}}
+    flags = {"base": base, "training": {"epochs": epochs, "rank": rank, "preset": preset}, "dataset": {"max_samples": max_samples}}
     with reporting(as_json) as output, open_desk(workspace, flags) as desk:
         request = Request(sources, desk.actor, Columns(question_column, answer_column), skip_bad)
         with TerminalWatcher(output, ask=not yes and sys.stdin.isatty()) as watcher:

@@ -1,6 +1,7 @@
 """`heedful train`: the newest dataset in, a registered model version out."""
 
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
@@ -9,8 +10,10 @@ from heedful.cli.options import (
     BaseOption,
     BatchOption,
     DatasetOption,
+    Desk,
     EpochsOption,
     JsonOption,
+    PresetOption,
     RankOption,
     RateOption,
     SeedOption,
@@ -19,6 +22,9 @@ from heedful.cli.options import (
 )
 from heedful.cli.output import Output, progress_bar, reporting
 from heedful.cli.plan import show_plan
+from heedful.evaluation.intervals import Interval
+from heedful.evaluation.learning_curve import CURVE_HTML, curve_as_dict
+from heedful.lifecycle.learning_curve import read_sizes, trace_learning_curve
 from heedful.lifecycle.training import TrainedVersion, choose_dataset, plan_training, train_version
 from heedful.training.progress import Progress
 
@@ -34,16 +40,32 @@ def train(
     learning_rate: RateOption = None,
     batch_size: BatchOption = None,
     seed: SeedOption = None,
+    preset: PresetOption = None,
+    learning_curve: Annotated[
+        str | None, typer.Option("--learning-curve", help="Train on parts of the data instead: 100,300,all.", show_default="no")
+    ] = None,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Train an adapter by the plan; the best checkpoint on the validation split is kept.
 
+    With --learning-curve, train on nested parts of the data and plot the test NLL of each; nothing is registered.
+
     Example: heedful train --base tiny --epochs 3
     """
-    training = {"epochs": epochs, "rank": rank, "learning_rate": learning_rate, "batch_size": batch_size, "seed": seed}
+    training = {
+        "epochs": epochs,
+        "rank": rank,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "seed": seed,
+        "preset": preset,
+    }
     with reporting(as_json) as output, open_desk(workspace, {"base": base, "training": training}) as desk:
         chosen = choose_dataset(desk.workspace, dataset)
+        if learning_curve is not None:
+            trace(output, desk, chosen, learning_curve)
+            return
         plan = plan_training(desk.workspace, desk.settings, chosen)
         show_plan(output, plan)
         with progress_bar(output, "train") as observe:
@@ -53,6 +75,47 @@ def train(
         show_trained(output, version)
         output.say(f"next: heedful evaluate {version.model}")
         output.result(asdict(version))
+
+
+def trace(output: Output, desk: Desk, dataset: str, sizes: str) -> None:
+    """Train on each size, show the curve as a table and say where the plot lies."""
+    wanted = read_sizes(sizes)
+    with progress_bar(output, "train") as observe:
+        traced = trace_learning_curve(
+            desk.workspace,
+            desk.store,
+            dataset,
+            desk.settings,
+            wanted,
+            lambda size, p: observe(p.step, p.steps, f"{size} conversations, {note(p)}"),
+        )
+    curve = traced.curve
+    rows = [
+        (
+            point.conversations,
+            figure(point.test_nll),
+            span(point.interval),
+            figure(point.saved),
+            span(point.saved_interval),
+            point.steps,
+        )
+        for point in curve.points
+    ]
+    columns = ("conversations", "test NLL", "95% interval", "saved by this step", "95% interval", "steps")
+    output.table(f"learning curve of {dataset}", columns, rows)
+    if curve.left_out:
+        output.say(f"left out, more than the conversations there are: {', '.join(map(str, curve.left_out))}")
+    output.say(curve.words)
+    output.say(f"plot: {traced.folder / CURVE_HTML}")
+    output.result({"learning_curve": traced.report_id, "report": str(traced.folder / CURVE_HTML), **curve_as_dict(curve)})
+
+
+def figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def span(interval: Interval | None) -> str:
+    return "–" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
 
 
 def note(progress: Progress) -> str:

@@ -16,6 +16,7 @@ from heedful.errors import EvaluationError
 from heedful.evaluation.answers import ask
 from heedful.evaluation.checks import CheckResult, judge
 from heedful.evaluation.gate import failed_checks, verdict
+from heedful.evaluation.learning import Splits, judge_gap
 from heedful.evaluation.likelihood import judge_likelihood
 from heedful.evaluation.page import to_html
 from heedful.evaluation.prompts import Prompt, draw_prompts
@@ -33,11 +34,12 @@ Observe = Callable[[int, int], None]  # replies done, replies in all
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A model that is looked at: its companion, and its NLL on the test split where the caller has measured it."""
+    """A model that is looked at: its companion; its NLL on the test split, and on all three, where the caller measured it."""
 
     model_id: str
     companion: Companion
     nll: Nll | None = None
+    splits: Splits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ async def evaluate(
     sampling = seeded(subject.companion.sampling, lineage.seed)
     pairs = await answer_both(subject.companion, base.companion, prompts, sampling, observe)
     nll_check, nll = judge_likelihood(subject.nll, base.nll, gate)
-    checks = (*judge_replies(pairs, gate), nll_check)
+    gap_check, gap = judge_gap(subject.splits, base.splits, gate)
+    checks = (*judge_replies(pairs, gate), nll_check, gap_check)
     report = Report(
         schema=SCHEMA,
         model=subject.model_id,
@@ -105,6 +108,7 @@ async def evaluate(
         nll=nll,
         metrics=tuple(dict(row) for row in lineage.metrics),
         transcripts=transcripts(pairs),
+        gap=gap,
     )
     write_text(output / REPORT_JSON, to_json(report))
     write_text(output / REPORT_HTML, to_html(report))

@@ -69,3 +69,24 @@ def estimate_ratio(numerators: Sequence[float], denominators: Sequence[float]) -
     draws = (generator.integers(0, n, n) for _ in range(RESAMPLES))
     low, high = np.quantile([top[draw].sum() / bottom[draw].sum() for draw in draws], [0.025, 0.975])
     return Estimate(value, n, (float(low), float(high)))
+
+
+def estimate_difference(first: Sequence[tuple[float, float]], second: Sequence[tuple[float, float]]) -> Estimate:
+    """Ratio of sums of `first` minus that of `second`, each made of (numerator, denominator) pairs of other conversations.
+
+    The percentile bootstrap draws both sides independently; `n` is the smaller one. Not finite: no value.
+    """
+    if sum(bottom for _, bottom in first) == 0 or sum(bottom for _, bottom in second) == 0:
+        return NOTHING
+    sides, n = [np.asarray(side, dtype=np.float64) for side in (first, second)], min(len(first), len(second))
+    one, other = (side.sum(axis=0) for side in sides)
+    value = float(one[0] / one[1] - other[0] / other[1])
+    if not isfinite(value):
+        return Estimate(None, n, None)
+    if n < 2:
+        return Estimate(value, n, None)
+    generator = np.random.default_rng(SEED)
+    drawn = [[side[generator.integers(0, len(side), len(side))].sum(axis=0) for _ in range(RESAMPLES)] for side in sides]
+    ratios = [np.array([top / bottom for top, bottom in draws]) for draws in drawn]
+    low, high = np.quantile(ratios[0] - ratios[1], [0.025, 0.975])
+    return Estimate(value, n, (float(low), float(high)))

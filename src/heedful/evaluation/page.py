@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from heedful.evaluation.charts import line_chart, series_from, strip
-from heedful.evaluation.checks import CheckResult, number, per_cent, quantity
+from heedful.evaluation.checks import SHARE, CheckResult, number, per_cent, quantity
+from heedful.evaluation.learning import gap_words
 from heedful.evaluation.report import LikelihoodResult, Report
 from heedful.evaluation.scorers import SCORERS
 
+GAP_LOOKS = {"excellent": "good", "fair": "note", "overfitting": "bad"}
 SHOWN_TURNS = 6  # of a prompt; the turns before are counted, and stand in report.json
 
 FLAGS = {known.check.name: {"words": known.flag, "look": "bad" if known.check.blocking else "note"} for known in SCORERS}
@@ -26,6 +28,7 @@ def to_html(report: Report) -> str:
     environment.filters.update(quantity=quantity, per_cent=per_cent, number=number)
     curves = [
         series_from(report.metrics, "loss", "training loss", "muted"),
+        series_from(report.metrics, "train_nll", "training NLL", "other", dots=True),
         series_from(report.metrics, "validation_nll", "validation NLL", "strong", dots=True),
     ]
     return environment.get_template("report.html.jinja").render(
@@ -39,6 +42,8 @@ def to_html(report: Report) -> str:
         flags=FLAGS,
         shown_turns=SHOWN_TURNS,
         nll_words=None if report.nll is None else likelihood_words(report.nll),
+        gap_words=None if report.gap is None else gap_words(report.gap),
+        gap_look=GAP_LOOKS,
         limits=limits(report),
     )
 
@@ -120,10 +125,15 @@ def limits(report: Report) -> list[str]:
 
 def never_seen(checks: Sequence[CheckResult], n: int) -> list[str]:
     """The rule of three: nothing seen in n replies still allows a true share of about 3/n."""
-    clean = [check.title.lower() for check in checks if check.value == 0 and check.direction == "lower" and check.blocking]
+    clean = [check.title.lower() for check in checks if is_clean(check)]
     if not clean or n == 0:
         return []
     bound = f"3/{n} = {per_cent(3 / n)}" if n > 3 else "any share at all"
     return [
         f"None of {n} replies showed: {', '.join(clean)}. That is not never: the true share may still be as high as about {bound}."
     ]
+
+
+def is_clean(check: CheckResult) -> bool:
+    """A share of what must not be, and nothing of it was seen."""
+    return check.value == 0 and check.direction == "lower" and check.blocking and check.unit.startswith(SHARE)

@@ -12,6 +12,7 @@ from heedful.errors import EvaluationError
 from heedful.evaluation.checks import CheckResult
 from heedful.evaluation.gate import Verdict
 from heedful.evaluation.intervals import Interval
+from heedful.evaluation.learning import GapResult
 
 SCHEMA = 1  # of report.json; a change that a reader must know of gets the next number
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
@@ -82,6 +83,7 @@ class Report:
     nll: LikelihoodResult | None
     metrics: tuple[dict[str, Any], ...]
     transcripts: tuple[Transcript, ...]
+    gap: GapResult | None = None
 
 
 _adapter = TypeAdapter(Report)

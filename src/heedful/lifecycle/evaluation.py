@@ -6,6 +6,7 @@ that the stop rate says whether the model ends its turn, not whether a limit was
 
 import asyncio
 import json
+import random
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from heedful.config import Settings
+from heedful.conversation import Conversation
 from heedful.dataset import dataset_dir, load_split
 from heedful.evaluation.evaluate import Lineage, Subject, evaluate
+from heedful.evaluation.learning import Splits
 from heedful.evaluation.report import REPORT_JSON, Report
 from heedful.lifecycle.companions import BASE, Target, find_target, load_network, to_companion
 from heedful.lifecycle.runs import recorded_run
@@ -29,6 +32,7 @@ from heedful.store.schema import utc_now
 from heedful.workspace import Workspace, sha256, staging, write_manifest
 
 BATCH_TOKENS = 4_096  # of one likelihood batch, padding included
+FEWEST_TRAIN_ROWS, MOST_TRAIN_ROWS, TRAIN_ROWS_SEED = 20, 100, 7  # the fixed sample on which the gap is measured
 ROOM = 2  # a reply may be so many times as long as the team's long answers (95th percentile)
 
 
@@ -49,14 +53,14 @@ def evaluate_version(
         version = find_version(session, name)
     folder = dataset_dir(workspace, version.dataset)
     tuned = find_target(workspace, store, settings, version.id)
-    samples = test_samples(tuned, folder)
-    room = reply_room(samples, settings.generation.max_new_tokens, context_length(tuned.base))
+    rows = load_rows(tuned, folder)
+    room = reply_room(rows.test, settings.generation.max_new_tokens, context_length(tuned.base))
     report_id = f"r-{uuid.uuid4().hex[:10]}"
     with recorded_run(store, EVALUATION, version.dataset, version.id) as outcome, staging(workspace.reports) as aside:
         report = asyncio.run(
             evaluate(
-                load_subject(tuned, settings, samples, room),
-                load_subject(replace(tuned, name=BASE, adapter=None), settings, samples, room),
+                load_subject(tuned, settings, rows, room),
+                load_subject(replace(tuned, name=BASE, adapter=None), settings, rows, room),
                 folder,
                 settings.gate,
                 aside,
@@ -77,11 +81,26 @@ def evaluate_version(
     return Evaluated(report_id, target, report)
 
 
-def test_samples(target: Target, folder: Path) -> list[Sample]:
-    """Held-out conversations as training would see them, trimmed to the model's context."""
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Conversations as training would see them, trimmed to the model's context. Of the training rows, a fixed sample."""
+
+    train: list[Sample]
+    validation: list[Sample]
+    test: list[Sample]
+
+
+def load_rows(target: Target, folder: Path) -> Rows:
     tokenizer, limit = load_tokenizer(target.base), context_length(target.base)
-    trimmed = (trim(tokenizer, conversation, limit).sample for conversation in load_split(folder, "test"))
-    return [sample for sample in trimmed if sample is not None]
+
+    def samples(conversations: Sequence[Conversation]) -> list[Sample]:
+        trimmed = (trim(tokenizer, conversation, limit).sample for conversation in conversations)
+        return [sample for sample in trimmed if sample is not None]
+
+    train, test = load_split(folder, "train"), load_split(folder, "test")
+    count = min(max(len(test), FEWEST_TRAIN_ROWS), MOST_TRAIN_ROWS, len(train))
+    drawn = random.Random(TRAIN_ROWS_SEED).sample(train, count)
+    return Rows(samples(drawn), samples(load_split(folder, "validation")), samples(test))
 
 
 def reply_room(samples: Sequence[Sample], configured: int, context: int) -> int:
@@ -103,11 +122,18 @@ def answer_lengths(sample: Sample) -> list[int]:
     return lengths
 
 
-def load_subject(target: Target, settings: Settings, samples: Sequence[Sample], room: int) -> Subject:
+def load_subject(target: Target, settings: Settings, rows: Rows, room: int) -> Subject:
     network = load_network(target, settings)
-    nll = negative_log_likelihood(network, samples, BATCH_TOKENS)
+    train, validation, test = (
+        negative_log_likelihood(network, part, BATCH_TOKENS) for part in (rows.train, rows.validation, rows.test)
+    )
     companion = to_companion(target, network, settings.generation)
-    return Subject(target.name, replace(companion, sampling=replace(companion.sampling, max_new_tokens=room)), nll)
+    return Subject(
+        target.name,
+        replace(companion, sampling=replace(companion.sampling, max_new_tokens=room)),
+        test,
+        Splits(train, validation, test),
+    )
 
 
 def lineage_of(target: Target, folder: Path) -> Lineage:

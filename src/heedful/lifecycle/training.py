@@ -45,7 +45,11 @@ def choose_dataset(workspace: Workspace, dataset_id: str | None) -> str:
 
 def plan_training(workspace: Workspace, settings: Settings, dataset_id: str) -> TrainingPlan:
     """Every hyper-parameter for this data, this base and this machine, each with its reason."""
-    return make_plan(dataset_dir(workspace, dataset_id), settings.base, settings.device, settings.training)
+    return plan_for(dataset_dir(workspace, dataset_id), settings)
+
+
+def plan_for(folder: Path, settings: Settings) -> TrainingPlan:
+    return make_plan(folder, settings.base, settings.device, settings.training)
 
 
 def train_version(

@@ -90,18 +90,23 @@ def count_parameters(base: Base | str) -> int:
 
     Raises ModelError when the base is no causal language model.
     """
+    return sum(parameter.numel() for parameter in build_empty(base).parameters())
+
+
+def build_empty(base: Base | str) -> "PreTrainedModel":
+    """The network without its weights (torch's meta device). Raises ModelError when the base is no causal language model."""
     import torch
     from transformers import AutoModelForCausalLM
 
     config = load_config(base)
     try:
         with quiet_libraries(), torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config)
+            model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
     except (ValueError, ImportError) as error:
         kind = getattr(config, "model_type", "unknown")
         text = f"base {as_base(base).name!r} is a {kind!r} model, which is no causal language model; {CHOICES}"
         raise ModelError(text, "set base: tiny in heedful.yaml") from error
-    return sum(parameter.numel() for parameter in model.parameters())
+    return model
 
 
 def context_length(base: Base | str) -> int:

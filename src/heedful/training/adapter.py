@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from heedful.modeling.adapters import has_transposed_weights, linear_targets
+from heedful.modeling.adapters import has_transposed_weights
 from heedful.modeling.bases import Base
 from heedful.training.plan import TrainingPlan
 
@@ -13,7 +13,7 @@ WEIGHTS = "adapter_model.safetensors"
 
 
 def new_adapter(model: Any, plan: TrainingPlan) -> Any:
-    """Wrap `model` with a fresh LoRA on all its linear modules, drawn by the plan's seed. Adapter weights are float32."""
+    """Wrap `model` with a fresh LoRA on the plan's linear modules, drawn by its seed. Adapter weights are float32."""
     from peft import LoraConfig, get_peft_model
     from transformers import set_seed
 
@@ -22,7 +22,8 @@ def new_adapter(model: Any, plan: TrainingPlan) -> Any:
         r=plan.rank.value,
         lora_alpha=plan.alpha.value,
         lora_dropout=plan.dropout.value,
-        target_modules=linear_targets(model),
+        use_rslora=plan.rslora.value,
+        target_modules=list(plan.targets.value),
         fan_in_fan_out=has_transposed_weights(model),
     )
     set_seed(plan.seed.value)

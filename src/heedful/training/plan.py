@@ -4,7 +4,8 @@ The reasons are printed by `heedful plan` and stored as plan.yaml beside the ada
 themselves are in `rules`.
 """
 
-from dataclasses import dataclass, fields
+import math
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -12,10 +13,14 @@ import yaml
 
 from heedful.config import TrainingSettings
 from heedful.errors import TrainingError
-from heedful.modeling.bases import context_length, count_parameters, load_tokenizer, resolve_base
+from heedful.modeling.bases import context_length, load_tokenizer, resolve_base
 from heedful.modeling.devices import choose_device
+from heedful.modeling.shape import Shape, measure_shape
 from heedful.training import rules
+from heedful.training.estimate import Work, gigabytes, seconds
+from heedful.training.fitting import fit
 from heedful.training.profile import Profile, profile_dataset
+from heedful.training.resources import memory_there, speed
 from heedful.training.schedule import count_steps
 
 PLAN_FILE = "plan.yaml"
@@ -33,6 +38,9 @@ class Choice(Generic[T]):
     why: str
 
 
+NOT_ESTIMATED: Choice[float | None] = Choice(None, "not estimated: numbers of the data alone, without the base")
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
     """In the order in which a person reads it. Lengths are tokens; a step is one update of the weights."""
@@ -46,6 +54,8 @@ class TrainingPlan:
     max_length: Choice[int]
     rank: Choice[int]
     alpha: Choice[float]
+    rslora: Choice[bool]
+    targets: Choice[list[str]]
     dropout: Choice[float]
     learning_rate: Choice[float]
     scheduler: Choice[str]
@@ -59,6 +69,8 @@ class TrainingPlan:
     steps: Choice[int]
     tokens: Choice[int]
     supervised_tokens: Choice[int]
+    memory_gb: Choice[float | None]
+    seconds: Choice[float | None]
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """{name: {value, why}}, in order."""
@@ -87,26 +99,38 @@ def to_yaml(plan: TrainingPlan) -> str:
 def make_plan(dataset_dir: Path, base: str, device: str, settings: TrainingSettings) -> TrainingPlan:
     """Measure the dataset with the base's tokenizer and decide. What `settings` names is taken as it is.
 
-    Raises ModelError for a bad base or device, TrainingError for an empty dataset or settings that no plan can hold.
+    Raises ModelError for a bad base or device, TrainingError for an empty dataset, settings that no plan can hold, or a plan that
+    does not fit in memory.
     """
     found = resolve_base(base)
-    parameters = count_parameters(found)
-    context = context_length(found)
+    shape, context = measure_shape(found), context_length(found)
     if settings.max_length is not None and settings.max_length > context:
         raise TrainingError(
             f"training.max_length {settings.max_length} is above the context of {found.name}, {context} tokens",
             "set training.max_length lower in heedful.yaml, or leave it out",
         )
+    check_targets(settings.targets, found.name, shape)
     profile = profile_dataset(dataset_dir, load_tokenizer(found))
-    return assemble(profile, rules.Machine(device, parameters, context), settings)
+    draft = assemble(profile, rules.Machine(device, shape.parameters, context, shape.targets), settings)
+    return complete(draft, profile, shape, memory_there(draft.device.value))
+
+
+def check_targets(targets: list[str] | None, base: str, shape: Shape) -> None:
+    unknown = ", ".join(map(repr, shape.unknown([] if targets is None else targets)))
+    if unknown:
+        raise TrainingError(
+            f"training.targets: {base} has no linear module {unknown}; it has: {', '.join(shape.targets)}",
+            "set training.targets to some of these in heedful.yaml, or leave it out for all",
+        )
 
 
 def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSettings) -> TrainingPlan:
     """The plan from numbers alone: touches no file and no model."""
-    size = profile.conversations
+    size, preset = profile.conversations, settings.preset
     device = choose_device(machine.device, machine.parameters)
     epochs = pick(settings.epochs, rules.epochs(size))
     rank = pick(settings.rank, rules.rank(size))
+    rslora = pick(settings.rslora, rules.rslora(preset))
     batch_size = pick(settings.batch_size, rules.batch_size())
     max_length = pick(settings.max_length, rules.max_length(profile, machine.context))
     steps = count_steps(size, batch_size.value, epochs.value)
@@ -119,22 +143,72 @@ def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSetti
         micro_batch=Choice(*rules.micro_batch(device.name, batch_size.value, profile, max_length.value)),
         max_length=max_length,
         rank=rank,
-        alpha=pick(settings.alpha, rules.alpha(rank.value)),
-        dropout=pick(settings.dropout, rules.dropout()),
+        alpha=pick(settings.alpha, rules.alpha(rank.value, rslora.value)),
+        rslora=rslora,
+        targets=pick(settings.targets, (list(machine.targets), "all linear modules of this base but the head")),
+        dropout=pick(settings.dropout, rules.dropout(preset)),
         learning_rate=pick(settings.learning_rate, rules.learning_rate(machine.parameters, rank.value)),
         scheduler=Choice("cosine", "falls smoothly to zero, so the last steps settle"),
         warmup_steps=Choice(*rules.warmup_steps(size, batch_size.value, steps)),
-        weight_decay=pick(settings.weight_decay, rules.weight_decay(size)),
-        clip_norm=Choice(1.0, "one odd conversation cannot throw the weights off"),
+        weight_decay=pick(settings.weight_decay, rules.weight_decay(size, preset)),
+        clip_norm=pick(settings.max_grad_norm, rules.clip_norm()),
         checkpointing=Choice(*rules.checkpointing(machine.parameters)),
         evaluate_every=Choice(*rules.evaluate_every(size, batch_size.value, steps)),
-        patience=pick(settings.patience, rules.patience()),
+        patience=pick(settings.patience, rules.patience(preset)),
         seed=Choice(settings.seed, "decides the first adapter weights and the order of the data"),
         steps=Choice(steps, f"{size} conversations x {epochs.value:g} epochs in steps of {batch_size.value}"),
         tokens=Choice(round(profile.tokens(max_length.value) * epochs.value), "read in all epochs together"),
         supervised_tokens=Choice(
             round(profile.supervised * epochs.value), f"of these carry the loss; {profile.answers:.1f} answers a conversation"
         ),
+        memory_gb=NOT_ESTIMATED,
+        seconds=NOT_ESTIMATED,
+    )
+
+
+def complete(draft: TrainingPlan, profile: Profile, shape: Shape, there: int) -> TrainingPlan:
+    """The draft with rows a pass that fit in `there` bytes, and with both estimates. Raises TrainingError when nothing fits."""
+    asked = work_of(draft, profile, shape)
+    fitted = fit(asked, draft.batch_size.value, shape, there, draft.device.value)
+    work = fitted.work
+    plan = draft
+    if work.rows != asked.rows:
+        plan = replace(plan, micro_batch=Choice(work.rows, f"rows a pass: {fitted.why}"))
+    if work.checkpointing != asked.checkpointing:
+        plan = replace(plan, checkpointing=Choice(True, f"activations are computed twice: {fitted.why}"))
+    parts = f"GB: {fitted.memory.in_words()}; {gigabytes(there):g} are there"
+    return replace(plan, memory_gb=Choice(gigabytes(fitted.memory.total), parts), seconds=duration(plan, work, profile, shape))
+
+
+def duration(plan: TrainingPlan, work: Work, profile: Profile, shape: Shape) -> Choice[float | None]:
+    """From operations and the speed of this machine, measured now."""
+    usual = replace(work, length=min(profile.percentile(0.5), work.length))
+    widest = max(outputs for _, outputs in shape.linear.values())
+    measured = speed(plan.device.value, plan.dtype.value, usual.tokens, shape.hidden, widest)
+    looks = 1 + math.ceil(plan.steps.value / plan.evaluate_every.value)
+    scored = looks * profile.looked_at(work.length)
+    found = seconds(shape, usual, measured, plan.tokens.value, scored)
+    why = (
+        f"{plan.tokens.value} tokens to learn from and {scored} to look at, {measured.products / 1e9:.0f} GFLOP/s measured here; "
+        "the first steps correct it, early stopping may shorten it"
+    )
+    return Choice(float(f"{found:.2g}"), why)
+
+
+def work_of(plan: TrainingPlan, profile: Profile, shape: Shape) -> Work:
+    device = plan.device.value
+    return Work(
+        rows=plan.micro_batch.value,
+        length=min(plan.max_length.value, profile.lengths[-1]),
+        rank=plan.rank.value,
+        targets=tuple(plan.targets.value),
+        number_bytes=2 if plan.dtype.value == "bfloat16" else 4,
+        dropout=plan.dropout.value > 0,
+        checkpointing=plan.checkpointing.value,
+        supervised=min(1.0, profile.supervised / sum(profile.lengths)),
+        all_logits=device == "cuda",  # only there TRL's own loss is taken, which asks the head for every token
+        on_gpu=device == "cuda",
+        score_tokens=rules.score_tokens(device),
     )
 
 

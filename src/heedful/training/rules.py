@@ -9,16 +9,24 @@ SMALL, LARGE = 100, 500  # conversations: below, between and above these, three 
 REFERENCE = 7_000_000_000  # parameters of the bases for which 2e-4 is the usual rate of LoRA
 REFERENCE_RATE, LOWEST_RATE, HIGHEST_RATE = 2e-4, 1e-4, 5e-3
 CPU_TOKENS, GPU_TOKENS = 512, 8_192  # of one pass forward and back
+SCORE_TOKENS, SCORE_TOKENS_GPU = 1_024, 16_384  # of one pass of scoring; more does not fit a CPU's cache
 CHECKPOINTED = 1_000_000_000  # parameters
+
+
+CAREFUL = "careful"  # the preset against learning by heart
+CAREFUL_DROPOUT, CAREFUL_DECAY, CAREFUL_PATIENCE = 0.15, 0.01, 2
+BY_CAREFUL = f"preset {CAREFUL}"
+USUAL_SCALE, SMALLEST_RANK = 2.0, 8  # of the plans
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """`device` is a setting or a name; `parameters` and `context` length are the base's."""
+    """`device` is a setting or a name; `parameters`, `context` length and linear modules for `targets` are the base's."""
 
     device: str
     parameters: int
     context: int
+    targets: tuple[str, ...] = ()
 
 
 def by_size(size: int, small: int, medium: int, large: int) -> int:
@@ -35,15 +43,31 @@ def epochs(size: int) -> tuple[float, str]:
 
 
 def rank(size: int) -> tuple[int, str]:
-    return by_size(size, 8, 16, 32), f"{size_in_words(size)}: more data fills more room"
+    return by_size(size, SMALLEST_RANK, 16, 32), f"{size_in_words(size)}: more data fills more room"
 
 
-def alpha(rank: int) -> tuple[float, str]:
-    return 2.0 * rank, "twice the rank: the update has the same scale, 2, at any rank"
+def alpha(rank: int, rslora: bool) -> tuple[float, str]:
+    """With rsLoRA (Kalajdzievski, 2023) alpha is a constant, for the root of the rank is what keeps updates stable."""
+    if rslora:
+        why = f"a constant with rsLoRA: alpha / sqrt(rank) is the usual scale, {USUAL_SCALE:g}, at rank {SMALLEST_RANK}, less above"
+        return round(USUAL_SCALE * math.sqrt(SMALLEST_RANK), 2), why
+    return USUAL_SCALE * rank, "twice the rank: the update has the same scale, 2, at any rank"
 
 
-def dropout() -> tuple[float, str]:
+def rslora(preset: str) -> tuple[bool, str]:
+    if preset == CAREFUL:
+        return True, f"{BY_CAREFUL}: the update shrinks with the root of the rank, so that a high rank moves less"
+    return False, "plain LoRA: the update is scaled by alpha / rank"
+
+
+def dropout(preset: str) -> tuple[float, str]:
+    if preset == CAREFUL:
+        return CAREFUL_DROPOUT, f"{BY_CAREFUL}: a good part is hidden at each step, against learning by heart"
     return 0.05, "a little, against learning rare phrases by heart"
+
+
+def clip_norm() -> tuple[float, str]:
+    return 1.0, "one odd conversation cannot throw the weights off"
 
 
 def batch_size() -> tuple[int, str]:
@@ -60,6 +84,10 @@ def micro_batch(device: str, batch_size: int, profile: Profile, max_length: int)
         why = f"rows a pass: {GPU_TOKENS} tokens at most, for the memory"
     fitting = [size for size in range(1, batch_size + 1) if batch_size % size == 0 and size * row <= budget]
     return max(fitting, default=1), why
+
+
+def score_tokens(device: str) -> int:
+    return SCORE_TOKENS if device == "cpu" else SCORE_TOKENS_GPU
 
 
 def max_length(profile: Profile, context: int) -> tuple[int, str]:
@@ -90,7 +118,9 @@ def warmup_steps(size: int, batch_size: int, steps: int) -> tuple[int, str]:
     return min(math.ceil(examples / batch_size), steps // 2), f"{examples} examples: a tenth of the data, 50 at most"
 
 
-def weight_decay(size: int) -> tuple[float, str]:
+def weight_decay(size: int, preset: str) -> tuple[float, str]:
+    if preset == CAREFUL:
+        return CAREFUL_DECAY, f"{BY_CAREFUL}: a slight pull back to the base, at any size of the data"
     if size > LARGE:
         return 0.0, f"{size_in_words(size)}: not needed"
     return 0.01, f"{size_in_words(size)}: a slight pull back to the base"
@@ -109,5 +139,7 @@ def evaluate_every(size: int, batch_size: int, steps: int) -> tuple[int, str]:
     return min(math.ceil(epoch / 2), steps), "steps between two looks at the validation split: twice an epoch"
 
 
-def patience() -> tuple[int, str]:
+def patience(preset: str) -> tuple[int, str]:
+    if preset == CAREFUL:
+        return CAREFUL_PATIENCE, f"{BY_CAREFUL}: evaluations without a better validation NLL before training stops"
     return 3, "evaluations without a better validation NLL before training stops; the best weights are kept"

@@ -14,9 +14,15 @@ from heedful.modeling.bases import load_base_model, load_config, load_tokenizer,
 from heedful.modeling.chat_template import Sample, fingerprint
 from heedful.modeling.likelihood import negative_log_likelihood
 from heedful.modeling.quiet import quiet_libraries
+from heedful.modeling.shape import measure_shape
+from heedful.training import rules
 from heedful.training.adapter import adapter_weights, new_adapter, save_adapter
+from heedful.training.estimate import gigabytes
+from heedful.training.fitting import check_disk
 from heedful.training.plan import PLAN_FILE, TrainingPlan, to_yaml
+from heedful.training.profile import shown
 from heedful.training.progress import Progress, metrics_file
+from heedful.training.resources import free_disk, peak_memory
 from heedful.training.samples import Samples, load_samples
 from heedful.training.schedule import Schedule, make_schedule
 from heedful.training.sft import train_sft
@@ -24,8 +30,6 @@ from heedful.training.watch import Course, Learner, Outcome, Watch
 from heedful.workspace import MANIFEST, sha256, write_text
 
 PATHS = {"trl": train_sft}  # ways of training, by the plan's `path`
-SCORE_TOKENS = {"cpu": 1_024}  # of one batch of scoring; more does not fit a CPU's cache
-SCORE_TOKENS_GPU = 16_384
 LOG_LINES = 400  # of training loss at most, so that a long training stays a curve one can draw
 
 
@@ -45,11 +49,13 @@ def train(
 ) -> TrainedAdapter:
     """Fill `output`, an empty directory of the caller's. Deterministic on a CPU with the same number of threads.
 
-    Raises TrainingError when there is nothing to train on, the loss is no number or memory runs out; ModelError for a bad base.
+    Raises TrainingError when there is nothing to train on or too little disk, the loss is no number or memory runs out; ModelError
+    for a bad base.
     """
     started = time.perf_counter()
     with quiet_libraries():
         found = resolve_base(base)
+        check_disk(free_disk(output), measure_shape(found), plan.rank.value, plan.targets.value)
         tokenizer = load_tokenizer(found)
         samples = load_samples(dataset_dir, tokenizer, plan.max_length.value)
         model = new_adapter(load_base_model(found, plan.device.value, plan.dtype.value), plan)
@@ -85,7 +91,16 @@ def follow(
     with metrics_file(output) as write:
         watch = Watch(make_course(schedule, lengths, plan), learner, write, observe)
         PATHS[plan.path.value](model, tokenizer, samples.train, schedule, plan, watch)
-        return watch.finish()
+        return watch.finish(against_estimate(plan))
+
+
+def against_estimate(plan: TrainingPlan) -> dict[str, float | None]:
+    """What the plan foretold, and the memory that was taken; the seconds stand beside it in the summary."""
+    return {
+        "estimated_seconds": plan.seconds.value,
+        "estimated_memory_gb": plan.memory_gb.value,
+        "peak_memory_gb": gigabytes(peak_memory(plan.device.value)),
+    }
 
 
 def make_course(schedule: Schedule, lengths: Sequence[int], plan: TrainingPlan) -> Course:
@@ -99,11 +114,11 @@ def make_course(schedule: Schedule, lengths: Sequence[int], plan: TrainingPlan) 
 
 
 def score(model: Any, samples: Samples, device: str) -> tuple[float, float]:
-    """(validation, train) NLL. Of the train split, a quarter as many rows show whether the two drift apart."""
-    budget = SCORE_TOKENS.get(device, SCORE_TOKENS_GPU)
-    shown: Sequence[Sample] = samples.train[: max(8, len(samples.validation) // 4)]
+    """(validation, train) NLL; of the train split, a few rows."""
+    budget = rules.score_tokens(device)
+    seen: Sequence[Sample] = samples.train[: shown(len(samples.validation))]
     validation = negative_log_likelihood(model, samples.validation, budget)
-    return validation.nats_per_token, negative_log_likelihood(model, shown, budget).nats_per_token
+    return validation.nats_per_token, negative_log_likelihood(model, seen, budget).nats_per_token
 
 
 def dataset_facts(dataset_dir: Path, samples: Samples) -> dict[str, Any]:

@@ -83,7 +83,8 @@ class Watch:
         self._resumed = time.perf_counter()
         return self._waited >= self._course.patience
 
-    def finish(self) -> Outcome:
+    def finish(self, facts: Mapping[str, float | None] | None = None) -> Outcome:
+        """`facts` go into the summary as well."""
         reason = "patience" if self._step < self._course.steps else "end of the plan"
         outcome = Outcome(self._best, self._best_nll, self._best_step, self._first_nll, self._step, reason)
         self._write(
@@ -96,6 +97,7 @@ class Watch:
                 "stopped": outcome.stopped,
                 "tokens": sum(self._course.tokens[: self._step]),
                 "seconds": time.perf_counter() - self._started,
+                **({} if facts is None else facts),
             }
         )
         return outcome
