@@ -224,7 +224,6 @@ def test_our_loss_is_trls_loss(dataset: Path, tmp_path: Path) -> None:
 
 
 def test_accumulation_does_not_change_the_step(dataset: Path) -> None:
-    import torch
 
     tokenizer, found = load_tokenizer("tiny"), []
     rows = load_samples(dataset, tokenizer, 1_024).train

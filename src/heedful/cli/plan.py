@@ -61,6 +61,7 @@ def show_plan(output: Output, plan: TrainingPlan) -> None:
 
 
 def in_words(value: object) -> str:
+    """A number without needless zeros; of a long list the first names and the count (`--json` has them all)."""
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return ", ".join(map(str, value)) if len(value) <= 2 else f"{value[0]}, {value[1]} ... ({len(value)})"
     return f"{value:g}" if isinstance(value, float) else str(value)
