@@ -14,6 +14,7 @@ from heedful.modeling.bases import load_base_model, load_tokenizer, weights_sha2
 from heedful.modeling.chat_template import fingerprint
 from heedful.modeling.likelihood import negative_log_likelihood
 from heedful.training.adapter import adapter_weights, new_adapter
+from heedful.training.packed_path import train_packed
 from heedful.training.plan import BY_YOU, Choice, TrainingPlan, make_plan
 from heedful.training.progress import Progress
 from heedful.training.samples import load_samples
@@ -268,3 +269,23 @@ def test_a_wild_learning_rate_ends_in_an_error_or_in_the_untouched_base(dataset:
     else:
         assert adapter.facts["best_step"] == 0
         assert adapter.facts["stopped"] == "patience"
+
+
+def test_both_ways_take_the_same_steps(dataset: Path) -> None:
+    """The packed core and TRL from the same adapter, without dropout: the same losses, and the same weights by norm."""
+    tokenizer, found = load_tokenizer("tiny"), []
+    rows = load_samples(dataset, tokenizer, 1_024).train
+    schedule = make_schedule([len(row.ids) for row in rows], 6, 2, 7, 1)
+    course = Course(schedule.epochs(), [6] * len(schedule.steps), evaluate_every=99, log_every=1, patience=9)
+    plan = plan_for(dataset, dropout=0.0, batch_size=6)
+    assert plan.path.value == "packed"
+    for way in (train_packed, train_sft):
+        model = new_adapter(load_base_model("tiny", "cpu"), plan)
+        lines: list[Any] = []
+        way(model, tokenizer, rows, schedule, plan, Watch(course, Learner(lambda: (1.0, 1.0), dict), lines.append, None))
+        found.append((adapter_weights(model), [line["loss"] for line in lines if line["event"] == "step"]))
+    (ours, our_losses), (theirs, their_losses) = found
+    assert len(our_losses) == len(schedule.steps)
+    assert our_losses == pytest.approx(their_losses, rel=1e-4)
+    apart = sum(float((ours[name] - theirs[name]).norm()) ** 2 for name in ours) ** 0.5
+    assert apart <= 5e-3 * sum(float(theirs[name].norm()) ** 2 for name in theirs) ** 0.5

@@ -13,12 +13,13 @@ import yaml
 
 from heedful.config import TrainingSettings
 from heedful.errors import TrainingError
-from heedful.modeling.bases import context_length, load_tokenizer, resolve_base
+from heedful.modeling.bases import context_length, load_config, load_tokenizer, resolve_base
 from heedful.modeling.devices import choose_device
 from heedful.modeling.shape import Shape, measure_shape
 from heedful.training import rules
 from heedful.training.estimate import Work, gigabytes, seconds
 from heedful.training.fitting import fit
+from heedful.training.packed.support import supports
 from heedful.training.profile import Profile, profile_dataset
 from heedful.training.resources import memory_there, speed
 from heedful.training.schedule import count_steps
@@ -112,7 +113,16 @@ def make_plan(dataset_dir: Path, base: str, device: str, settings: TrainingSetti
     check_targets(settings.targets, found.name, shape)
     profile = profile_dataset(dataset_dir, load_tokenizer(found))
     draft = assemble(profile, rules.Machine(device, shape.parameters, context, shape.targets), settings)
+    draft = replace(draft, path=choose_path(load_config(found), draft))
     return complete(draft, profile, shape, memory_there(draft.device.value))
+
+
+def choose_path(config: Any, draft: TrainingPlan) -> Choice[str]:
+    """Our own core where it has the gradients of PEFT and was measured; TRL for all else, and why."""
+    reason = supports(config, draft.targets.value)
+    if reason is None and draft.device.value == "cpu":
+        return Choice("packed", "Heedful's own core has this architecture: no padding, and loss only where something is answered")
+    return Choice("trl", f"TRL's SFTTrainer: {reason or 'the packed core was only measured on a CPU'}")
 
 
 def check_targets(targets: list[str] | None, base: str, shape: Shape) -> None:

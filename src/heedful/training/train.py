@@ -19,6 +19,7 @@ from heedful.training import rules
 from heedful.training.adapter import adapter_weights, new_adapter, save_adapter
 from heedful.training.estimate import gigabytes
 from heedful.training.fitting import check_disk
+from heedful.training.packed_path import train_packed
 from heedful.training.plan import PLAN_FILE, TrainingPlan, to_yaml
 from heedful.training.profile import shown
 from heedful.training.progress import Progress, metrics_file
@@ -29,7 +30,7 @@ from heedful.training.sft import train_sft
 from heedful.training.watch import Course, Learner, Outcome, Watch
 from heedful.workspace import MANIFEST, sha256, write_text
 
-PATHS = {"trl": train_sft}  # ways of training, by the plan's `path`
+PATHS = {"packed": train_packed, "trl": train_sft}  # ways of training, by the plan's `path`
 LOG_LINES = 400  # of training loss at most, so that a long training stays a curve one can draw
 
 

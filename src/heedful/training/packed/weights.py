@@ -1,0 +1,158 @@
+"""Weights: a transformers model of a supported family in; its frozen weights, laid out for the packed core, out.
+
+Modules that read the same input are one matrix (q, k, v; gate, up). Where the dtype stays as it is, the model's own parameters
+become views of that matrix, so that model and core share their memory and both stay usable.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from heedful.errors import ModelError
+from heedful.modeling.devices import has_bfloat16
+from heedful.training.packed.functions import Linear, Norm
+from heedful.training.packed.support import supports
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+GROUPS = {"qkv": ("q_proj", "k_proj", "v_proj"), "o": ("o_proj",), "gate_up": ("gate_proj", "up_proj"), "down": ("down_proj",)}
+BLOCKS = {"qkv": "self_attn", "o": "self_attn", "gate_up": "mlp", "down": "mlp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Heads and angles. `frequencies` [D / 2] turn a token by position times frequency; both ends are scaled by `rope_scale`."""
+
+    kv_heads: int
+    head_size: int
+    frequencies: Tensor
+    rope_scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWeights:
+    """`maps` by group; `widths`: output rows of each module of a group; `head_norms`: Qwen3's; `window` None: no limit."""
+
+    attention_norm: Norm
+    mlp_norm: Norm
+    maps: dict[str, Linear]
+    widths: dict[str, tuple[int, ...]]
+    head_norms: tuple[Tensor, Tensor] | None
+    window: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenWeights:
+    """embedding and head are [V, H], and one tensor where they are tied."""
+
+    embedding: Tensor
+    layers: tuple[LayerWeights, ...]
+    norm: Norm
+    head: Tensor
+    shape: Shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.embedding.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.embedding.device
+
+
+def choose_dtype(model: "PreTrainedModel") -> torch.dtype:
+    """bfloat16 where the device has it in hardware, else float32. A float64 model stays one: that is for proofs."""
+    if model.dtype == torch.float64:
+        return torch.float64
+    return torch.bfloat16 if has_bfloat16(model.device.type) else torch.float32
+
+
+def take_weights(model: "PreTrainedModel", dtype: torch.dtype) -> FrozenWeights:
+    """Raises ModelError when the model's family or options are not supported."""
+    reason = supports(model.config)
+    if reason is not None:
+        raise ModelError(f"the packed core cannot train this base: {reason}", "set training through TRL")
+    body: Any = model.get_decoder()
+    layers = tuple(take_layer(layer, window_of(model.config, number), dtype) for number, layer in enumerate(body.layers))
+    return FrozenWeights(
+        embedding=frozen(body.embed_tokens.weight, dtype),
+        layers=layers,
+        norm=take_norm(body.norm, dtype),
+        head=frozen(model.get_output_embeddings().weight, dtype),
+        shape=take_shape(model, body),
+    )
+
+
+def take_layer(layer: Any, window: int | None, dtype: torch.dtype) -> LayerWeights:
+    modules = {
+        group: [unwrapped(getattr(getattr(layer, BLOCKS[group]), name)) for name in names] for group, names in GROUPS.items()
+    }
+    attention = layer.self_attn
+    normed = hasattr(attention, "q_norm")
+    return LayerWeights(
+        attention_norm=take_norm(layer.input_layernorm, dtype),
+        mlp_norm=take_norm(layer.post_attention_layernorm, dtype),
+        maps={group: fuse(linears, dtype) for group, linears in modules.items()},
+        widths={group: tuple(linear.weight.shape[0] for linear in linears) for group, linears in modules.items()},
+        head_norms=(frozen(attention.q_norm.weight, dtype), frozen(attention.k_norm.weight, dtype)) if normed else None,
+        window=window,
+    )
+
+
+def unwrapped(module: Any) -> Any:
+    """The base's own module, where PEFT has put an adapter around it."""
+    return getattr(module, "base_layer", module)
+
+
+def fuse(modules: Sequence[Any], dtype: torch.dtype) -> Linear:
+    """One map for modules of one input. Raises ModelError when one is not a plain linear module."""
+    for module in modules:
+        if type(module) is not torch.nn.Linear:
+            raise ModelError(f"a plain linear module was expected, not {type(module).__name__}", "load the base unquantised")
+    weight = fuse_parameters([module.weight for module in modules], dtype)
+    biased = modules[0].bias is not None
+    return Linear(weight, fuse_parameters([module.bias for module in modules], dtype) if biased else None)
+
+
+def fuse_parameters(parameters: Sequence[torch.nn.Parameter], dtype: torch.dtype) -> Tensor:
+    if len(parameters) == 1:
+        return frozen(parameters[0], dtype)
+    whole = torch.cat([frozen(parameter, dtype) for parameter in parameters])
+    if all(parameter.dtype == dtype for parameter in parameters):
+        for parameter, part in zip(parameters, torch.split(whole, [len(parameter) for parameter in parameters]), strict=True):
+            parameter.data = part
+    return whole
+
+
+def frozen(parameter: Tensor, dtype: torch.dtype) -> Tensor:
+    return parameter.detach().to(dtype)
+
+
+def take_norm(module: Any, dtype: torch.dtype) -> Norm:
+    return Norm(frozen(module.weight, dtype), module.variance_epsilon)
+
+
+def take_shape(model: "PreTrainedModel", body: Any) -> Shape:
+    """Frequencies come from transformers' own functions, in float32, not from the model's buffer, which `.to(bfloat16)` rounds."""
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    config = model.config
+    kind = config.rope_parameters["rope_type"]
+    make = body.rotary_emb.compute_default_rope_parameters if kind == "default" else ROPE_INIT_FUNCTIONS[kind]
+    frequencies, scale = make(config)
+    return Shape(config.num_key_value_heads, 2 * len(frequencies), frequencies.float().to(model.device), float(scale))
+
+
+def window_of(config: Any, layer: int) -> int | None:
+    """The sliding window of a layer: Mistral has one for all, Qwen by layer type, Llama none."""
+    if config.model_type == "mistral":
+        window = config.sliding_window
+    else:
+        types = getattr(config, "layer_types", None)
+        sliding = types is not None and types[layer] == "sliding_attention"
+        window = config.sliding_window if sliding else None
+    return None if window is None else int(window)

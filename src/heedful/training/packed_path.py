@@ -1,0 +1,102 @@
+"""The packed way: a PEFT model, tokenised rows and a schedule in; the model's adapter trained in place, under the watch.
+
+The core's masters lend their memory to the adapter of the PEFT model. So whoever scores or saves that model sees every step, and
+both ways of training begin with the same weights. Same signature as `sft.train_sft`.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from heedful.errors import TrainingError
+from heedful.modeling.chat_template import Sample
+from heedful.modeling.devices import fast_matmul
+from heedful.modeling.protect import Tokenizer
+from heedful.training.packed.support import can_compile
+from heedful.training.plan import TrainingPlan
+from heedful.training.schedule import Schedule
+from heedful.training.watch import Watch
+
+if TYPE_CHECKING:
+    from heedful.training.packed.model import PackedCore
+
+PASS_TOKENS = 4_096  # of one pass forward and back; a longer step is taken in several, with the same gradient
+WORTH_COMPILING = 50_000_000  # parameters; below, compiling the kernels takes longer than it saves
+
+
+def train_packed(
+    model: Any, tokenizer: Tokenizer, rows: Sequence[Sample], schedule: Schedule, plan: TrainingPlan, watch: Watch
+) -> None:
+    """Raises TrainingError when memory runs out; ModelError when the core has no such architecture."""
+    import torch
+
+    with fast_matmul(plan.device.value):
+        try:
+            follow_schedule(lend_memory(model, plan), rows, schedule, plan, watch)
+        except torch.OutOfMemoryError:
+            text = f"memory of {plan.device.value} ran out with passes of {PASS_TOKENS} tokens"
+            raise TrainingError(text, "set training.max_length lower in heedful.yaml, or choose a smaller base") from None
+
+
+def lend_memory(model: Any, plan: TrainingPlan) -> "PackedCore":
+    """A core that begins as the adapter of `model` is; from then on that adapter is a view of the core's masters."""
+    import torch
+
+    from heedful.training.packed.adapters import LoraSettings
+    from heedful.training.packed.model import CoreOptions, build_core
+
+    base = model.get_base_model()
+    settings = LoraSettings(plan.rank.value, plan.alpha.value, plan.dropout.value, plan.rslora.value, tuple(plan.targets.value))
+    large = sum(parameter.numel() for parameter in base.parameters()) >= WORTH_COMPILING
+    compiling = large and can_compile(plan.device.value) is None
+    options = CoreOptions(getattr(torch, plan.dtype.value), compiling, plan.checkpointing.value)
+    core = build_core(base, settings, plan.seed.value, options)
+    with torch.no_grad():
+        for name, a, b in core.adapters.modules():
+            module = base.get_submodule(name)
+            for own, lent in ((module.lora_A["default"], a), (module.lora_B["default"], b)):
+                lent.copy_(own.weight)
+                own.weight.data = lent.detach()
+    return core
+
+
+def follow_schedule(core: "PackedCore", rows: Sequence[Sample], schedule: Schedule, plan: TrainingPlan, watch: Watch) -> None:
+    """AdamW with the plan's rates, until the schedule ends or the watch says stop."""
+    import torch
+    from transformers import get_scheduler
+
+    optimiser = torch.optim.AdamW(core.parameters(), lr=plan.learning_rate.value, weight_decay=plan.weight_decay.value, fused=True)
+    rates = get_scheduler(plan.scheduler.value, optimiser, plan.warmup_steps.value, len(schedule.steps))
+    watch.begin()
+    draw = 0
+    for number, step in enumerate(schedule.steps, start=1):
+        loss, draw = accumulate(core, [rows[row] for row in step], draw)
+        torch.nn.utils.clip_grad_norm_(core.parameters(), plan.clip_norm.value)
+        rate = rates.get_last_lr()[0]
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        rates.step()
+        if watch.after_step(number, loss, rate):
+            return
+
+
+def accumulate(core: "PackedCore", batch: Sequence[Sample], draw: int) -> tuple[float, int]:
+    """Gradients of the batch's token-mean loss. Each pass gets a number of its own, for its dropout masks."""
+    from heedful.training.packed.pack import count_predicted, pack
+
+    total, loss = sum(map(count_predicted, batch)), 0.0
+    for part in passes(batch):
+        part_loss = core.loss(pack(part, core.weights.device), total, draw)
+        part_loss.backward()  # type: ignore[no-untyped-call]
+        loss, draw = loss + part_loss.item(), draw + 1
+    return loss, draw
+
+
+def passes(batch: Sequence[Sample]) -> Iterator[list[Sample]]:
+    """Rows in their order, at most PASS_TOKENS together; a longer row is alone."""
+    part: list[Sample] = []
+    for row in batch:
+        if part and sum(len(one.ids) for one in part) + len(row.ids) > PASS_TOKENS:
+            yield part
+            part = []
+        part.append(row)
+    yield part
