@@ -1,0 +1,18 @@
+"""Configuration: `settings` joins the layers, `sections` declares the options."""
+
+from heedful.config.sections import DatasetSettings, GateSettings, GenerationSettings, Section, ServerSettings, TrainingSettings
+from heedful.config.settings import CONFIG_FILE, SYSTEM_PROMPT, Settings, describe_settings, load_settings
+
+__all__ = [
+    "CONFIG_FILE",
+    "SYSTEM_PROMPT",
+    "DatasetSettings",
+    "GateSettings",
+    "GenerationSettings",
+    "Section",
+    "ServerSettings",
+    "Settings",
+    "TrainingSettings",
+    "describe_settings",
+    "load_settings",
+]

@@ -1,0 +1,77 @@
+"""Sections of the configuration, a frozen class a room. Each option is declared here once: default, range and meaning."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatasetSettings(Section):
+    """How conversations become a dataset version."""
+
+    min_characters: int = Field(2, ge=1, description="an answer shorter than this is dropped")
+    max_characters: int = Field(8_000, ge=1, description="a conversation longer than this is dropped")
+    split: tuple[float, float, float] = Field((0.8, 0.1, 0.1), description="shares of train, validation and test; they add up to 1")
+    max_samples: int | None = Field(None, ge=10, description="at most so many conversations, drawn by seed; none means all")
+    seed: int = Field(7, ge=0, description="decides the split and the sample")
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> "DatasetSettings":
+        if abs(sum(self.split) - 1) > 1e-6 or min(self.split) <= 0:
+            raise ValueError(f"split {list(self.split)} must be three positive shares that add up to 1")
+        return self
+
+
+class TrainingSettings(Section):
+    """Overrides of the plan. None means: the plan decides from the data and the machine, and says why."""
+
+    preset: Literal["default", "careful"] = Field(
+        "default", description="careful: rsLoRA, more dropout, weight decay and less patience, against learning by heart"
+    )
+    epochs: float | None = Field(None, gt=0, description="passes over the training data")
+    rank: int | None = Field(None, ge=1, description="LoRA rank r")
+    alpha: float | None = Field(None, gt=0, description="LoRA alpha; the update is scaled by alpha / r")
+    rslora: bool | None = Field(None, description="scale the update by alpha / sqrt(r) instead (rsLoRA)")
+    targets: list[str] | None = Field(
+        None, min_length=1, description="linear modules that get an adapter, such as q_proj; none means all"
+    )
+    dropout: float | None = Field(None, ge=0, lt=1, description="LoRA dropout probability")
+    learning_rate: float | None = Field(None, gt=0, description="peak learning rate of AdamW")
+    weight_decay: float | None = Field(None, ge=0, description="AdamW weight decay")
+    max_grad_norm: float | None = Field(None, gt=0, description="gradients longer than this are cut down to it")
+    batch_size: int | None = Field(None, ge=1, description="conversations an optimiser step (the effective batch)")
+    max_length: int | None = Field(None, ge=16, description="tokens a conversation; longer ones lose their oldest turns")
+    patience: int | None = Field(None, ge=1, description="evaluations without improvement before training stops")
+    seed: int = Field(7, ge=0, description="initial adapter weights and order of the data")
+
+
+class GenerationSettings(Section):
+    """Defaults of one companion reply."""
+
+    max_new_tokens: int = Field(150, ge=1, le=8_192, description="tokens a reply at most")
+    temperature: float = Field(0.7, ge=0, le=2, description="0 is greedy")
+    top_p: float = Field(0.9, gt=0, le=1, description="nucleus of the distribution that is sampled from")
+    repetition_penalty: float = Field(1.2, ge=1, le=2, description="applies to the reply, not to the prompt")
+    no_repeat_ngram: int = Field(3, ge=0, description="no n-gram of this size twice in a reply; 0 switches it off")
+
+
+class GateSettings(Section):
+    """Thresholds of the blocking checks. A check that fails refuses the promotion."""
+
+    max_leaked_tag_rate: float = Field(0.0, ge=0, le=1, description="share of replies with a chat tag before cleaning")
+    max_loop_rate: float = Field(0.05, ge=0, le=1, description="share of replies that loop")
+    min_stop_rate: float = Field(0.95, ge=0, le=1, description="share of replies that end by themselves")
+    max_broken_url_rate: float = Field(0.0, ge=0, le=1, description="share of replies with a cut or malformed URL")
+    min_nll_gain: float = Field(0.0, description="base NLL minus tuned NLL on the test split, nats a token, must be above this")
+    block_overfitting: bool = Field(False, description="refuse a version with the gap verdict overfitting")
+    prompts: int = Field(40, ge=1, description="held-out prompts that are answered")
+
+
+class ServerSettings(Section):
+    """Where `heedful serve` listens."""
+
+    host: str = Field("127.0.0.1", description="address to bind")
+    port: int = Field(8017, ge=0, le=65_535, description="0 lets the system choose")
