@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CONFIG, WEIGHTS = ADAPTER_FILES
+FROZEN = "stack"  # name of the earlier generations in a PEFT model that learns on top of them
 # what PEFT can be told that makes an adapter more than s B A, and the values under which it is just that
 PLAIN: dict[str, tuple[object, ...]] = {
     "peft_type": ("LORA",),
@@ -171,24 +172,56 @@ def spans_of(ranks: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 def write_adapter(adapter: Adapter, base: Base, folder: Path) -> None:
     """Plain PEFT files, over what lies there. The base stands in them by name, not by a path of this machine."""
-    from peft import LoraConfig
     from safetensors.torch import save_file
 
-    config = LoraConfig(
+    config = peft_config(adapter)
+    config.base_model_name_or_path, config.revision = base.name, base.revision
+    config.target_modules = list(adapter.targets)  # PEFT made a set of it, which has another order in every process
+    config.save_pretrained(str(folder))
+    save_file(peft_weights(adapter), str(folder / WEIGHTS), metadata={"format": "pt"})
+
+
+def put_below(adapted: Any, below: Adapter) -> None:
+    """Let the adapter of a PEFT model learn on top of `below`, which is frozen, float32 and without dropout.
+
+    Raises ModelError when it does not fit.
+    """
+    from peft import set_peft_model_state_dict
+
+    learning = adapted.active_adapters
+    try:
+        adapted.add_adapter(FROZEN, peft_config(below))
+        found = set_peft_model_state_dict(adapted, peft_weights(below), adapter_name=FROZEN)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelError(f"the adapter below does not fit this base: {reason}", "heedful models shows the bases") from error
+    misfits = [*found.unexpected_keys, *(key for key in found.missing_keys if f".{FROZEN}." in key)]
+    if misfits:
+        raise ModelError(f"the adapter below does not fit this base: {misfits[0]}", "heedful models shows the bases")
+    adapted.base_model.set_adapter([*learning, FROZEN])
+    for name, parameter in adapted.named_parameters():
+        if f".{FROZEN}." in name:
+            parameter.requires_grad_(False)
+
+
+def peft_config(adapter: Adapter) -> Any:
+    from peft import LoraConfig
+
+    return LoraConfig(
         task_type="CAUSAL_LM",
         r=adapter.rank,
         lora_alpha=adapter.rank,
         lora_dropout=0.0,
+        target_modules=list(adapter.targets),
         fan_in_fan_out=adapter.transposed,
-        base_model_name_or_path=base.name,
-        revision=base.revision,
         inference_mode=True,
     )
-    config.target_modules = list(adapter.targets)  # PEFT would make a set of it, which has another order in every process
-    config.save_pretrained(str(folder))
-    tensors = {
+
+
+def peft_weights(adapter: Adapter) -> dict[str, "Tensor"]:
+    """By the names of PEFT's files."""
+    return {
         f"{name}.lora_{letter}.weight": part.contiguous()
         for name, factors in adapter.modules.items()
         for letter, part in (("A", factors.a), ("B", factors.b))
     }
-    save_file(tensors, str(folder / WEIGHTS), metadata={"format": "pt"})

@@ -7,13 +7,17 @@ from typing import Any
 
 from heedful.modeling.adapters import has_transposed_weights
 from heedful.modeling.bases import Base
+from heedful.modeling.stack import Adapter, put_below
 from heedful.training.plan import TrainingPlan
 
 WEIGHTS = "adapter_model.safetensors"
 
 
-def new_adapter(model: Any, plan: TrainingPlan) -> Any:
-    """Wrap `model` with a fresh LoRA on the plan's linear modules, drawn by its seed. Adapter weights are float32."""
+def new_adapter(model: Any, plan: TrainingPlan, below: Adapter | None = None) -> Any:
+    """Wrap `model` with a fresh LoRA on the plan's linear modules, drawn by its seed. Adapter weights are float32.
+
+    It learns on top of `below`, which stays as it is.
+    """
     from peft import LoraConfig, get_peft_model
     from transformers import set_seed
 
@@ -27,7 +31,10 @@ def new_adapter(model: Any, plan: TrainingPlan) -> Any:
         fan_in_fan_out=has_transposed_weights(model),
     )
     set_seed(plan.seed.value)
-    return get_peft_model(model, config)
+    adapted = get_peft_model(model, config)
+    if below is not None:
+        put_below(adapted, below)
+    return adapted
 
 
 def adapter_weights(model: Any) -> dict[str, Any]:

@@ -27,16 +27,38 @@ class Norm:
 
 
 @dataclass(frozen=True, slots=True)
+class Below:
+    """What earlier generations add to a map: frozen, x A^T B^T with A [ranks, in] and B [out, ranks], all scales in B."""
+
+    a: Tensor
+    b: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Linear:
-    """A frozen map, weight [out, in] and bias [out], and its adapters if it has any."""
+    """A frozen map, weight [out, in] and bias [out], what lies `below` the adapters that learn, and these if there are any.
+
+    The generations below stay factors of their own: added to a bfloat16 weight, most of what they learned would be rounded away.
+    """
 
     weight: Tensor
     bias: Tensor | None
     lora: Lora | None = None
+    below: Below | None = None
 
     @property
     def masters(self) -> tuple[Tensor | None, Tensor | None]:
         return (None, None) if self.lora is None else (self.lora.a, self.lora.b)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """All but the adapters that learn."""
+        y = linear(x, self.weight, self.bias)
+        return y if self.below is None else y.addmm_(x @ self.below.a.t(), self.below.b.t())
+
+    def backward(self, gradient: Tensor) -> Tensor:
+        """The gradient of x by the same part."""
+        dx = gradient @ self.weight
+        return dx if self.below is None else dx.addmm_(gradient @ self.below.b, self.below.a)
 
 
 def normed_linear(x: Tensor, norm: Norm, mapping: Linear, kernels: Kernels) -> tuple[Tensor, Tensor]:
@@ -65,7 +87,7 @@ class NormedLinear(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         values = x.detach()
         entering, factor = kernels.norm_forward(values, norm.weight, norm.eps)
-        y = linear(entering, mapping.weight, mapping.bias)
+        y = mapping.forward(entering)
         inner = None if mapping.lora is None else add_update(y, entering, mapping.lora)
         context.save_for_backward(values, factor, inner)
         context.norm, context.mapping, context.kernels = norm, mapping, kernels
@@ -77,7 +99,7 @@ class NormedLinear(torch.autograd.Function):
     def backward(context: Context, beside: Tensor | None, gradient: Tensor) -> Gradients:
         x, factor, inner = context.saved_tensors
         norm, mapping, kernels = context.norm, context.mapping, context.kernels
-        dx = gradient @ mapping.weight if context.needs_input_grad[0] else None
+        dx = mapping.backward(gradient) if context.needs_input_grad[0] else None
         d_a = d_b = None
         if mapping.lora is not None:
             d_inner, d_b = inner_gradient(gradient, inner, mapping.lora, dx)
@@ -103,7 +125,7 @@ class AddLinear(torch.autograd.Function):
     ) -> Tensor:
         values = x.detach()
         entering = kernels.gate_forward(values) if gated else values
-        y = linear(entering, mapping.weight, mapping.bias).add_(residual)
+        y = mapping.forward(entering).add_(residual)
         inner = None if mapping.lora is None else add_update(y, entering, mapping.lora)
         context.save_for_backward(values, inner)
         context.mapping, context.kernels, context.gated = mapping, kernels, gated
@@ -114,7 +136,7 @@ class AddLinear(torch.autograd.Function):
     def backward(context: Context, gradient: Tensor) -> Gradients:
         x, inner = context.saved_tensors
         mapping = context.mapping
-        dx = gradient @ mapping.weight if context.needs_input_grad[1] else None
+        dx = mapping.backward(gradient) if context.needs_input_grad[1] else None
         d_inner = d_a = d_b = None
         if mapping.lora is not None:
             d_inner, d_b = inner_gradient(gradient, inner, mapping.lora, dx)

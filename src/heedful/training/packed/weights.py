@@ -5,7 +5,7 @@ become views of that matrix, so that model and core share their memory and both 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,7 +13,8 @@ from torch import Tensor
 
 from heedful.errors import ModelError
 from heedful.modeling.devices import has_bfloat16
-from heedful.training.packed.functions import Linear, Norm
+from heedful.modeling.stack import FROZEN
+from heedful.training.packed.functions import Below, Linear, Norm
 from heedful.training.packed.support import supports
 
 if TYPE_CHECKING:
@@ -88,15 +89,14 @@ def take_weights(model: "PreTrainedModel", dtype: torch.dtype) -> FrozenWeights:
 
 
 def take_layer(layer: Any, window: int | None, dtype: torch.dtype) -> LayerWeights:
-    modules = {
-        group: [unwrapped(getattr(getattr(layer, BLOCKS[group]), name)) for name in names] for group, names in GROUPS.items()
-    }
+    wrapped = {group: [getattr(getattr(layer, BLOCKS[group]), name) for name in names] for group, names in GROUPS.items()}
+    modules = {group: [unwrapped(module) for module in found] for group, found in wrapped.items()}
     attention = layer.self_attn
     normed = hasattr(attention, "q_norm")
     return LayerWeights(
         attention_norm=take_norm(layer.input_layernorm, dtype),
         mlp_norm=take_norm(layer.post_attention_layernorm, dtype),
-        maps={group: fuse(linears, dtype) for group, linears in modules.items()},
+        maps={group: replace(fuse(modules[group], dtype), below=take_below(found, dtype)) for group, found in wrapped.items()},
         widths={group: tuple(linear.weight.shape[0] for linear in linears) for group, linears in modules.items()},
         head_norms=(frozen(attention.q_norm.weight, dtype), frozen(attention.k_norm.weight, dtype)) if normed else None,
         window=window,
@@ -106,6 +106,23 @@ def take_layer(layer: Any, window: int | None, dtype: torch.dtype) -> LayerWeigh
 def unwrapped(module: Any) -> Any:
     """The base's own module, where PEFT has put an adapter around it."""
     return getattr(module, "base_layer", module)
+
+
+def take_below(modules: Sequence[Any], dtype: torch.dtype) -> Below | None:
+    """The frozen generations that PEFT holds beside modules of one input, as one update of their fused output."""
+    if not any(FROZEN in getattr(module, "lora_A", ()) for module in modules):
+        return None
+    parts = [frozen_factors(module) for module in modules]
+    return Below(torch.cat([a for a, _ in parts]).to(dtype), torch.block_diag(*(b for _, b in parts)).to(dtype))  # type: ignore[no-untyped-call]
+
+
+def frozen_factors(module: Any) -> tuple[Tensor, Tensor]:
+    """A and scaled B; without any rank where no generation touched the module."""
+    if FROZEN in getattr(module, "lora_A", ()):
+        return module.lora_A[FROZEN].weight.detach(), module.lora_B[FROZEN].weight.detach() * module.scaling[FROZEN]
+    weight = unwrapped(module).weight
+    outputs, inputs = weight.shape
+    return weight.new_zeros(0, inputs), weight.new_zeros(outputs, 0)
 
 
 def fuse(modules: Sequence[Any], dtype: torch.dtype) -> Linear:
