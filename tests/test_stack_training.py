@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from peft import PeftModel
 
 from heedful.errors import ModelError
-from heedful.modeling.bases import load_base_model, load_tokenizer
-from heedful.modeling.stack import Adapter, Factors, put_below
-from heedful.training.adapter import adapter_weights, new_adapter
+from heedful.modeling.bases import load_base_model, load_tokenizer, resolve_base
+from heedful.modeling.stack import Adapter, Factors, keep_ranks, put_below, read_adapter
+from heedful.training.adapter import adapter_weights, new_adapter, save_adapter
 from heedful.training.packed.adapters import LoraSettings
 from heedful.training.packed.model import CoreOptions, build_core
 from heedful.training.packed.weights import take_weights
@@ -108,11 +109,27 @@ def test_both_ways_take_the_same_steps_on_a_stack(tmp_path: Path) -> None:
         way(model, tokenizer, rows, schedule, plan, Watch(course, Learner(lambda: (1.0, 1.0), dict), lines.append, None))
         found.append((adapter_weights(model), [line["loss"] for line in lines if line["event"] == "step"]))
         assert all(torch.equal(one, two) for one, two in zip(before, frozen_part(model), strict=True))
+        check_saved(model, tmp_path / way.__name__)
     (ours, our_losses), (theirs, their_losses) = found
     assert len(our_losses) == 2 and our_losses == pytest.approx(their_losses, rel=1e-4)
     assert ours.keys() == theirs.keys() and len(ours) == 2 * 7 * 7
     apart = sum(float((ours[name] - theirs[name]).norm()) ** 2 for name in ours) ** 0.5
     assert apart <= 5e-3 * sum(float(theirs[name].norm()) ** 2 for name in theirs) ** 0.5
+
+
+def check_saved(model: Any, folder: Path) -> None:
+    """On disk both are one plain adapter; its logits are the stack's, and its first ranks are what lay below."""
+    folder.mkdir()
+    save_adapter(model, adapter_weights(model), resolve_base("tiny"), folder)
+    ids = torch.arange(60)[None]
+    with torch.no_grad():
+        expected = model.eval()(input_ids=ids).logits
+        found = PeftModel.from_pretrained(load_base_model("tiny", "cpu"), str(folder)).eval()(input_ids=ids).logits
+    assert float((found - expected).norm() / expected.norm()) <= 1e-6
+    saved, below = read_adapter(folder), below_of(load_base_model("tiny", "cpu"), 3, ALL)
+    assert saved.rank == 3 + 4
+    parent = keep_ranks(saved, [(0, 3)])
+    assert all(torch.equal(parent.modules[name].b, factors.b) for name, factors in below.modules.items())
 
 
 def frozen_part(model: Any) -> list[torch.Tensor]:

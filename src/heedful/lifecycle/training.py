@@ -69,7 +69,11 @@ def train_version(
         model_id = version_id(digest)
         prompt = read_manifest(folder)["system_prompt"]  # of the rows it learned from, whatever the settings say today
         facts = {"model": model_id, "dataset": dataset_id, "parent": None, "system_prompt": prompt}
-        write_manifest(aside, {"kind": "model", **facts, **trained.facts})
+        made_of = {
+            "stack": [{"model": model_id, "rank": plan.rank.value}],
+            "learned_from": [{"model": model_id, "dataset": dataset_id, "role": "train", "lines": "all"}],
+        }
+        write_manifest(aside, {"kind": "model", **facts, **made_of, **trained.facts})
         target = model_directory(workspace, model_id)
         existing = target.exists()
         if not existing:

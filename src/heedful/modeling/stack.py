@@ -71,7 +71,12 @@ def read_adapter(folder: Path) -> Adapter:
         stored = load_file(folder / WEIGHTS)
     except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(f"{folder} holds no adapter that can be read: {error}", "heedful models lists what is there") from error
-    check_plain(config, folder)
+    return fold(config, stored, f"the adapter in {folder}")
+
+
+def fold(config: Mapping[str, Any], stored: Mapping[str, "Tensor"], what: str) -> Adapter:
+    """Configuration and weights in PEFT's words; the adapter they mean. `what` begins the sentence of a ModelError."""
+    check_plain(config, what)
     rank, scale = config["r"], scale_of(config)
     names = sorted({name.rpartition(".lora_")[0] for name in stored})
     try:
@@ -80,18 +85,18 @@ def read_adapter(folder: Path) -> Adapter:
             for name in names
         }
     except KeyError as error:
-        raise ModelError(f"the adapter in {folder} lacks {error}", "restore it from a backup, or train again") from None
+        raise ModelError(f"{what} lacks {error}", "restore it from a backup, or train again") from None
     if len(stored) != 2 * len(names) or any((len(one.a), one.b.shape[1]) != (rank, rank) for one in modules.values()):
-        raise ModelError(f"the adapter in {folder} is not LoRA of rank {rank} throughout", "train again: heedful train")
+        raise ModelError(f"{what} is not LoRA of rank {rank} throughout", "train again: heedful train")
     return Adapter(rank, tuple(sorted(config["target_modules"])), bool(config.get("fan_in_fan_out")), modules)
 
 
-def check_plain(config: Mapping[str, Any], folder: Path) -> None:
+def check_plain(config: Mapping[str, Any], what: str) -> None:
     for key, plain in PLAIN.items():
         if config.get(key) not in plain:
-            raise ModelError(f"the adapter in {folder} has {key} {config[key]!r}, which cannot be stacked", "heedful train")
+            raise ModelError(f"{what} has {key} {config[key]!r}, which cannot be stacked", "heedful train")
     if isinstance(config["target_modules"], str):
-        raise ModelError(f"the adapter in {folder} names its modules by a pattern, which cannot be stacked", "heedful train")
+        raise ModelError(f"{what} names its modules by a pattern, which cannot be stacked", "heedful train")
 
 
 def scale_of(config: Mapping[str, Any]) -> float:
@@ -202,6 +207,17 @@ def put_below(adapted: Any, below: Adapter) -> None:
     for name, parameter in adapted.named_parameters():
         if f".{FROZEN}." in name:
             parameter.requires_grad_(False)
+
+
+def whole_adapter(adapted: Any, learned: Mapping[str, "Tensor"]) -> Adapter | None:
+    """What lies below in a PEFT model and, on top, what its own adapter has `learned`; None where nothing lies below."""
+    from peft import get_peft_model_state_dict
+
+    if FROZEN not in adapted.peft_config:
+        return None
+    stored = get_peft_model_state_dict(adapted, adapter_name=FROZEN, save_embedding_layers=False)
+    below = fold(adapted.peft_config[FROZEN].to_dict(), {name: tensor.cpu() for name, tensor in stored.items()}, "the stack below")
+    return compose(below, fold(adapted.peft_config["default"].to_dict(), learned, "the adapter that learned"))
 
 
 def peft_config(adapter: Adapter) -> Any:

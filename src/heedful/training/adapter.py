@@ -7,7 +7,7 @@ from typing import Any
 
 from heedful.modeling.adapters import has_transposed_weights
 from heedful.modeling.bases import Base
-from heedful.modeling.stack import Adapter, put_below
+from heedful.modeling.stack import Adapter, put_below, whole_adapter, write_adapter
 from heedful.training.plan import TrainingPlan
 
 WEIGHTS = "adapter_model.safetensors"
@@ -46,8 +46,16 @@ def adapter_weights(model: Any) -> dict[str, Any]:
 
 
 def save_adapter(model: Any, weights: Mapping[str, Any], base: Base, output: Path) -> None:
-    """`peft.PeftModel.from_pretrained(base, output)` loads it. The base stands in it by name, not by a path of this machine."""
+    """`peft.PeftModel.from_pretrained(base, output)` loads it. The base stands in it by name, not by a path of this machine.
+
+    What the adapter learned on top of is in it as well: one plain adapter, whatever lies below.
+    """
     from safetensors.torch import save_file
+
+    whole = whole_adapter(model, weights)
+    if whole is not None:
+        write_adapter(whole, base, output)
+        return
 
     config = copy.deepcopy(model.peft_config["default"])
     config.base_model_name_or_path, config.revision = base.name, base.revision
