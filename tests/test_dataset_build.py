@@ -16,7 +16,7 @@ from heedful.conversation import Conversation, Message
 from heedful.dataset import BuiltDataset, build_dataset, dataset_dir, list_datasets, load_split, show_dataset
 from heedful.dataset.splits import SPLITS
 from heedful.errors import DatasetError, StoreError, WorkspaceError
-from heedful.store.conversations import add_conversations
+from heedful.store.conversations import add_conversations, iterate_conversations
 from heedful.store.database import Store, open_store
 from heedful.store.schema import AuditEvent, ConversationRow, DatasetMember, DatasetVersion, Import
 from heedful.workspace import Workspace, create_workspace, sha256
@@ -43,7 +43,7 @@ def questions(count: int, answers: int = 2) -> list[Conversation]:
 
 def take_in(store: Store, conversations: Iterable[Conversation], path: str = "data/file.csv") -> None:
     with store.session() as session:
-        entry = Import(path=path, format="csv", sha256=hashlib.sha256(path.encode()).hexdigest())
+        entry = Import(path=path, format="csv", sha256=hashlib.sha256(path.encode()).hexdigest(), basis="owned")
         session.add(entry)
         session.flush()
         add_conversations(session, entry.id, ((number, c, None) for number, c in enumerate(conversations, start=1)))
@@ -69,7 +69,7 @@ def test_counts_files_and_rows_agree(store: Store, workspace: Workspace) -> None
     take_in(store, conversations)
     built = build(store, workspace)
     assert built.counts == {"train": 80, "validation": 10, "test": 10}
-    assert built.dropped == {"no_answer": 0, "too_short": 0, "too_long": 0, "exact_duplicate": 0, "not_sampled": 0}
+    assert built.dropped == {"no_basis": 0, "no_answer": 0, "too_short": 0, "too_long": 0, "exact_duplicate": 0, "not_sampled": 0}
     assert (built.path, built.existing) == (workspace.datasets / built.id, False)
     assert sorted(path.name for path in built.path.iterdir()) == [
         "card.md",
@@ -120,7 +120,7 @@ def test_no_question_is_on_two_sides(store: Store, workspace: Workspace, seed: i
     assert all(sides)
     assert not sides[0] & sides[1] and not sides[0] & sides[2] and not sides[1] & sides[2]
     with store.snapshot() as session:
-        groups = dict(session.execute(select(ConversationRow.id, ConversationRow.group_key)).all())
+        groups = {one.id: one.conversation.group for one in iterate_conversations(session)}
     sides_of_tag: dict[str, set[str]] = {}
     for key, split, _ in rows_of(store, built.id):
         sides_of_tag.setdefault(groups[key], set()).add(split)
@@ -137,7 +137,7 @@ def test_every_drop_is_counted(store: Store, workspace: Workspace) -> None:
     ]
     take_in(store, [*questions(20), *bad, questions(1)[0]])
     built = build(store, workspace, DatasetSettings(max_characters=100, max_samples=30))
-    assert built.dropped == {"no_answer": 1, "too_short": 2, "too_long": 1, "exact_duplicate": 2, "not_sampled": 10}
+    assert built.dropped == {"no_basis": 0, "no_answer": 1, "too_short": 2, "too_long": 1, "exact_duplicate": 2, "not_sampled": 10}
     assert sum(built.counts.values()) == 30
     assert sum(built.dropped.values()) + 30 == show_dataset(workspace, built.id)["input"]["conversations"] == 46
 

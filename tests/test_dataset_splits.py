@@ -11,12 +11,18 @@ from heedful.dataset.card import percentile
 from heedful.dataset.filters import filters_for
 from heedful.dataset.rows import from_line, to_line, with_system_prompt
 from heedful.dataset.splits import group_ranks, join_groups, split_groups
+from heedful.store.conversations import Stored
 
 SHARES = (0.8, 0.1, 0.1)
 
 
 def chat(question: str, answer: str = "An answer.", group: str = "") -> Conversation:
     return Conversation((Message("user", question), Message("assistant", answer)), group)
+
+
+def as_stored(*conversations: Conversation) -> list[Stored]:
+    """As the store gives them back, with ids from 0."""
+    return [Stored(number, c, c.fingerprint(), None, "chat") for number, c in enumerate(conversations)]
 
 
 def joined(*conversations: Conversation, seed: int = 7) -> list[str]:
@@ -118,7 +124,7 @@ PROMPT = "Be kind."
     ],
 )
 def test_each_filter_drops_what_it_names(conversation: Conversation, reason: str | None) -> None:
-    found = survey([(1, conversation)], SETTINGS, PROMPT)
+    found = survey(as_stored(conversation), SETTINGS, PROMPT)
     assert [name for name, count in found.dropped.items() if count] == ([] if reason is None else [reason])
     assert len(found.candidates) == (reason is None)
 
@@ -129,7 +135,7 @@ def test_duplicates_are_found_by_what_would_be_written() -> None:
     with_our_prompt = Conversation((Message("system", PROMPT), *first.messages))
     with_another_prompt = Conversation((Message("system", "Be brief."), *first.messages))
     swapped = Conversation(tuple(reversed(first.messages)))
-    found = survey(enumerate((first, same_but_for_case, with_our_prompt, with_another_prompt, swapped)), DatasetSettings(), PROMPT)
+    found = survey(as_stored(first, same_but_for_case, with_our_prompt, with_another_prompt, swapped), DatasetSettings(), PROMPT)
     assert [candidate.id for candidate in found.candidates] == [0, 3, 4]
     assert found.dropped == {"no_answer": 0, "too_short": 0, "too_long": 0, "exact_duplicate": 2, "not_sampled": 0}
 
@@ -144,9 +150,9 @@ def test_every_drop_has_a_reason_in_words() -> None:
 
 
 def test_the_sample_is_drawn_by_seed_and_not_by_order() -> None:
-    stored = [(number, chat(f"question {number}")) for number in range(100)]
+    stored = as_stored(*(chat(f"question {number}") for number in range(100)))
 
-    def drawn(seed: int, rows: list[tuple[int, Conversation]]) -> list[int]:
+    def drawn(seed: int, rows: list[Stored]) -> list[int]:
         found = survey(rows, DatasetSettings(max_samples=20, seed=seed), PROMPT)
         assert found.dropped["not_sampled"] == 80
         return [candidate.id for candidate in found.candidates]

@@ -156,7 +156,7 @@ def test_another_writer_is_waited_for_then_named(store: Store, database: Path) -
     other.execute("ROLLBACK")
     other.close()
     with store.session() as session:
-        session.add(Person(key="a"))
+        session.add(Person(lookup="a" * 64))
     assert persons(store) == 1
 
 
@@ -170,13 +170,13 @@ def test_a_locked_new_database(database: Path) -> None:
 
 def test_a_session_is_one_transaction(store: Store) -> None:
     with pytest.raises(ZeroDivisionError), store.session() as session:
-        session.add(Person(key="a"))
+        session.add(Person(lookup="a" * 64))
         session.flush()
         record(session, "me", "add", "a", {})
         _ = 1 / 0
     assert persons(store) == 0
     with store.session() as session:
-        session.add(Person(key="a"))
+        session.add(Person(lookup="a" * 64))
     assert persons(store) == 1
 
 
@@ -184,7 +184,7 @@ def test_a_snapshot_sees_one_state_and_refuses_to_write(store: Store) -> None:
     with store.snapshot() as reading:
         assert reading.scalar(select(func.count(Person.id))) == 0
         with store.session() as writing:
-            writing.add(Person(key="a"))
+            writing.add(Person(lookup="a" * 64))
         assert reading.scalar(select(func.count(Person.id))) == 0
     with pytest.raises(StoreError, match="cannot be written to"), store.snapshot() as reading:
         reading.execute(delete(Person))
@@ -233,7 +233,9 @@ def test_times_are_utc_and_aware(store: Store) -> None:
         (insert(Run).values(kind="train", status="bored"), "CHECK constraint failed"),
         (insert(Run).values(kind="train", dataset_id="ds-none"), "FOREIGN KEY constraint failed"),
         (
-            insert(ConversationRow).values(import_id=7, row=1, fingerprint="f" * 64, occurrence=0, group_key=""),
+            insert(ConversationRow).values(
+                import_id=7, row=1, fingerprint="f" * 64, occurrence=0, key_id="0" * 32, sealed_group=b""
+            ),
             "FOREIGN KEY constraint failed",
         ),
     ],
@@ -245,7 +247,7 @@ def test_wrong_values_and_missing_partners_are_refused(store: Store, statement, 
 
 def test_errors_hold_no_text_of_a_person(store: Store) -> None:
     with pytest.raises(StoreError) as refused, store.session() as session:
-        session.add(MessageRow(conversation_id=1, position=0, role="robot", content="something private"))
+        session.add(MessageRow(conversation_id=1, position=0, role="robot", sealed_content=b"something private"))
     assert "private" not in refused.value.text
     assert "private" not in str(refused.value.__cause__)
 
@@ -253,7 +255,7 @@ def test_errors_hold_no_text_of_a_person(store: Store) -> None:
 def test_ids_of_removed_rows_do_not_come_back(store: Store) -> None:
     for key in ("a", "b"):
         with store.session() as session:
-            session.add(Person(key=key))
+            session.add(Person(lookup=key * 64))
             session.flush()
             last = session.scalar(select(func.max(Person.id)))
             session.execute(delete(Person))

@@ -8,9 +8,11 @@ import pytest
 from sqlalchemy import func, select
 
 from heedful.conversation import Conversation, Message
+from heedful.errors import StoreError
 from heedful.store.conversations import BATCH, Added, Row, add_conversations, iterate_conversations
 from heedful.store.database import Store, open_store
 from heedful.store.imports import Contribution, contributions
+from heedful.store.persons import name_of
 from heedful.store.schema import Base, ConversationRow, Import, MessageRow, Person
 
 
@@ -28,7 +30,7 @@ def chat(*texts: str, group: str = "") -> Conversation:
 
 def take_in(store: Store, rows: Iterable[Row], path: str = "file.csv") -> Added:
     with store.session() as session:
-        entry = Import(path=path, format="csv", sha256="0" * 64)
+        entry = Import(path=path, format="csv", sha256="0" * 64, basis="owned")
         session.add(entry)
         session.flush()
         return add_conversations(session, entry.id, rows)
@@ -36,7 +38,7 @@ def take_in(store: Store, rows: Iterable[Row], path: str = "file.csv") -> Added:
 
 def held(store: Store) -> list[tuple[int, Conversation]]:
     with store.snapshot() as session:
-        return list(iterate_conversations(session))
+        return [(one.id, one.conversation) for one in iterate_conversations(session)]
 
 
 def numbered(*conversations: Conversation) -> list[Row]:
@@ -74,12 +76,29 @@ def test_more_than_one_batch(store: Store) -> None:
     assert take_in(store, numbered(*reversed(conversations))) == Added(0, 2 * BATCH + 10)
 
 
+def test_two_persons_keep_the_same_words_apart(store: Store) -> None:
+    """Or erasing one would take the other's, and a later import could not tell whose they are."""
+    rows = [(1, chat("a", "b"), "ann"), (2, chat("a", "b"), "bob"), (3, chat("a", "b"), None)]
+    assert take_in(store, rows) == Added(3, 0)
+    assert take_in(store, rows[1:]) == Added(0, 2)
+
+
+def test_a_sealed_text_does_not_open_elsewhere(store: Store) -> None:
+    take_in(store, [(1, chat("a", "b"), "ann"), (2, chat("c", "d"), "ann")])
+    with store.session() as session:
+        first, second = session.scalars(select(MessageRow).where(MessageRow.position == 0))
+        first.sealed_content, second.sealed_content = second.sealed_content, first.sealed_content
+    with pytest.raises(StoreError, match="message: what is sealed there does not open"):
+        held(store)
+
+
 def test_persons_are_made_once(store: Store) -> None:
     take_in(store, [(1, chat("a", "b"), "ann"), (2, chat("c", "d"), None), (3, chat("e", "f"), "bob"), (4, chat("g", "h"), "ann")])
     take_in(store, [(1, chat("i", "j"), "bob"), (2, chat("k", "l"), "cyd")])
     with store.snapshot() as session:
-        query = select(ConversationRow.row, Person.key).outerjoin(Person).order_by(ConversationRow.id)
-        assert [tuple(found) for found in session.execute(query)] == [
+        persons = {person.id: name_of(session, person) for person in session.scalars(select(Person))}
+        rows = session.scalars(select(ConversationRow).order_by(ConversationRow.id))
+        assert [(row.row, persons.get(row.person_id)) for row in rows] == [
             (1, "ann"),
             (2, None),
             (3, "bob"),
@@ -133,10 +152,11 @@ def test_removing_a_conversation_removes_its_messages(store: Store) -> None:
     with store.session() as session:
         session.delete(session.get_one(ConversationRow, 1))
     with store.snapshot() as session:
-        assert list(session.scalars(select(MessageRow.content).order_by(MessageRow.id))) == ["c", "d"]
+        assert list(session.scalars(select(MessageRow.conversation_id).order_by(MessageRow.id))) == [2, 2]
+    assert held(store) == [(2, chat("c", "d"))]
 
 
-def test_texts_of_people_are_in_one_column_only() -> None:
+def test_texts_of_people_are_in_sealed_columns_only() -> None:
     """What erasure and encryption rely on: a new column of free text must be thought about here."""
     free = {
         f"{table.name}.{column.name}"
@@ -145,6 +165,11 @@ def test_texts_of_people_are_in_one_column_only() -> None:
         if str(column.type) == "TEXT"
     }
     assert free == {
-        "persons.key", "imports.path", "conversations.group_key", "messages.content", "model_versions.base",
-        "alias_events.actor", "alias_events.reason", "audit_events.actor", "audit_events.subject",
+        "imports.path", "model_versions.base", "alias_events.actor", "alias_events.reason", "audit_events.actor",
+        "audit_events.subject", "consent_events.actor", "erasures.actor",
+    }  # fmt: skip
+    sealed = {str(c) for table in Base.metadata.tables.values() for c in table.columns if str(c.type) == "BLOB"}
+    assert sealed == {
+        "vault.sealed_index_key", "data_keys.sealed_key", "persons.sealed_name", "conversations.sealed_group",
+        "messages.sealed_content",
     }  # fmt: skip

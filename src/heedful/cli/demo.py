@@ -84,7 +84,7 @@ def fresh_workspace(folder: Path) -> Workspace:
 
 
 def train_on_samples(output: Output, workspace: Workspace, store: Store, settings: Settings) -> bool:
-    request = Request((SAMPLES / "intents.json", SAMPLES / "conversations.jsonl"), current_actor())
+    request = Request((SAMPLES / "intents.json", SAMPLES / "conversations.jsonl"), current_actor(), basis="owned")
     with TerminalWatcher(output, ask=False) as watcher:
         outcome = run_pipeline(workspace, store, settings, request, watcher)
     assert outcome is not None, "nobody is asked in a demo"

@@ -11,8 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from heedful.config import Settings, load_settings
+from heedful.errors import ConfigError
 from heedful.modeling.bases import TINY
 from heedful.store.database import Store, open_store
+from heedful.store.schema import Basis
 from heedful.workspace import Workspace, find_workspace
 
 WorkspaceOption = Annotated[
@@ -38,6 +40,15 @@ QuestionOption = Annotated[
 ]
 AnswerOption = Annotated[str | None, typer.Option("--answer-column", help="Column of the answer.", show_default="found by name")]
 SkipBadOption = Annotated[bool, typer.Option("--skip-bad", help="Leave bad rows out and count them, instead of refusing the file.")]
+BasisOption = Annotated[
+    str | None,
+    typer.Option(
+        "--basis",
+        help="Why you may train on these records: consent (the persons in them agreed), owned, or public.",
+        show_default="owned if no row names a person, else none",
+    ),
+]
+STATED: tuple[Basis, ...] = ("consent", "owned", "public")
 HERE = Path()
 
 
@@ -69,6 +80,16 @@ def with_whole_path(settings: Settings, workspace: Workspace) -> Settings:
     if settings.base == TINY or not found:
         return settings
     return settings.model_copy(update={"base": str(found[0].resolve())})
+
+
+def read_basis(text: str | None) -> Basis:
+    """Raises ConfigError for a word that is no basis."""
+    if text is None:
+        return "none"
+    for basis in STATED:
+        if text == basis:
+            return basis
+    raise ConfigError(f"--basis {text!r} is none of {', '.join(STATED)}", "heedful import --help explains each")
 
 
 def current_actor() -> str:

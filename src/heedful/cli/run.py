@@ -11,6 +11,7 @@ from heedful.cli.options import (
     HERE,
     AnswerOption,
     BaseOption,
+    BasisOption,
     EpochsOption,
     JsonOption,
     PresetOption,
@@ -21,6 +22,7 @@ from heedful.cli.options import (
     WorkspaceOption,
     YesOption,
     open_desk,
+    read_basis,
 )
 from heedful.cli.output import FAILED, Output, reporting
 from heedful.cli.watching import TerminalWatcher
@@ -41,6 +43,7 @@ def run(
     question_column: QuestionOption = None,
     answer_column: AnswerOption = None,
     skip_bad: SkipBadOption = False,
+    basis: BasisOption = None,
     yes: YesOption = False,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
@@ -53,7 +56,7 @@ def run(
     """
     flags = {"base": base, "training": {"epochs": epochs, "rank": rank, "preset": preset}, "dataset": {"max_samples": max_samples}}
     with reporting(as_json) as output, open_desk(workspace, flags) as desk:
-        request = Request(sources, desk.actor, Columns(question_column, answer_column), skip_bad)
+        request = Request(sources, desk.actor, Columns(question_column, answer_column), skip_bad, read_basis(basis))
         with TerminalWatcher(output, ask=not yes and sys.stdin.isatty()) as watcher:
             outcome = run_pipeline(desk.workspace, desk.store, desk.settings, request, watcher)
         if outcome is None:

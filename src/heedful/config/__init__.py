@@ -1,10 +1,12 @@
-"""Configuration: `settings` joins the layers, `sections` declares the options."""
+"""Configuration: `settings` joins the layers, `sections` declares the options, `secrets` what the environment alone gives."""
 
+from heedful.config.secrets import SECRETS, read_secret
 from heedful.config.sections import DatasetSettings, GateSettings, GenerationSettings, Section, ServerSettings, TrainingSettings
 from heedful.config.settings import CONFIG_FILE, SYSTEM_PROMPT, Settings, describe_settings, load_settings
 
 __all__ = [
     "CONFIG_FILE",
+    "SECRETS",
     "SYSTEM_PROMPT",
     "DatasetSettings",
     "GateSettings",
@@ -15,4 +17,5 @@ __all__ = [
     "TrainingSettings",
     "describe_settings",
     "load_settings",
+    "read_secret",
 ]

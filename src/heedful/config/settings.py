@@ -14,6 +14,7 @@ import yaml
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from heedful.config.secrets import SECRETS
 from heedful.config.sections import DatasetSettings, GateSettings, GenerationSettings, Section, ServerSettings, TrainingSettings
 from heedful.errors import ConfigError
 
@@ -100,7 +101,7 @@ def read_yaml(config_file: Path | None) -> dict[str, Any]:
 def read_environment() -> dict[str, Any]:
     """HEEDFUL_* variables as a nested dictionary; unknown ones are refused like unknown keys of the file."""
     for name in os.environ:
-        if name.startswith(ENV_PREFIX):
+        if name.startswith(ENV_PREFIX) and name not in SECRETS:
             check_path(name[len(ENV_PREFIX) :].lower().split(ENV_DELIMITER), f"environment variable {name}")
     return dict(EnvSettingsSource(Settings)())
 

@@ -5,7 +5,7 @@ An id is a hash of the content, so the same content is the same version: buildin
 
 import os
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ from sqlalchemy.orm import Session
 from heedful.config import DatasetSettings
 from heedful.dataset.candidates import Survey, survey
 from heedful.dataset.card import render_card
+from heedful.dataset.filters import NO_BASIS
 from heedful.dataset.rows import to_line, with_system_prompt
 from heedful.dataset.selection import Selection, select_members
 from heedful.dataset.splits import SPLITS
 from heedful.errors import DatasetError
 from heedful.store.audit import record
+from heedful.store.consent import consent_snapshot, count_withheld, permitted
 from heedful.store.conversations import iterate_conversations
 from heedful.store.database import Store
 from heedful.store.datasets import DatasetRecord, is_registered, register_dataset
@@ -52,7 +54,7 @@ class Draft:
 def build_dataset(store: Store, workspace: Workspace, settings: DatasetSettings, system_prompt: str, actor: str) -> BuiltDataset:
     """Raises DatasetError when there are too few conversations, WorkspaceError when the existing version was changed on disk."""
     with store.snapshot() as snapshot:
-        found = survey(iterate_conversations(snapshot), settings, system_prompt)
+        found = survey_permitted(snapshot, settings, system_prompt)
         draft = Draft(found, select_members(found, settings), settings, system_prompt)
         target = workspace.datasets / draft.selection.id
         existing = target.exists()
@@ -61,6 +63,13 @@ def build_dataset(store: Store, workspace: Workspace, settings: DatasetSettings,
         else:
             publish(store, snapshot, target, draft, actor)
     return BuiltDataset(draft.selection.id, target, draft.selection.counts, found.dropped, existing)
+
+
+def survey_permitted(snapshot: Session, settings: DatasetSettings, system_prompt: str) -> Survey:
+    """The survey of what may be trained on. What may not is counted, and its text is not read."""
+    found = survey(iterate_conversations(snapshot, permitted("training")), settings, system_prompt)
+    withheld = count_withheld(snapshot, "training")
+    return replace(found, conversations=found.conversations + withheld, dropped={NO_BASIS: withheld, **found.dropped})
 
 
 def publish(store: Store, snapshot: Session, target: Path, draft: Draft, actor: str) -> None:
@@ -93,6 +102,10 @@ def heal(store: Store, snapshot: Session, target: Path, draft: Draft, actor: str
 
 
 def register(session: Session, written: DatasetRecord, draft: Draft, actor: str) -> None:
+    """Raises DatasetError when somebody withdrew, or was erased, since the build began."""
+    still = set(session.scalars(permitted("training")))
+    if any(key not in still for key, _, _ in draft.selection.places()):
+        raise DatasetError("a person withdrew or was erased while the dataset was built", "heedful dataset build")
     register_dataset(session, written, draft.selection.places())
     record(session, actor, "dataset.build", written.id, {"counts": written.counts, "dropped": draft.found.dropped})
 
@@ -115,9 +128,9 @@ def write_lines(snapshot: Session, folder: Path, draft: Draft) -> None:
         streams = {
             split: stack.enter_context((folder / f"{split}.jsonl").open("w", encoding="utf-8", newline="\n")) for split in SPLITS
         }
-        for key, conversation in iterate_conversations(snapshot):
-            if key in splits:
-                streams[splits[key]].write(to_line(with_system_prompt(conversation, draft.system_prompt)))
+        for one in iterate_conversations(snapshot, permitted("training")):
+            if one.id in splits:
+                streams[splits[one.id]].write(to_line(with_system_prompt(one.conversation, draft.system_prompt)))
         for stream in streams.values():
             stream.flush()
             os.fsync(stream.fileno())
@@ -133,6 +146,7 @@ def describe(session: Session, draft: Draft) -> dict[str, Any]:
         "settings": draft.settings.model_dump(mode="json"),
         "system_prompt": draft.system_prompt,
         "input": {"conversations": found.conversations, "fingerprints_sha256": found.fingerprints_sha256},
+        "consent": consent_snapshot(session),
         "sources": [asdict(contribution) for contribution in contributions(session)],
         "counts": selection.counts,
         "dropped": found.dropped,

@@ -12,6 +12,7 @@ from heedful.conversation import Conversation
 from heedful.dataset.filters import NOT_SAMPLED, Filter, characters, filters_for, sameness
 from heedful.dataset.rows import to_line, with_system_prompt
 from heedful.dataset.splits import group_ranks
+from heedful.store.conversations import Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +38,17 @@ class Survey:
     dropped: dict[str, int]
 
 
-def survey(stored: Iterable[tuple[int, Conversation]], settings: DatasetSettings, system_prompt: str) -> Survey:
+def survey(stored: Iterable[Stored], settings: DatasetSettings, system_prompt: str) -> Survey:
     """Ask every filter about every conversation, then draw the sample."""
     filters = filters_for(settings, system_prompt)
     dropped = dict.fromkeys([*(f.name for f in filters), NOT_SAMPLED], 0)
     fingerprints = hashlib.sha256()
     candidates = []
-    for key, conversation in stored:
-        fingerprints.update(conversation.fingerprint().encode())
-        reason = first_reason(filters, conversation)
+    for one in stored:
+        fingerprints.update(one.fingerprint.encode())
+        reason = first_reason(filters, one.conversation)
         if reason is None:
-            candidates.append(to_candidate(key, conversation, settings.seed, system_prompt))
+            candidates.append(to_candidate(one.id, one.conversation, settings.seed, system_prompt))
         else:
             dropped[reason] += 1
     looked_at = len(candidates) + sum(dropped.values())

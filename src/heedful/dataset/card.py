@@ -11,12 +11,13 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from heedful.config import DatasetSettings
 from heedful.dataset.candidates import Candidate
-from heedful.dataset.filters import NOT_SAMPLED, filters_for
+from heedful.dataset.filters import NO_BASIS, NOT_SAMPLED, filters_for
 
 
 def render_card(manifest: Mapping[str, Any], candidates: Sequence[Candidate], settings: DatasetSettings, system_prompt: str) -> str:
     """card.md. `candidates` are those that are in the dataset."""
     reasons = {f.name: f.reason for f in filters_for(settings, system_prompt)}
+    reasons[NO_BASIS] = "had no basis for training: no consent, or a consent that was withdrawn"
     reasons[NOT_SAMPLED] = f"was not drawn into the sample of {settings.max_samples}"
     left_out = [(name, reasons[name], count) for name, count in manifest["dropped"].items() if count]
     return template().render(

@@ -12,7 +12,7 @@ from heedful.conversation import Conversation
 from heedful.dataset.normalise import normalise
 from heedful.dataset.rows import with_system_prompt
 
-NOT_SAMPLED = "not_sampled"
+NO_BASIS, NOT_SAMPLED = "no_basis", "not_sampled"
 
 
 @dataclass(frozen=True, slots=True)

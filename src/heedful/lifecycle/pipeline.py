@@ -16,6 +16,7 @@ from heedful.lifecycle.training import TrainedVersion, plan_training, train_vers
 from heedful.registry.promotion import promote
 from heedful.sources import Columns
 from heedful.store.database import Store
+from heedful.store.schema import Basis
 from heedful.training.plan import TrainingPlan
 from heedful.training.progress import Progress
 from heedful.workspace import Workspace
@@ -29,6 +30,7 @@ class Request:
     actor: str
     columns: Columns | None = None
     skip_bad: bool = False
+    basis: Basis = "none"
 
 
 class Watcher(Protocol):
@@ -76,7 +78,9 @@ def run_pipeline(workspace: Workspace, store: Store, settings: Settings, request
     """None when `approve` declined the plan. Raises the HeedfulError of the stage that failed; earlier stages stay done."""
     started = time.monotonic()
     for source in request.sources:
-        watcher.imported(import_file(store, source, request.actor, request.columns, request.skip_bad, watcher.reading))
+        watcher.imported(
+            import_file(store, source, request.actor, request.columns, request.skip_bad, watcher.reading, request.basis)
+        )
     dataset = build_dataset(store, workspace, settings.dataset, settings.system_prompt, request.actor)
     watcher.built(dataset)
     plan = plan_training(workspace, settings, dataset.id)

@@ -1,17 +1,77 @@
-"""The audit trail: who did what to which thing, in; one row that nobody can change, out."""
+"""The audit trail: who did what to which thing, in; one row that nobody can change unseen, out.
 
+Every event holds a hash of all its columns and of the hash before it (SHA-256 over canonical JSON), so that a changed, removed or
+added row breaks the chain there. Whoever can rewrite the whole table can rewrite the chain too, so receipts and backups write down
+its head: see `audit_check`.
+"""
+
+import hashlib
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from heedful.store.schema import AuditEvent
+from heedful.store.schema import AuditEvent, utc_now
+
+START = "0" * 64  # what the first event has as the hash before it
 
 
-def record(session: Session, actor: str, action: str, subject: str, detail: Mapping[str, Any]) -> None:
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest event of the chain; 0 and zeros for an empty one."""
+
+    event: int
+    hash: str
+
+
+def record(session: Session, actor: str, action: str, subject: str, detail: Mapping[str, Any]) -> Head:
     """Append one event to the caller's transaction, so that the act and its trace are kept or lost together.
 
-    `detail` takes ids, hashes and counts; never the text of a person.
+    `detail` takes ids, hashes and counts; never the text of a person, nor what a source calls them.
     """
-    session.add(AuditEvent(actor=actor, action=action, subject=subject, detail=dict(detail)))
+    before = head(session)
+    event = AuditEvent(
+        id=before.event + 1,
+        actor=actor,
+        action=action,
+        subject=subject,
+        detail=json.loads(json.dumps(dict(detail))),  # as the database will give it back
+        created_at=utc_now(),
+        previous=before.hash,
+    )
+    event.hash = hash_of(event)
+    session.add(event)
     session.flush()
+    return Head(event.id, event.hash)
+
+
+def head(session: Session) -> Head:
+    newest = session.execute(select(AuditEvent.id, AuditEvent.hash).order_by(AuditEvent.id.desc()).limit(1)).first()
+    return Head(0, START) if newest is None else Head(*newest)
+
+
+def hash_of(event: AuditEvent) -> str:
+    """SHA-256 over all columns but the hash itself."""
+    columns = {
+        "id": event.id,
+        "actor": event.actor,
+        "action": event.action,
+        "subject": event.subject,
+        "detail": event.detail,
+        "created_at": canonical_time(event.created_at),
+        "previous": event.previous,
+    }
+    return hashlib.sha256(canonical(columns)).hexdigest()
+
+
+def canonical(value: object) -> bytes:
+    """JSON with sorted keys, without spaces: equal bytes for equal values."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def canonical_time(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds")

@@ -15,7 +15,9 @@ from sqlalchemy.orm import Session
 
 from heedful.errors import StoreError
 from heedful.store.refusals import as_store_errors
+from heedful.store.schema_trust import VaultRow
 from heedful.store.schema_version import current_revision, head_revision, is_empty, known_revisions, upgrade
+from heedful.store.vault import INFO, ONLY, Keyring, make_vault
 
 WAIT_S = 10.0
 WRITES = "heedful_writes"  # execution option of a connection: this transaction may write
@@ -34,16 +36,19 @@ class Store:
 
         Raises StoreError when another writer does not finish in time, or when the database refuses a write.
         """
-        with as_store_errors(self.database), Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with as_store_errors(self.database), self._begin() as session, session.begin():
             session.connection(execution_options={WRITES: True})
             yield session
 
     @contextmanager
     def snapshot(self) -> Iterator[Session]:
         """One transaction that only reads: it sees one state of the database, waits for no one, and a write in it is refused."""
-        with as_store_errors(self.database), Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with as_store_errors(self.database), self._begin() as session, session.begin():
             session.connection()
             yield session
+
+    def _begin(self) -> Session:
+        return Session(self.engine, expire_on_commit=False, info={INFO: Keyring(self.database.parent)})
 
     def close(self) -> None:
         self.engine.dispose()
@@ -93,6 +98,9 @@ def bring_to_head(store: Store, migrate: bool) -> None:
                 f"{store.database} has schema {current}, this version of Heedful needs {head}", "heedful import FILE upgrades it"
             )
         upgrade(writer)
+        session = Session(writer, info={INFO: Keyring(store.database.parent)})
+        if session.get(VaultRow, ONLY) is None:
+            make_vault(session)
 
 
 def refuse_foreign(database: Path, current: str | None, head: str, empty: bool) -> None:
@@ -116,6 +124,8 @@ def connect(database: Path, wait_s: float) -> Engine:
         connection.execute(f"PRAGMA busy_timeout = {round(wait_s * 1000)}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")  # what is removed is overwritten with zeros
+        connection.execute("PRAGMA temp_store = MEMORY")  # no sorted copy of a table on the disk
         connection.execute("PRAGMA synchronous = NORMAL")  # in WAL mode a power cut cannot damage the file
 
     @event.listens_for(engine, "begin")

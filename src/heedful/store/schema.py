@@ -1,19 +1,36 @@
 """The tables of a workspace as typed ORM classes. `migrations/versions` builds exactly these; a test compares the two.
 
-Types are portable on purpose: Postgres by URL comes later. Times are UTC and timezone-aware. Texts of people are in
-`messages.content` only; every other table holds ids, hashes and counts.
+Types are portable on purpose: Postgres by URL comes later. Times are UTC and timezone-aware. Texts of people, and what a source
+called them, are in columns named `sealed_*` only, encrypted (`vault`); every other column holds ids, hashes, counts, or words of
+the team.
 """
 
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import JSON, CheckConstraint, DateTime, Dialect, ForeignKey, MetaData, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from heedful.conversation import Role
 
 Split = Literal["train", "validation", "test"]
 RunStatus = Literal["running", "done", "failed"]
+Basis = Literal["consent", "owned", "public", "none"]  # why a team may hold a record; `none` was never stated
+Purpose = Literal["chat", "review", "training"]
+Decision = Literal["granted", "withdrawn"]
+LineageRole = Literal["train", "replay", "eval", "knowledge"]
+ErasureState = Literal["begun", "removed", "done"]
 
 
 def utc_now() -> datetime:
@@ -37,6 +54,11 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+# Columns of one word out of a few. A CHECK constraint names them in the database too.
+KINDS = (Role, Split, RunStatus, Basis, Purpose, Decision, LineageRole, ErasureState)
+WORDS: dict[Any, Any] = {kind: String(16) for kind in KINDS}
+
+
 class Base(DeclarativeBase):
     # Every constraint has a name, because a later migration can only drop what has one.
     metadata = MetaData(
@@ -48,7 +70,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON, Role: String(16), Split: String(16), RunStatus: String(16)}  # noqa: RUF012 - SQLAlchemy reads it
+    type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON, **WORDS}  # noqa: RUF012 - SQLAlchemy reads it
 
 
 # AUTOINCREMENT: the id of an erased person or conversation never comes back as someone else's.
@@ -56,21 +78,31 @@ NEVER_REUSED = {"sqlite_autoincrement": True}
 
 
 class Person(Base):
-    """Someone whose conversations are here. `key` is what the source called them."""
+    """Someone whose conversations are here, or were.
+
+    `lookup` is a keyed hash of what the source called them. It stays after an erasure, with nothing beside it, so that a later
+    import cannot bring the person back.
+    """
 
     __tablename__ = "persons"
     __table_args__ = NEVER_REUSED
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(Text, unique=True)
+    lookup: Mapped[str] = mapped_column(String(64), unique=True)
+    key_id: Mapped[str | None] = mapped_column(ForeignKey("data_keys.id"))
+    sealed_name: Mapped[bytes | None]  # what the source called them
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    erased_at: Mapped[datetime | None]
 
 
 class Import(Base):
-    """One reading of one file. `rows` were read; of them `added`, `known` before, or `skipped`; `repaired` had broken text."""
+    """One reading of one file. `rows` were read; of them `added`, `known` before, or `skipped`; `repaired` had broken text.
+
+    `basis` is why the team may hold them, as the import stated it. `key_id` is the key of the rows that name no person.
+    """
 
     __tablename__ = "imports"
-    __table_args__ = NEVER_REUSED
+    __table_args__ = (CheckConstraint("basis IN ('consent', 'owned', 'public', 'none')", name="basis"), NEVER_REUSED)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     path: Mapped[str] = mapped_column(Text)  # as it was given
@@ -81,14 +113,23 @@ class Import(Base):
     known: Mapped[int] = mapped_column(default=0)
     skipped: Mapped[int] = mapped_column(default=0)
     repaired: Mapped[int] = mapped_column(default=0)
+    basis: Mapped[Basis] = mapped_column(default="none")
+    key_id: Mapped[str | None] = mapped_column(ForeignKey("data_keys.id"))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class ConversationRow(Base):
-    """One conversation. Its identity is (fingerprint, occurrence): the n-th equal conversation within one import."""
+    """One conversation. Its identity is (fingerprint, occurrence): the n-th equal conversation of a person within one import.
+
+    The fingerprint is a keyed hash, so that nobody can guess a text and look whether it is here.
+    """
 
     __tablename__ = "conversations"
-    __table_args__ = (UniqueConstraint("fingerprint", "occurrence"), NEVER_REUSED)
+    __table_args__ = (
+        UniqueConstraint("fingerprint", "occurrence"),
+        CheckConstraint("basis IN ('consent', 'owned', 'public', 'none')", name="basis"),
+        NEVER_REUSED,
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     person_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"), index=True)
@@ -96,7 +137,9 @@ class ConversationRow(Base):
     row: Mapped[int]  # in the file, from 1
     fingerprint: Mapped[str] = mapped_column(String(64))
     occurrence: Mapped[int]
-    group_key: Mapped[str] = mapped_column(Text)  # empty: the first question decides
+    basis: Mapped[Basis] = mapped_column(default="none")
+    key_id: Mapped[str] = mapped_column(ForeignKey("data_keys.id"))
+    sealed_group: Mapped[bytes]  # empty: the first question decides
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -113,11 +156,11 @@ class MessageRow(Base):
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
     position: Mapped[int]
     role: Mapped[Role]
-    content: Mapped[str] = mapped_column(Text)
+    sealed_content: Mapped[bytes]
 
 
 class DatasetVersion(Base):
-    """A directory under `datasets/`, with the hash of its manifest."""
+    """A directory under `datasets/`, with the hash of its manifest. `erasure_id` names the erasure that removed the directory."""
 
     __tablename__ = "dataset_versions"
 
@@ -126,6 +169,7 @@ class DatasetVersion(Base):
     counts: Mapped[dict[str, Any]]
     settings: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    erasure_id: Mapped[int | None] = mapped_column(ForeignKey("erasures.id"))
 
 
 class DatasetMember(Base):
@@ -185,7 +229,10 @@ class AliasEvent(Base):
 
 
 class AuditEvent(Base):
-    """Somebody did something. Append-only like AliasEvent; `detail` holds counts and ids, never texts of people."""
+    """Somebody did something. Append-only like AliasEvent; `detail` holds counts and ids, never texts of people.
+
+    `hash` is made of all other columns, and `previous` is the hash of the event before: a chain, see `store.audit`.
+    """
 
     __tablename__ = "audit_events"
 
@@ -195,3 +242,5 @@ class AuditEvent(Base):
     subject: Mapped[str] = mapped_column(Text)
     detail: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    previous: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
