@@ -6,12 +6,12 @@ from contextlib import aclosing
 
 import pytest
 
-from heedful.companion.cleaning import CHAT_TAG, EMPTY, FALLBACK, OTHER_TURN
 from heedful.companion.turn import Companion, Reply, prompt, reply, reply_many, stream_reply
 from heedful.conversation import Message
 from heedful.engines.base import Sampling
 from heedful.engines.scripted import ScriptedEngine
 from heedful.errors import EngineError
+from heedful.guards.reply.cleaning import CHAT_TAG, EMPTY, FALLBACK, OTHER_TURN
 
 RAW = "Assistant: That sounds hard.\n\nSee https://a.org/b or\ntake a walk.<|im_end|>\n<|im_start|>user\nno"
 CHAT = [Message("user", "I feel low")]

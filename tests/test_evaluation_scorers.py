@@ -2,16 +2,15 @@
 
 import pytest
 
-from heedful.companion.cleaning import clean
 from heedful.companion.turn import Reply
 from heedful.config import GateSettings
-from heedful.conversation import Conversation, Message
-from heedful.engines.base import FinishReason
+from heedful.conversation import Conversation, FinishReason, Message
 from heedful.evaluation.intervals import Estimate, wilson
 from heedful.evaluation.prompts import Prompt, draw_prompts
 from heedful.evaluation.scorer import Answer, Scorer, measure
 from heedful.evaluation.scorers import SCORERS
 from heedful.evaluation.scorers.words import repeated_share, words
+from heedful.guards.reply.cleaning import clean
 
 TABLE = {known.check.name: known for known in SCORERS}
 PROMPT = Prompt((Message("user", "I cannot sleep."),), "What keeps you awake?", "0" * 64)

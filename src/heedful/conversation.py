@@ -8,6 +8,7 @@ from typing import Literal, cast, get_args
 
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = get_args(Role)
+FinishReason = Literal["stop", "length"]  # how a reply ended: by itself, or cut at its limit
 
 
 @dataclass(frozen=True, slots=True)

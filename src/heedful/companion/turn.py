@@ -4,10 +4,10 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from heedful.companion.cleaning import Cleaned, Cleaner, clean
-from heedful.conversation import Message
-from heedful.engines.base import Engine, Finished, FinishReason, Sampling
+from heedful.conversation import FinishReason, Message
+from heedful.engines.base import Engine, Finished, Sampling
 from heedful.errors import EngineError
+from heedful.guards.reply.cleaning import Cleaned, Cleaner, clean
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,9 @@ An engine serves exactly one model under one name. It knows nothing of guards, p
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
-from heedful.conversation import Message
-
-FinishReason = Literal["stop", "length"]
+from heedful.conversation import FinishReason, Message
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from heedful.engines.base import FinishReason
+from heedful.conversation import FinishReason
 
 INCOMPLETE = "\ufffd"  # what decoders put for bytes that are no whole character
 

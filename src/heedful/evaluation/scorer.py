@@ -9,12 +9,12 @@ A new check is one new file in `scorers/`; nothing else changes.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from heedful.companion.cleaning import EMPTY
 from heedful.companion.turn import Reply
 from heedful.config import GateSettings
 from heedful.evaluation.checks import Check, Direction
 from heedful.evaluation.intervals import Estimate, estimate_mean, estimate_share
 from heedful.evaluation.prompts import Prompt
+from heedful.guards.reply.cleaning import EMPTY
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from heedful.companion.turn import Companion, Reply, stream_reply
-from heedful.engines.base import FinishReason
+from heedful.conversation import FinishReason
 from heedful.errors import RegistryError
 from heedful.server.body import read_json
 from heedful.server.catalog import Catalog

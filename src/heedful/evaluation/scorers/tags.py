@@ -1,7 +1,7 @@
 """Chat tags: marks of the chat format in what the model wrote, looked for before cleaning takes them out."""
 
-from heedful.companion.turn_marks import BROKEN_TAG, Label, find_tags, read_label
 from heedful.evaluation.scorer import Answer, scorer
+from heedful.guards.reply.turn_marks import BROKEN_TAG, Label, find_tags, read_label
 
 
 @scorer(

@@ -1,8 +1,8 @@
 """Web addresses: a person in need must be able to open every one that a reply names."""
 
-from heedful.companion.cleaning import BROKEN_URL
-from heedful.companion.urls import find_urls
 from heedful.evaluation.scorer import Answer, scorer
+from heedful.guards.reply.cleaning import BROKEN_URL
+from heedful.guards.reply.urls import find_urls
 
 
 @scorer(

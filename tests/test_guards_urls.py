@@ -2,7 +2,7 @@
 
 import pytest
 
-from heedful.companion.urls import Url, find_urls, is_whole
+from heedful.guards.reply.urls import Url, find_urls, is_whole
 
 
 @pytest.mark.parametrize(

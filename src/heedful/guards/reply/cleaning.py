@@ -9,7 +9,8 @@ last sentence was sent already.
 import re
 from dataclasses import dataclass
 
-from heedful.companion.turn_marks import (
+from heedful.conversation import FinishReason
+from heedful.guards.reply.turn_marks import (
     BROKEN_TAG,
     HALF_CHARACTER,
     MARK,
@@ -21,8 +22,7 @@ from heedful.companion.turn_marks import (
     read_label,
     tag_kind,
 )
-from heedful.companion.urls import UNSPACED, find_urls
-from heedful.engines.base import FinishReason
+from heedful.guards.reply.urls import UNSPACED, find_urls
 
 FALLBACK = "I am here, and I am listening. Could you tell me a little more about what is on your mind?"
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from heedful.companion.urls import UNSPACED
+from heedful.guards.reply.urls import UNSPACED
 
 HALF_CHARACTER = "\ufffd"  # what a decoder leaves of bytes that are no character
 

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from heedful.companion.cleaning import (
+from heedful.conversation import FinishReason
+from heedful.guards.reply.cleaning import (
     BROKEN_CHARACTER,
     BROKEN_URL,
     CHAT_TAG,
@@ -18,8 +19,7 @@ from heedful.companion.cleaning import (
     Cleaner,
     clean,
 )
-from heedful.companion.turn_marks import find_tags
-from heedful.engines.base import FinishReason
+from heedful.guards.reply.turn_marks import find_tags
 
 STOP_CASES = [
     ("That sounds hard. I am glad you told me.", "That sounds hard. I am glad you told me.", ()),
