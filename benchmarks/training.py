@@ -89,7 +89,9 @@ def measure(way: str, model: str, steps: int) -> dict[str, float]:
 
 
 class Clock:
-    """Stands where the watch stands: notes the time of each step, scores nothing."""
+    """Stands where the watch stands: notes the time of each step, scores nothing, keeps nothing."""
+
+    point = None
 
     def __init__(self, tokens: list[int]) -> None:
         self.tokens = tokens
@@ -97,9 +99,14 @@ class Clock:
 
     def begin(self) -> None: ...
 
-    def after_step(self, step: int, loss: float, rate: float) -> bool:
+    def after_step(self, step: int, loss: float, rate: float, gradient: float | None = None) -> bool:
         self.ends.append(time.perf_counter())
         return False
+
+    def due(self) -> bool:
+        return False
+
+    def secure(self, fill: Any) -> None: ...
 
     def speed(self) -> float:
         return sum(self.tokens[1:]) / (self.ends[-1] - self.ends[0])

@@ -20,9 +20,9 @@ from heedful.training.packed_path import train_packed
 from heedful.training.samples import load_samples
 from heedful.training.schedule import make_schedule
 from heedful.training.sft import train_sft
-from heedful.training.watch import Course, Learner, Watch
+from heedful.training.watch import Course, Watch
 from test_packed import CONFIGS, Twin, check_every_way, conversations, gradients, packed, twin
-from test_training import FEELINGS, chat, plan_for
+from test_training import FEELINGS, UNSEEN, chat, plan_for
 
 
 def below_of(model: Any, rank: int, targets: tuple[str, ...], size: float = 0.1) -> Adapter:
@@ -106,7 +106,7 @@ def test_both_ways_take_the_same_steps_on_a_stack(tmp_path: Path) -> None:
         model = new_adapter(load_base_model("tiny", "cpu"), plan, below)
         before = frozen_part(model)
         lines: list[Any] = []
-        way(model, tokenizer, rows, schedule, plan, Watch(course, Learner(lambda: (1.0, 1.0), dict), lines.append, None))
+        way(model, tokenizer, rows, schedule, plan, Watch(course, UNSEEN, lines.append))
         found.append((adapter_weights(model), [line["loss"] for line in lines if line["event"] == "step"]))
         assert all(torch.equal(one, two) for one, two in zip(before, frozen_part(model), strict=True))
         check_saved(model, tmp_path / way.__name__)

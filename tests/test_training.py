@@ -1,6 +1,7 @@
 """Training on the bundled base: a few real steps on tiny conversations, and what lies in the directory afterwards."""
 
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ from heedful.training.progress import Progress
 from heedful.training.samples import load_samples
 from heedful.training.schedule import make_schedule
 from heedful.training.sft import make_trainer, to_config, to_dataset, train_sft
+from heedful.training.step_rows import rows_of
 from heedful.training.train import TrainedAdapter, train
 from heedful.training.watch import Course, Learner, Watch
+from heedful.workspace import sha256
 
 FEELINGS = (
     "tired",
@@ -39,6 +42,7 @@ FEELINGS = (
     "guilty",
     "low",
 )
+UNSEEN = Learner(score=lambda: (9.0, 9.0), keep=lambda step: None, drop=lambda steps: None)
 SYSTEM = {"role": "system", "content": "Be kind."}
 
 
@@ -90,7 +94,7 @@ def trained(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 def test_it_learns_and_is_silent(trained: Trained) -> None:
     assert trained.output == ("", "")
-    first, best = trained.lines[0]["validation_nll"], trained.adapter.best_validation_nll
+    first, best = trained.lines[1]["validation_nll"], trained.adapter.best_validation_nll
     assert best < first - 0.5
     assert trained.adapter.steps == 12
     assert trained.adapter.facts["validation_nll"] == {"base": pytest.approx(first, rel=1e-5), "best": best}
@@ -102,14 +106,16 @@ def test_the_directory_is_complete_and_names_no_path_of_this_machine(trained: Tr
         "adapter_config.json",
         "adapter_model.safetensors",
         "chat_template.jinja",
+        "checkpoints",
         "metrics.jsonl",
         "plan.yaml",
+        "schedule.jsonl",
         "tokenizer.json",
         "tokenizer_config.json",
     }
     assert TrainingPlan.load(trained.adapter.path / "plan.yaml") == trained.plan
-    for path in trained.adapter.path.iterdir():
-        assert str(tiny_checkpoint.parents[1]).encode() not in path.read_bytes()
+    for path in trained.adapter.path.rglob("*"):
+        assert path.is_dir() or str(tiny_checkpoint.parents[1]).encode() not in path.read_bytes()
     config = json.loads((trained.adapter.path / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "tiny"
     assert config["target_modules"] == ["down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"]
@@ -126,6 +132,35 @@ def test_facts_for_the_manifest(trained: Trained, dataset: Path) -> None:
     assert facts["rows"] == {"train": 12, "validation": 2, "trimmed": 0, "dropped": 0}
     assert facts["seed"] == 7
     assert facts["system"]["versions"].keys() == {"torch", "transformers", "trl", "peft"}
+
+
+def test_the_three_best_are_kept_as_plain_adapters(trained: Trained, dataset: Path) -> None:
+    evaluations = [line for line in trained.lines if line["event"] == "evaluation"]
+    ranked = sorted((line["validation_nll"], line["step"]) for line in evaluations)[:3]
+    kept = trained.adapter.facts["checkpoints"]
+    assert [(one["validation_nll"], one["step"]) for one in kept] == [(pytest.approx(nll, rel=1e-5), step) for nll, step in ranked]
+    rows = load_samples(dataset, load_tokenizer("tiny"), 1_024).validation
+    for one in kept:
+        folder = trained.adapter.path / one["folder"]
+        assert sha256(folder / "adapter_model.safetensors") == one["adapter_sha256"]
+        found = negative_log_likelihood(load_with_adapter("tiny", folder, "cpu"), rows, 1_024)
+        assert found.nats_per_token == pytest.approx(one["validation_nll"], rel=1e-4)
+    assert kept[0]["adapter_sha256"] == sha256(trained.adapter.path / "adapter_model.safetensors")
+    assert sorted(path.name for path in (trained.adapter.path / "checkpoints").iterdir()) == sorted(
+        f"step-{step}" for _, step in ranked
+    )
+
+
+def test_the_rows_of_every_step_can_be_told(trained: Trained, dataset: Path) -> None:
+    steps = [rows_of(trained.adapter.path, step)["ds-test"] for step in range(1, 13)]
+    for epoch in range(4):
+        assert sorted(row for rows in steps[3 * epoch : 3 * epoch + 3] for row in rows) == list(range(1, 13))
+    start = {"event": "start", "schedule": "schedule.jsonl", "schedule_sha256": sha256(trained.adapter.path / "schedule.jsonl")}
+    assert trained.lines[0] == start
+    with pytest.raises(TrainingError, match="there is no step 13; this training has steps 1 to 12"):
+        rows_of(trained.adapter.path, 13)
+    with pytest.raises(TrainingError, match=r"schedule.jsonl cannot be read"):
+        rows_of(dataset, 1)
 
 
 def test_metrics_hold_a_line_a_step_and_one_an_evaluation(trained: Trained) -> None:
@@ -234,7 +269,7 @@ def test_accumulation_does_not_change_the_step(dataset: Path) -> None:
         plan = replace(plan_for(dataset, dropout=0.0, batch_size=6), micro_batch=Choice(micro, BY_YOU))
         model = new_adapter(load_base_model("tiny", "cpu"), plan)
         lines: list[Any] = []
-        watch = Watch(course, Learner(lambda: (1.0, 1.0), dict), lines.append, None)
+        watch = Watch(course, UNSEEN, lines.append)
         train_sft(model, tokenizer, rows, schedule, plan, watch)
         found.append((adapter_weights(model), [line["loss"] for line in lines if line["event"] == "step"]))
     (one, one_losses), (six, six_losses) = found
@@ -260,15 +295,15 @@ def test_a_base_with_broken_weights_stops_with_the_reason(dataset: Path, tmp_pat
         train(dataset, str(base), plan_for(dataset), output)
 
 
-def test_a_wild_learning_rate_ends_in_an_error_or_in_the_untouched_base(dataset: Path, tmp_path: Path) -> None:
-    plan = plan_for(dataset, epochs=2, learning_rate=1e9, patience=1)
-    try:
-        adapter = train(dataset, "tiny", plan, tmp_path)
-    except TrainingError as error:
-        assert "it must be a number" in str(error)
-    else:
-        assert adapter.facts["best_step"] == 0
-        assert adapter.facts["stopped"] == "patience"
+def test_a_wild_learning_rate_is_stopped_at_its_first_spike_with_the_rows_named(dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError) as caught:
+        train(dataset, "tiny", plan_for(dataset, learning_rate=0.3), tmp_path)
+    place = r"at step (\d+) of 12 \(ds-test/train.jsonl rows ([\d, ]+)\)"
+    found = re.fullmatch(rf"the training loss spiked: [\d.]+ {place}, high for a single step; the base has 3.1", caught.value.text)
+    assert found is not None, caught.value.text
+    rows = rows_of(tmp_path, int(found[1]))
+    assert found[2] == ", ".join(map(str, rows["ds-test"]))
+    assert caught.value.next_step == "heedful train --learning-rate 0.1, or look into these rows of the data"
 
 
 def test_both_ways_take_the_same_steps(dataset: Path) -> None:
@@ -282,7 +317,7 @@ def test_both_ways_take_the_same_steps(dataset: Path) -> None:
     for way in (train_packed, train_sft):
         model = new_adapter(load_base_model("tiny", "cpu"), plan)
         lines: list[Any] = []
-        way(model, tokenizer, rows, schedule, plan, Watch(course, Learner(lambda: (1.0, 1.0), dict), lines.append, None))
+        way(model, tokenizer, rows, schedule, plan, Watch(course, UNSEEN, lines.append))
         found.append((adapter_weights(model), [line["loss"] for line in lines if line["event"] == "step"]))
     (ours, our_losses), (theirs, their_losses) = found
     assert len(our_losses) == len(schedule.steps)

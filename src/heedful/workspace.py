@@ -98,6 +98,30 @@ def write_text(path: Path, text: str) -> None:
         aside.unlink(missing_ok=True)
 
 
+def sync_tree(folder: Path) -> None:
+    """Everything in `folder`, and the folder itself, is on the disk when this returns: a power cut cannot take it away any more."""
+    for path in [*folder.rglob("*"), folder]:
+        sync(path)
+
+
+def sync(path: Path) -> None:
+    """A file, or the names in a directory."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process was writing aside in `folder`. Only for whoever has the folder to himself."""
+    for path in sorted(folder.rglob(f"{ASIDE}*")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
 @contextmanager
 def staging(parent: Path) -> Iterator[Path]:
     """A directory to fill under a name that nobody reads. Rename it when it is whole; what is left at the end is removed."""

@@ -10,7 +10,7 @@ from heedful.modeling.bases import Base
 from heedful.modeling.stack import Adapter, put_below, whole_adapter, write_adapter
 from heedful.training.plan import TrainingPlan
 
-WEIGHTS = "adapter_model.safetensors"
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
 def new_adapter(model: Any, plan: TrainingPlan, below: Adapter | None = None) -> Any:

@@ -10,7 +10,8 @@ from heedful.modeling.shape import Shape
 from heedful.training.resources import Speed
 
 FLOAT = 4  # bytes of float32, the format of the adapter, its gradients and its optimiser
-ADAPTER_COPIES = 5  # weights, gradients, AdamW's two moments, and the best weights kept aside
+ADAPTER_COPIES = 5  # weights, gradients, AdamW's two moments, and the weights while they are written
+POINT_COPIES = 3  # of a resume point: weights and AdamW's two moments
 LIBRARIES = 700_000_000  # bytes that Python, torch, transformers and TRL take on a CPU before the first weight
 LIBRARIES_GPU = 600_000_000  # of the device: CUDA's context and its workspaces
 TOUCHES = 5  # times that a kept byte is written and read, forward and back; measured at 11M and 135M parameters

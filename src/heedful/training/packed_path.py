@@ -5,6 +5,8 @@ both ways of training begin with the same weights. Same signature as `sft.train_
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heedful.errors import TrainingError
@@ -19,6 +21,7 @@ from heedful.training.watch import Watch
 if TYPE_CHECKING:
     from heedful.training.packed.model import PackedCore
 
+STATE = "packed.pt"  # of a resume point
 PASS_TOKENS = 4_096  # of one pass forward and back; a longer step is taken in several, with the same gradient
 WORTH_COMPILING = 50_000_000  # parameters; below, compiling the kernels takes longer than it saves
 
@@ -60,23 +63,55 @@ def lend_memory(model: Any, plan: TrainingPlan) -> "PackedCore":
 
 
 def follow_schedule(core: "PackedCore", rows: Sequence[Sample], schedule: Schedule, plan: TrainingPlan, watch: Watch) -> None:
-    """AdamW with the plan's rates, until the schedule ends or the watch says stop."""
+    """AdamW with the plan's rates, until the schedule ends or the watch says stop. Goes on where the watch does."""
     import torch
     from transformers import get_scheduler
 
     optimiser = torch.optim.AdamW(core.parameters(), lr=plan.learning_rate.value, weight_decay=plan.weight_decay.value, fused=True)
     rates = get_scheduler(plan.scheduler.value, optimiser, plan.warmup_steps.value, len(schedule.steps))
+    done, draw = (0, 0) if watch.point is None else (watch.point.step, restore(watch.point.folder, core, optimiser, rates))
     watch.begin()
-    draw = 0
-    for number, step in enumerate(schedule.steps, start=1):
+    for number, step in enumerate(schedule.steps[done:], start=done + 1):
         loss, draw = accumulate(core, [rows[row] for row in step], draw)
-        torch.nn.utils.clip_grad_norm_(core.parameters(), plan.clip_norm.value)
+        norm = torch.nn.utils.clip_grad_norm_(core.parameters(), plan.clip_norm.value)
         rate = rates.get_last_lr()[0]
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         rates.step()
-        if watch.after_step(number, loss, rate):
+        if watch.after_step(number, loss, rate, norm.item()):
             return
+        watch.secure(partial(store, core=core, optimiser=optimiser, rates=rates, draw=draw))
+
+
+def store(folder: Path, core: "PackedCore", optimiser: Any, rates: Any, draw: int) -> None:
+    """`draw` is the state of the dropout; torch's own generators are kept too, for whoever draws from them one day."""
+    import torch
+
+    state = {
+        "masters": [master.detach().cpu() for master in core.parameters()],
+        "optimiser": optimiser.state_dict(),
+        "rates": rates.state_dict(),
+        "draw": draw,
+        "random": torch.get_rng_state(),
+        "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+    torch.save(state, folder / STATE)
+
+
+def restore(folder: Path, core: "PackedCore", optimiser: Any, rates: Any) -> int:
+    """Everything as it was after the step of the resume point; the number of the next pass."""
+    import torch
+
+    state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
+    with torch.no_grad():
+        for master, stored in zip(core.parameters(), state["masters"], strict=True):
+            master.copy_(stored)
+    optimiser.load_state_dict(state["optimiser"])
+    rates.load_state_dict(state["rates"])
+    torch.set_rng_state(state["random"])
+    if state["random_cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["random_cuda"])
+    return int(state["draw"])
 
 
 def accumulate(core: "PackedCore", batch: Sequence[Sample], draw: int) -> tuple[float, int]:

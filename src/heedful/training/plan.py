@@ -17,7 +17,7 @@ from heedful.modeling.bases import context_length, load_config, load_tokenizer, 
 from heedful.modeling.devices import choose_device
 from heedful.modeling.shape import Shape, measure_shape
 from heedful.training import rules
-from heedful.training.estimate import Work, gigabytes, seconds
+from heedful.training.estimate import FLOAT, POINT_COPIES, Work, gigabytes, seconds
 from heedful.training.fitting import fit
 from heedful.training.packed.support import supports
 from heedful.training.profile import Profile, profile_dataset
@@ -65,6 +65,7 @@ class TrainingPlan:
     clip_norm: Choice[float]
     checkpointing: Choice[bool]
     evaluate_every: Choice[int]
+    checkpoint_every: Choice[int]
     patience: Choice[int]
     seed: Choice[int]
     steps: Choice[int]
@@ -164,6 +165,7 @@ def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSetti
         clip_norm=pick(settings.max_grad_norm, rules.clip_norm()),
         checkpointing=Choice(*rules.checkpointing(machine.parameters)),
         evaluate_every=Choice(*rules.evaluate_every(size, batch_size.value, steps)),
+        checkpoint_every=Choice(*rules.checkpoint_every(0, None, steps)),
         patience=pick(settings.patience, rules.patience(preset)),
         seed=Choice(settings.seed, "decides the first adapter weights and the order of the data"),
         steps=Choice(steps, f"{size} conversations x {epochs.value:g} epochs in steps of {batch_size.value}"),
@@ -186,8 +188,11 @@ def complete(draft: TrainingPlan, profile: Profile, shape: Shape, there: int) ->
         plan = replace(plan, micro_batch=Choice(work.rows, f"rows a pass: {fitted.why}"))
     if work.checkpointing != asked.checkpointing:
         plan = replace(plan, checkpointing=Choice(True, f"activations are computed twice: {fitted.why}"))
+    took = duration(plan, work, profile, shape)
+    size = POINT_COPIES * FLOAT * shape.adapter_parameters(plan.rank.value, plan.targets.value)
+    plan = replace(plan, checkpoint_every=Choice(*rules.checkpoint_every(size, took.value, plan.steps.value)))
     parts = f"GB: {fitted.memory.in_words()}; {gigabytes(there):g} are there"
-    return replace(plan, memory_gb=Choice(gigabytes(fitted.memory.total), parts), seconds=duration(plan, work, profile, shape))
+    return replace(plan, memory_gb=Choice(gigabytes(fitted.memory.total), parts), seconds=took)
 
 
 def duration(plan: TrainingPlan, work: Work, profile: Profile, shape: Shape) -> Choice[float | None]:

@@ -1,15 +1,17 @@
 """Progress: one finished step in; a line of metrics.jsonl, and a Progress value for whoever watches, out.
 
-Three kinds of lines, told apart by `event`: `step` (training loss), `evaluation` (validation_nll, train_nll) and one `summary`.
-A line is on disk as soon as it is written, so a curve can be followed while training runs and survives a crash.
+Lines are told apart by `event`: one `start` (which schedule), `step` (training loss), `evaluation` (validation_nll, train_nll) and
+one `summary`. A line is in the file as soon as it is written, so a curve can be followed while training runs. A training that goes
+on after a kill first takes back the lines that its resume point does not know, so that no step is there twice.
 """
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 METRICS = "metrics.jsonl"
 Write = Callable[[Mapping[str, Any]], None]
@@ -28,16 +30,28 @@ class Progress:
     validation_nll: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """An open metrics.jsonl."""
+
+    stream: TextIO
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        self.stream.write(json.dumps({name: tidy(value) for name, value in line.items()}) + "\n")
+        self.stream.flush()
+
+    def sync(self) -> int:
+        """What was written is on the disk; its length in bytes."""
+        os.fsync(self.stream.fileno())
+        return os.fstat(self.stream.fileno()).st_size
+
+
 @contextmanager
-def metrics_file(folder: Path) -> Iterator[Write]:
-    """Append-only; opened once, flushed after each line."""
+def metrics_file(folder: Path, known_bytes: int = 0) -> Iterator[Metrics]:
+    """Opened once, behind the first `known_bytes`; what stood there is cut off."""
     with (folder / METRICS).open("a", encoding="utf-8") as stream:
-
-        def write(line: Mapping[str, Any]) -> None:
-            stream.write(json.dumps({name: tidy(value) for name, value in line.items()}) + "\n")
-            stream.flush()
-
-        yield write
+        os.truncate(stream.fileno(), known_bytes)
+        yield Metrics(stream)
 
 
 def tidy(value: Any) -> Any:

@@ -10,6 +10,8 @@ REFERENCE = 7_000_000_000  # parameters of the bases for which 2e-4 is the usual
 REFERENCE_RATE, LOWEST_RATE, HIGHEST_RATE = 2e-4, 1e-4, 5e-3
 CPU_TOKENS, GPU_TOKENS = 512, 8_192  # of one pass forward and back
 SCORE_TOKENS, SCORE_TOKENS_GPU = 1_024, 16_384  # of one pass of scoring; more does not fit a CPU's cache
+POINT_S, WRITE_SPEED = 0.05, 100e6  # of a resume point: seconds in any case, and bytes a second to a disk and synced
+RECOVERY_SHARE = 0.02  # of the time of training that resume points may take
 CHECKPOINTED = 1_000_000_000  # parameters
 
 
@@ -137,6 +139,16 @@ def evaluate_every(size: int, batch_size: int, steps: int) -> tuple[int, str]:
     if epoch < 10:
         return min(epoch, steps), "steps between two looks at the validation split: once an epoch"
     return min(math.ceil(epoch / 2), steps), "steps between two looks at the validation split: twice an epoch"
+
+
+def checkpoint_every(size: float, seconds: float | None, steps: int) -> tuple[int, str]:
+    """`size`: bytes of a resume point; `seconds`: estimate of the whole training. What writing takes is a small share of it."""
+    if seconds is None:
+        return steps, "steps between two resume points: none, as nothing was measured"
+    cost = POINT_S + size / WRITE_SPEED
+    every = min(steps, max(1, math.ceil(cost / (RECOVERY_SHARE * seconds / steps))))
+    why = f"steps between two resume points, the most a kill can cost: one of {size / 1e6:.0f} MB takes about {cost:.1f} s"
+    return every, f"{why}, {RECOVERY_SHARE:.0%} of the time between"
 
 
 def patience(preset: str) -> tuple[int, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from heedful.conversation import Conversation
 from heedful.dataset import load_split
@@ -14,11 +15,22 @@ from heedful.modeling.trimming import Trimmed, trim
 MORE = "import more conversations, then heedful dataset build"
 
 
+class Origin(NamedTuple):
+    """Where a training row came from: row `row`, counted from 1, of the train.jsonl of `dataset`."""
+
+    dataset: str
+    row: int
+
+
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Rows of the two splits that training may see. `trimmed` rows lost old turns, `dropped` ones did not fit or hold no answer."""
+    """Rows of the two splits that training may see. `trimmed` rows lost old turns, `dropped` ones did not fit or hold no answer.
+
+    `origins` are those of the training rows, in their order.
+    """
 
     train: list[Sample]
+    origins: list[Origin]
     validation: list[Sample]
     trimmed: int
     dropped: int
@@ -33,6 +45,7 @@ def load_samples(dataset_dir: Path, tokenizer: Tokenizer, max_length: int) -> Sa
     everything = [*train, *validation]
     samples = Samples(
         fitting(train),
+        [Origin(dataset_dir.name, row) for row, one in enumerate(train, start=1) if one.sample is not None],
         fitting(validation),
         trimmed=sum(one.sample is not None and one.removed > 0 for one in everything),
         dropped=sum(one.sample is None for one in everything),

@@ -7,9 +7,11 @@ eval_loss is a mean of batch means). This file is the only one that knows TRL; a
 
 import inspect
 import logging
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heedful.errors import TrainingError
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
+STATE = "trainer"  # of a resume point: what transformers' Trainer saves and takes up again
 NO_LOSS = -100  # the label that cross-entropy leaves out
 
 
@@ -37,7 +40,7 @@ def train_sft(
         try:
             trainer = make_trainer(model, tokenizer, to_dataset(rows, schedule), to_config(plan, len(schedule.steps), folder))
             trainer.add_callback(reporter(watch))
-            trainer.train()
+            trainer.train(resume_from_checkpoint=None if watch.point is None else str(watch.point.folder / STATE))
         except torch.OutOfMemoryError:
             text = (
                 f"memory of {plan.device.value} ran out with {plan.micro_batch.value} rows of up to {plan.max_length.value} tokens"
@@ -107,6 +110,11 @@ def make_trainer(model: Any, tokenizer: Tokenizer, dataset: "Dataset", config: "
     return trainer
 
 
+def move(source: Path, target: Path) -> None:
+    """Also to another disk."""
+    shutil.move(source, target)
+
+
 def keeps_logits(model: Any) -> bool:
     return "logits_to_keep" in inspect.signature(type(model.get_base_model()).forward).parameters
 
@@ -136,7 +144,7 @@ def lean_trainer() -> "type[SFTTrainer]":
 
 
 def reporter(watch: Watch) -> Any:
-    """A callback that tells the watch about each step and hands its verdict back."""
+    """A callback that tells the watch about each step and hands its verdict back. What the Trainer saves becomes a resume point."""
     from transformers import TrainerCallback
 
     class Reporter(TrainerCallback):  # type: ignore[misc]
@@ -145,8 +153,15 @@ def reporter(watch: Watch) -> Any:
 
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> Any:
             if "loss" in logs:  # the last log of a training is another
-                control.should_training_stop |= watch.after_step(state.global_step, logs["loss"], logs["learning_rate"])
+                stop = watch.after_step(state.global_step, logs["loss"], logs["learning_rate"], logs.get("grad_norm"))
+                control.should_training_stop |= stop
+                control.should_save = not stop and watch.due()
             return control
+
+        def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            saved = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            watch.secure(lambda folder: move(saved, folder / STATE))
+            shutil.rmtree(saved, ignore_errors=True)  # where there is nowhere to keep it
 
     return Reporter()
 

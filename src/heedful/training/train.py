@@ -3,9 +3,11 @@
 rows -> fresh adapter -> one of PATHS, under the watch -> best weights -> files
 """
 
+import hashlib
 import platform
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,18 +19,21 @@ from heedful.modeling.quiet import quiet_libraries
 from heedful.modeling.shape import measure_shape
 from heedful.training import rules
 from heedful.training.adapter import adapter_weights, new_adapter, save_adapter
+from heedful.training.best import drop_others, kept_facts, publish, write_checkpoint
 from heedful.training.estimate import gigabytes
 from heedful.training.fitting import check_disk
 from heedful.training.packed_path import train_packed
 from heedful.training.plan import PLAN_FILE, TrainingPlan, to_yaml
 from heedful.training.profile import shown
 from heedful.training.progress import Progress, metrics_file
+from heedful.training.recovery import Recovery, check_inputs, newest, sole_use
 from heedful.training.resources import free_disk, peak_memory
 from heedful.training.samples import Samples, load_samples
 from heedful.training.schedule import Schedule, make_schedule
 from heedful.training.sft import train_sft
+from heedful.training.step_rows import SCHEDULE, StepRows, trace_rows, write_schedule
 from heedful.training.watch import Course, Learner, Outcome, Watch
-from heedful.workspace import MANIFEST, sha256, write_text
+from heedful.workspace import MANIFEST, sha256, sweep, write_text
 
 PATHS = {"packed": train_packed, "trl": train_sft}  # ways of training, by the plan's `path`
 LOG_LINES = 400  # of training loss at most, so that a long training stays a curve one can draw
@@ -46,52 +51,94 @@ class TrainedAdapter:
 
 
 def train(
-    dataset_dir: Path, base: str, plan: TrainingPlan, output: Path, observe: Callable[[Progress], None] | None = None
+    dataset_dir: Path,
+    base: str,
+    plan: TrainingPlan,
+    output: Path,
+    observe: Callable[[Progress], None] | None = None,
+    *,
+    recovery: Path | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> TrainedAdapter:
-    """Fill `output`, an empty directory of the caller's. Deterministic on a CPU with the same number of threads.
+    """Fill `output`, a directory of the caller's. Deterministic on a CPU with the same number of threads.
 
-    Raises TrainingError when there is nothing to train on or too little disk, the loss is no number or memory runs out; ModelError
-    for a bad base.
+    With `recovery`, another directory of the caller's, resume points are kept there. Called again with both directories, after a
+    kill at any moment, the training goes on and ends in the same bytes. `stop` is asked after each step.
+
+    Raises TrainingError when there is nothing to train on or too little disk, the loss is no number, memory runs out or the inputs
+    are not those it was begun with; TrainingInterrupted when it was asked to stop; ModelError for a bad base.
     """
     started = time.perf_counter()
-    with quiet_libraries():
+    with quiet_libraries(), nullcontext() if recovery is None else sole_use(recovery):
+        sweep(output)
         found = resolve_base(base)
         check_disk(free_disk(output), measure_shape(found), plan.rank.value, plan.targets.value)
         tokenizer = load_tokenizer(found)
         samples = load_samples(dataset_dir, tokenizer, plan.max_length.value)
+        base_sha256 = weights_sha256(found)
+        if recovery is not None:
+            check_inputs(recovery, {**input_hashes(dataset_dir, plan), "the base": base_sha256})
         model = new_adapter(load_base_model(found, plan.device.value, plan.dtype.value), plan)
         write_text(output / PLAN_FILE, to_yaml(plan))
-        outcome = follow(model, tokenizer, samples, plan, output, observe)
-        save_adapter(model, outcome.weights, found, output)
+        bench = Bench(model, tokenizer, samples, lambda folder: save_adapter(model, adapter_weights(model), found, folder))
+        outcome = follow(bench, plan, output, observe, recovery, stop)
+        publish(output, outcome.kept[0])
         tokenizer.save_pretrained(str(output))
         facts = {
             "base": base,
             "base_revision": found.revision or getattr(load_config(found), "_commit_hash", None),
-            "base_sha256": weights_sha256(found),
+            "base_sha256": base_sha256,
             "template_fingerprint": fingerprint(tokenizer),
             **dataset_facts(dataset_dir, samples),
             **outcome_facts(outcome),
+            "checkpoints": kept_facts(output, outcome.kept),
             "seed": plan.seed.value,
             "system": system_facts(plan.device.value),
         }
     return TrainedAdapter(output, outcome.best_nll, outcome.steps, time.perf_counter() - started, facts)
 
 
+def input_hashes(dataset_dir: Path, plan: TrainingPlan) -> dict[str, str | None]:
+    """By the names under which a refusal tells of them."""
+    splits = {f"{split}.jsonl of {dataset_dir.name}": sha256(dataset_dir / f"{split}.jsonl") for split in ("train", "validation")}
+    return {**splits, "the plan": hashlib.sha256(to_yaml(plan).encode()).hexdigest()}
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What is worked on: a PEFT model, the rows, and how an adapter gets into a directory."""
+
+    model: Any
+    tokenizer: Any
+    samples: Samples
+    save: Callable[[Path], None]
+
+
 def follow(
-    model: Any,
-    tokenizer: Any,
-    samples: Samples,
+    bench: Bench,
     plan: TrainingPlan,
     output: Path,
     observe: Callable[[Progress], None] | None,
+    recovery: Path | None,
+    stop: Callable[[], bool] | None,
 ) -> Outcome:
-    """Train under the watch; the outcome holds the best weights."""
-    lengths = [len(row.ids) for row in samples.train]
+    """Train under the watch, from the newest resume point or from the beginning; the best adapters are then in `output`."""
+    lengths = [len(row.ids) for row in bench.samples.train]
     schedule = make_schedule(lengths, plan.batch_size.value, plan.epochs.value, plan.seed.value, plan.micro_batch.value)
-    learner = Learner(score=lambda: score(model, samples, plan.device.value), weights=lambda: adapter_weights(model))
-    with metrics_file(output) as write:
-        watch = Watch(make_course(schedule, lengths, plan), learner, write, observe)
-        PATHS[plan.path.value](model, tokenizer, samples.train, schedule, plan, watch)
+    rows = trace_rows(schedule, bench.samples.origins)
+    write_schedule(output, rows)
+    learner = Learner(
+        score=lambda: score(bench.model, bench.samples, plan.device.value),
+        keep=lambda step: write_checkpoint(output, step, bench.save),
+        drop=lambda steps: drop_others(output, steps),
+    )
+    point = None if recovery is None else newest(recovery)
+    with metrics_file(output, 0 if point is None else point.metrics_bytes) as metrics:
+        if point is None:
+            metrics.write({"event": "start", "schedule": SCHEDULE, "schedule_sha256": sha256(output / SCHEDULE)})
+        kept = None if recovery is None else Recovery(recovery, point, plan.checkpoint_every.value, metrics.sync)
+        watch = Watch(make_course(schedule, rows, lengths, plan), learner, metrics.write, observe, kept, stop)
+        PATHS[plan.path.value](bench.model, bench.tokenizer, bench.samples.train, schedule, plan, watch)
         return watch.finish(against_estimate(plan))
 
 
@@ -104,13 +151,15 @@ def against_estimate(plan: TrainingPlan) -> dict[str, float | None]:
     }
 
 
-def make_course(schedule: Schedule, lengths: Sequence[int], plan: TrainingPlan) -> Course:
+def make_course(schedule: Schedule, rows: Sequence[StepRows], lengths: Sequence[int], plan: TrainingPlan) -> Course:
     return Course(
         epochs=schedule.epochs(),
         tokens=[sum(lengths[row] for row in batch) for batch in schedule.steps],
         evaluate_every=plan.evaluate_every.value,
         log_every=max(1, len(schedule.steps) // LOG_LINES),
         patience=plan.patience.value,
+        rows=rows,
+        peak_rate=plan.learning_rate.value,
     )
 
 
