@@ -52,10 +52,15 @@ def decided(store: Store, name: str, decision: Decision, purpose: Purpose = "tra
         decide(session, person.id, Statement(purpose, decision, "tester", form="2026-05"))
 
 
+def strangers(store: Store, folder: Path) -> None:
+    """Rows that name nobody, so that three sides can be filled when few persons are left: a person stays on one side."""
+    taken(store, file_of(folder, "public.jsonl", None), "public")
+
+
 def speakers(store: Store, workspace: Workspace) -> set[str]:
-    """Whose questions the dataset that is built now holds."""
+    """Which persons' questions the dataset that is built now holds."""
     built = build_dataset(store, workspace, DatasetSettings(), "", "tester")
-    return {c.question.split()[0] for split in SPLITS for c in load_split(built.path, split)}
+    return {c.question.split()[0] for split in SPLITS for c in load_split(built.path, split)} - {"None"}
 
 
 def count(store: Store, purpose: Purpose) -> int:
@@ -78,10 +83,11 @@ def test_persons_train_nothing_until_a_basis_is_stated(store: Store, workspace: 
         speakers(store, workspace)
     again = taken(store, chats, "consent")
     assert (again.added, again.known, again.consents) == (0, 32, 3)
-    assert speakers(store, workspace) == {*PERSONS, "None"}
+    assert speakers(store, workspace) == set(PERSONS)
 
 
 def test_consent_and_withdrawal_count_from_the_next_build_on(store: Store, workspace: Workspace, tmp_path: Path) -> None:
+    strangers(store, tmp_path)
     taken(store, file_of(tmp_path, "chats.jsonl", *PERSONS), "consent")
     taken(store, file_of(tmp_path, "later.jsonl", "dan-4"))
     assert speakers(store, workspace) == set(PERSONS)
@@ -93,6 +99,7 @@ def test_consent_and_withdrawal_count_from_the_next_build_on(store: Store, works
 
 
 def test_an_import_cannot_undo_a_withdrawal(store: Store, workspace: Workspace, tmp_path: Path) -> None:
+    strangers(store, tmp_path)
     taken(store, file_of(tmp_path, "chats.jsonl", *PERSONS), "consent")
     decided(store, "ann-1", "withdrawn")
     for basis in ("consent", "owned", "public"):
@@ -102,8 +109,9 @@ def test_an_import_cannot_undo_a_withdrawal(store: Store, workspace: Workspace, 
 
 
 def test_a_withdrawal_beats_records_that_the_team_owns(store: Store, workspace: Workspace, tmp_path: Path) -> None:
+    strangers(store, tmp_path)
     taken(store, file_of(tmp_path, "chats.jsonl", *PERSONS), "owned")
-    assert count(store, "training") == 24
+    assert count(store, "training") == 32
     decided(store, "cyd-3", "withdrawn")
     assert speakers(store, workspace) == {"ann-1", "bob-2"}
 
@@ -139,6 +147,7 @@ def test_decisions_are_versions_that_nobody_can_rewrite(store: Store, tmp_path: 
 def test_a_withdrawal_while_a_dataset_is_built_stops_it(
     store: Store, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    strangers(store, tmp_path)
     taken(store, file_of(tmp_path, "chats.jsonl", *PERSONS), "consent")
     write = build.write_lines
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from heedful.cli.options import HERE, JsonOption, SamplesOption, SeedOption, WorkspaceOption, open_desk
+from heedful.cli.options import HERE, JsonOption, SamplesOption, SeedOption, SplitOption, WorkspaceOption, open_desk
 from heedful.cli.output import Output, reporting
 from heedful.dataset import BuiltDataset, build_dataset, dataset_dir, list_datasets, show_dataset
 
@@ -13,13 +13,18 @@ app = typer.Typer(no_args_is_help=True, help="Build, list and show dataset versi
 
 @app.command()
 def build(
-    max_samples: SamplesOption = None, seed: SeedOption = None, workspace: WorkspaceOption = HERE, as_json: JsonOption = False
+    max_samples: SamplesOption = None,
+    split: SplitOption = None,
+    seed: SeedOption = None,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
 ) -> None:
     """Filter, divide and freeze what is in the store. The same content gives the same version.
 
-    Example: heedful dataset build --max-samples 300
+    Example: heedful dataset build --max-samples 300 --split 90/10
     """
-    with reporting(as_json) as output, open_desk(workspace, {"dataset": {"max_samples": max_samples, "seed": seed}}) as desk:
+    flags = {"dataset": {"max_samples": max_samples, "seed": seed, "split": split}}
+    with reporting(as_json) as output, open_desk(workspace, flags) as desk:
         built = build_dataset(desk.store, desk.workspace, desk.settings.dataset, desk.settings.system_prompt, desk.actor)
         show_built(output, built)
         output.result({"dataset": built.id, "counts": built.counts, "dropped": built.dropped, "existing": built.existing})

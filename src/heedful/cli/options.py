@@ -32,6 +32,10 @@ PresetOption = Annotated[
     str | None, typer.Option("--preset", help="default, or careful: against learning by heart.", show_default="heedful.yaml")
 ]
 SamplesOption = Annotated[int | None, typer.Option("--max-samples", help="At most so many conversations.", show_default="all")]
+SplitOption = Annotated[
+    str | None,
+    typer.Option("--split", help="Per cent of train, validation and test; 90/10 halves the rest.", show_default="80/10/10"),
+]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Decides order and initial weights.", show_default="7")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before training.")]
 DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Id of a dataset.", show_default="the newest")]

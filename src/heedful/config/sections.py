@@ -1,8 +1,8 @@
 """Sections of the configuration, a frozen class a room. Each option is declared here once: default, range and meaning."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Section(BaseModel):
@@ -14,9 +14,21 @@ class DatasetSettings(Section):
 
     min_characters: int = Field(2, ge=1, description="an answer shorter than this is dropped")
     max_characters: int = Field(8_000, ge=1, description="a conversation longer than this is dropped")
-    split: tuple[float, float, float] = Field((0.8, 0.1, 0.1), description="shares of train, validation and test; they add up to 1")
+    split: tuple[float, float, float] = Field(
+        (0.8, 0.1, 0.1),
+        description="shares of train, validation and test, also written 80/10/10; 90/10 halves the rest: 90/5/5",
+    )
     max_samples: int | None = Field(None, ge=10, description="at most so many conversations, drawn by seed; none means all")
     seed: int = Field(7, ge=0, description="decides the split and the sample")
+
+    @field_validator("split", mode="before")
+    @classmethod
+    def _read_per_cent(cls, given: Any) -> Any:
+        """`80/10/10`, or `90/10`: training needs a validation part to stop in time, so the rest is halved."""
+        if not isinstance(given, str):
+            return given
+        parts = [float(part) / 100 for part in given.split("/")]
+        return (parts[0], parts[1] / 2, parts[1] / 2) if len(parts) == 2 else tuple(parts)
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> "DatasetSettings":

@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 from heedful.config import DatasetSettings
 from heedful.dataset.candidates import Survey, survey
 from heedful.dataset.card import render_card
-from heedful.dataset.filters import NO_BASIS
+from heedful.dataset.filters import BETWEEN_SPLITS, NO_BASIS
 from heedful.dataset.rows import to_line, with_system_prompt
 from heedful.dataset.selection import Selection, select_members
 from heedful.dataset.splits import SPLITS
 from heedful.errors import DatasetError
+from heedful.store.assignments import assignments, freeze
 from heedful.store.audit import record
 from heedful.store.consent import consent_snapshot, count_withheld, permitted
 from heedful.store.conversations import iterate_conversations
@@ -50,19 +51,24 @@ class Draft:
     settings: DatasetSettings
     system_prompt: str
 
+    @property
+    def dropped(self) -> dict[str, int]:
+        return {**self.found.dropped, BETWEEN_SPLITS: self.selection.held_out}
+
 
 def build_dataset(store: Store, workspace: Workspace, settings: DatasetSettings, system_prompt: str, actor: str) -> BuiltDataset:
     """Raises DatasetError when there are too few conversations, WorkspaceError when the existing version was changed on disk."""
     with store.snapshot() as snapshot:
         found = survey_permitted(snapshot, settings, system_prompt)
-        draft = Draft(found, select_members(found, settings), settings, system_prompt)
+        keys = {key for candidate in found.candidates for key in (*candidate.ties.own, *candidate.ties.twins)}
+        draft = Draft(found, select_members(found, settings, assignments(snapshot, keys)), settings, system_prompt)
         target = workspace.datasets / draft.selection.id
         existing = target.exists()
         if existing:
             heal(store, snapshot, target, draft, actor)
         else:
             publish(store, snapshot, target, draft, actor)
-    return BuiltDataset(draft.selection.id, target, draft.selection.counts, found.dropped, existing)
+    return BuiltDataset(draft.selection.id, target, draft.selection.counts, draft.dropped, existing)
 
 
 def survey_permitted(snapshot: Session, settings: DatasetSettings, system_prompt: str) -> Survey:
@@ -102,12 +108,14 @@ def heal(store: Store, snapshot: Session, target: Path, draft: Draft, actor: str
 
 
 def register(session: Session, written: DatasetRecord, draft: Draft, actor: str) -> None:
-    """Raises DatasetError when somebody withdrew, or was erased, since the build began."""
+    """Raises DatasetError when somebody withdrew, or was erased, or another build gave a question another side meanwhile."""
     still = set(session.scalars(permitted("training")))
     if any(key not in still for key, _, _ in draft.selection.places()):
         raise DatasetError("a person withdrew or was erased while the dataset was built", "heedful dataset build")
+    if not freeze(session, draft.selection.assigned):
+        raise DatasetError("another program built a dataset of the same questions just now", "heedful dataset build")
     register_dataset(session, written, draft.selection.places())
-    record(session, actor, "dataset.build", written.id, {"counts": written.counts, "dropped": draft.found.dropped})
+    record(session, actor, "dataset.build", written.id, {"counts": written.counts, "dropped": draft.dropped})
 
 
 def to_record(folder: Path) -> DatasetRecord:
@@ -149,7 +157,7 @@ def describe(session: Session, draft: Draft) -> dict[str, Any]:
         "consent": consent_snapshot(session),
         "sources": [asdict(contribution) for contribution in contributions(session)],
         "counts": selection.counts,
-        "dropped": found.dropped,
+        "dropped": draft.dropped,
         "groups": selection.groups,
         "largest_group": selection.largest_group,
     }

@@ -11,7 +11,7 @@ from heedful.config import DatasetSettings
 from heedful.conversation import Conversation
 from heedful.dataset.filters import NOT_SAMPLED, Filter, characters, filters_for, sameness
 from heedful.dataset.rows import to_line, with_system_prompt
-from heedful.dataset.splits import group_ranks
+from heedful.dataset.splits import Ties, own_keys
 from heedful.store.conversations import Stored
 
 
@@ -20,7 +20,7 @@ class Candidate:
     """A conversation that passed the filters. `line_sha256` is the hash of the line it would be; lengths are characters."""
 
     id: int
-    groups: tuple[str, ...]
+    ties: Ties
     draw: bytes  # a lottery number, from seed and text
     line_sha256: bytes
     turns: int
@@ -48,7 +48,7 @@ def survey(stored: Iterable[Stored], settings: DatasetSettings, system_prompt: s
         fingerprints.update(one.fingerprint.encode())
         reason = first_reason(filters, one.conversation)
         if reason is None:
-            candidates.append(to_candidate(one.id, one.conversation, settings.seed, system_prompt))
+            candidates.append(to_candidate(one, settings.seed, system_prompt))
         else:
             dropped[reason] += 1
     looked_at = len(candidates) + sum(dropped.values())
@@ -61,10 +61,11 @@ def first_reason(filters: Sequence[Filter], conversation: Conversation) -> str |
     return next((f.name for f in filters if not f.keeps(conversation)), None)
 
 
-def to_candidate(key: int, conversation: Conversation, seed: int, system_prompt: str) -> Candidate:
+def to_candidate(stored: Stored, seed: int, system_prompt: str) -> Candidate:
+    conversation = stored.conversation
     return Candidate(
-        id=key,
-        groups=group_ranks(conversation, seed),
+        id=stored.id,
+        ties=Ties(own_keys(conversation, stored.person)),
         draw=hashlib.sha256(f"{seed}\n".encode() + sameness(conversation)).digest(),
         line_sha256=hashlib.sha256(to_line(with_system_prompt(conversation, system_prompt)).encode()).digest(),
         turns=sum(message.role != "system" for message in conversation.messages),

@@ -11,7 +11,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from heedful.config import DatasetSettings
 from heedful.dataset.candidates import Candidate
-from heedful.dataset.filters import NO_BASIS, NOT_SAMPLED, filters_for
+from heedful.dataset.filters import BETWEEN_SPLITS, NO_BASIS, NOT_SAMPLED, filters_for
 
 
 def render_card(manifest: Mapping[str, Any], candidates: Sequence[Candidate], settings: DatasetSettings, system_prompt: str) -> str:
@@ -19,6 +19,7 @@ def render_card(manifest: Mapping[str, Any], candidates: Sequence[Candidate], se
     reasons = {f.name: f.reason for f in filters_for(settings, system_prompt)}
     reasons[NO_BASIS] = "had no basis for training: no consent, or a consent that was withdrawn"
     reasons[NOT_SAMPLED] = f"was not drawn into the sample of {settings.max_samples}"
+    reasons[BETWEEN_SPLITS] = "was tied to questions of two files, and would have carried one into the other"
     left_out = [(name, reasons[name], count) for name, count in manifest["dropped"].items() if count]
     return template().render(
         manifest,

@@ -12,7 +12,7 @@ from heedful.conversation import Conversation
 from heedful.dataset.normalise import normalise
 from heedful.dataset.rows import with_system_prompt
 
-NO_BASIS, NOT_SAMPLED = "no_basis", "not_sampled"
+NO_BASIS, NOT_SAMPLED, BETWEEN_SPLITS = "no_basis", "not_sampled", "between_splits"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from heedful.config import DatasetSettings
 from heedful.dataset.candidates import Survey
-from heedful.dataset.splits import SPLITS, join_groups, split_groups
+from heedful.dataset.splits import SPLITS, cluster, split_clusters
 from heedful.errors import DatasetError
 from heedful.store.schema import Split
 
@@ -17,12 +17,15 @@ MIN_CONVERSATIONS, MIN_GROUPS = 10, 3
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """`members` has the conversation ids of each file, line by line."""
+    """`members` has the conversation ids of each file, line by line; `assigned` the side of every key that ties them; `held_out`
+    conversations are tied to two sides."""
 
     id: str
     members: dict[Split, list[int]]
     groups: dict[Split, int]
     largest_group: int
+    assigned: dict[str, Split]
+    held_out: int
 
     @property
     def counts(self) -> dict[str, int]:
@@ -34,26 +37,29 @@ class Selection:
             yield from ((key, split, line) for line, key in enumerate(self.members[split]))
 
 
-def select_members(found: Survey, settings: DatasetSettings) -> Selection:
-    """Split the candidates and name the result. Raises DatasetError when there are too few."""
-    groups = join_groups(candidate.groups for candidate in found.candidates)
-    check_enough(found, len(set(groups)))
-    sides = split_groups(groups, settings.split)
+def select_members(found: Survey, settings: DatasetSettings, frozen: Mapping[str, Split]) -> Selection:
+    """Split the candidates and name the result. Raises DatasetError when there are too few, or none is free for a side."""
+    clusters = cluster([c.ties for c in found.candidates], [c.draw for c in found.candidates], frozen, settings.seed)
+    placed = [(one, name) for one, name in zip(found.candidates, clusters.of, strict=True) if name is not None]
+    check_enough(found, len(placed), len({name for _, name in placed}))
+    sides = split_clusters([name for _, name in placed], settings.split, clusters.sides)
     members: dict[Split, list[int]] = {split: [] for split in SPLITS}
     lines: dict[Split, list[bytes]] = {split: [] for split in SPLITS}
-    for candidate, group in zip(found.candidates, groups, strict=True):
-        members[sides[group]].append(candidate.id)
-        lines[sides[group]].append(candidate.line_sha256)
+    for candidate, name in placed:
+        members[sides[name]].append(candidate.id)
+        lines[sides[name]].append(candidate.line_sha256)
+    check_sides(members)
     return Selection(
         id=content_id(lines, settings),
         members=members,
         groups={split: sum(side == split for side in sides.values()) for split in SPLITS},
-        largest_group=max(Counter(groups).values()),
+        largest_group=max(Counter(name for _, name in placed).values()),
+        assigned={key: side for name, side in sides.items() for key in clusters.keys[name]},
+        held_out=len(found.candidates) - len(placed),
     )
 
 
-def check_enough(found: Survey, groups: int) -> None:
-    kept = len(found.candidates)
+def check_enough(found: Survey, kept: int, groups: int) -> None:
     if kept >= MIN_CONVERSATIONS and groups >= MIN_GROUPS:
         return
     dropped = ", ".join(f"{reason} {count}" for reason, count in found.dropped.items() if count) or "none"
@@ -62,6 +68,16 @@ def check_enough(found: Survey, groups: int) -> None:
         f"{MIN_CONVERSATIONS} and {MIN_GROUPS} (in the store: {found.conversations}; dropped: {dropped})",
         "heedful import FILE",
     )
+
+
+def check_sides(members: Mapping[Split, list[int]]) -> None:
+    empty = [split for split in SPLITS if not members[split]]
+    if empty:
+        raise DatasetError(
+            f"nothing is left for {' and '.join(empty)}: every question that is here stood on another side in an earlier dataset, "
+            "and stays there",
+            "heedful import FILE adds new questions",
+        )
 
 
 def content_id(lines: dict[Split, list[bytes]], settings: DatasetSettings) -> str:

@@ -173,15 +173,32 @@ class DatasetVersion(Base):
 
 
 class DatasetMember(Base):
-    """Which conversation is which line of which dataset file. `position` is the line, from 0."""
+    """Which conversation is in which line of which dataset file. `position` is the line, from 0.
+
+    A composed line has several rows, one for each conversation that it was made from; one conversation may be in several lines.
+    """
 
     __tablename__ = "dataset_members"
     __table_args__ = (CheckConstraint("split IN ('train', 'validation', 'test')", name="split"),)
 
     dataset_id: Mapped[str] = mapped_column(ForeignKey("dataset_versions.id"), primary_key=True)
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), primary_key=True, index=True)
+    split: Mapped[Split] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+
+
+class SplitAssignment(Base):
+    """The side on which a question, a group or a person stands, for ever: what was test once is never trained on.
+
+    `key` is a keyed hash of what it is, so the row tells nothing of anybody.
+    """
+
+    __tablename__ = "split_assignments"
+    __table_args__ = (CheckConstraint("split IN ('train', 'validation', 'test')", name="split"),)
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
     split: Mapped[Split]
-    position: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class Run(Base):

@@ -1,0 +1,33 @@
+"""Assignments: the side of a question, group or person, frozen when a dataset with it is first built. Keys in, sides out.
+
+A key is kept as its keyed hash, so that the table of a stolen database tells nothing of what anybody asked.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from heedful.store.batches import batches
+from heedful.store.schema import Split, SplitAssignment
+from heedful.store.vault import digest
+
+BATCH = 5_000
+
+
+def assignments(session: Session, keys: Iterable[str]) -> dict[str, Split]:
+    """The sides of those of the keys that have one."""
+    known = dict(session.execute(select(SplitAssignment.key, SplitAssignment.split)).all())
+    hashed = ((key, digest(session, "split", key)) for key in keys)
+    return {key: known[name] for key, name in hashed if name in known}
+
+
+def freeze(session: Session, sides: Mapping[str, Split]) -> bool:
+    """Keep new assignments. False, and nothing is written, when one of them stands on another side already."""
+    known = assignments(session, sides)
+    if any(side != sides[key] for key, side in known.items()):
+        return False
+    fresh = ({"key": digest(session, "split", key), "split": side} for key, side in sides.items() if key not in known)
+    for batch in batches(fresh, BATCH):
+        session.execute(insert(SplitAssignment), batch)
+    return True
