@@ -34,6 +34,7 @@ WORK = Work(
     rank=16,
     targets=LARGE.targets,
     number_bytes=2,
+    four_bits=False,
     dropout=True,
     checkpointing=False,
     supervised=0.3,
@@ -128,6 +129,18 @@ def test_when_no_length_fits_a_smaller_base_is_named() -> None:
     found = re.search(r"at most about (\d+) million parameters", caught.value.next_step)
     assert found is not None
     assert 500 < int(found[1]) < 2_000
+
+
+def test_four_bits_take_about_a_quarter_and_are_proposed_on_a_gpu() -> None:
+    linear = 28 * 2 * 3_072 * 8_192
+    four = replace(WORK, four_bits=True)
+    saved = memory(LARGE, WORK).base - memory(LARGE, four).base
+    assert saved == pytest.approx(linear * (2 - 0.516), rel=1e-3)
+    small = replace(WORK, length=64, on_gpu=True)
+    there = int(memory(LARGE, replace(small, rows=1, checkpointing=True)).total)
+    with pytest.raises(TrainingError) as refusal:
+        fit(small, 8, LARGE, there, "cuda")
+    assert refusal.value.next_step.startswith("set training.quantization: nf4 in heedful.yaml (")
 
 
 def test_too_little_disk_is_refused() -> None:

@@ -43,6 +43,7 @@ def test_the_values_of_the_use_cases() -> None:
     assert (phi.rank, phi.alpha, phi.dropout, phi.learning_rate, phi.epochs, phi.batch_size, phi.max_length) == (
         16, 32, 0.05, 2e-4, 3, 16, 512,
     )  # fmt: skip
+    assert phi.quantization == "nf4"
     llama = calma.training
     assert (llama.rslora, llama.dropout, llama.learning_rate, llama.weight_decay, llama.patience) == (True, 0.15, 1e-4, 0.01, 3)
     assert calma.dataset.split == (0.8, 0.1, 0.1)

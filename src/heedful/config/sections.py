@@ -47,6 +47,9 @@ class TrainingSettings(Section):
     rank: int | None = Field(None, ge=1, description="LoRA rank r")
     alpha: float | None = Field(None, gt=0, description="LoRA alpha; the update is scaled by alpha / r")
     rslora: bool | None = Field(None, description="scale the update by alpha / sqrt(r) instead (rsLoRA)")
+    quantization: Literal["none", "nf4"] = Field(
+        "none", description="nf4 keeps the frozen base in 4 bits while it trains (QLoRA): a quarter of the memory, a slower step"
+    )
     targets: list[str] | None = Field(
         None, min_length=1, description="linear modules that get an adapter, such as q_proj; none means all"
     )

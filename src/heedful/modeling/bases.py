@@ -1,6 +1,7 @@
 """Base models: `tiny`, a directory or a hub id in; a tokenizer and a causal language model out. A base is never written to."""
 
 import hashlib
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,10 +62,10 @@ def load_tokenizer(base: Base | str) -> Tokenizer:
     return ensure_template(load(AutoTokenizer, as_base(base)))
 
 
-def load_base_model(base: Base | str, device: str, dtype_name: str | None = None) -> "PreTrainedModel":
+def load_base_model(base: Base | str, device: str, dtype_name: str | None = None, nf4: bool = False) -> "PreTrainedModel":
     """The base in eval mode on `device`, in the number format that is named or else that `devices` chooses for its size.
 
-    Raises ModelError.
+    With `nf4` its linear weights are kept in 4 bits and computed with in that format. Raises ModelError.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -72,11 +73,28 @@ def load_base_model(base: Base | str, device: str, dtype_name: str | None = None
     base = as_base(base)
     if dtype_name is None:
         dtype_name, _ = choose_dtype(device, count_parameters(base))
-    model, report = load(AutoModelForCausalLM, base, dtype=getattr(torch, dtype_name), output_loading_info=True)
+    options = four_bits(dtype_name, device) if nf4 else {}
+    model, report = load(AutoModelForCausalLM, base, dtype=getattr(torch, dtype_name), output_loading_info=True, **options)
     if report["missing_keys"] or report["mismatched_keys"]:  # transformers would draw these weights at random
         lacking = sorted(str(key) for key in [*report["missing_keys"], *report["mismatched_keys"]])
         raise ModelError(f"base {base.name!r} lacks {len(lacking)} weights, {lacking[0]} first", "fetch or copy the base again")
-    return model.to(device).eval()
+    return model.eval() if nf4 else model.to(device).eval()
+
+
+def four_bits(dtype_name: str, device: str) -> dict[str, Any]:
+    """What transformers needs for NF4 with double quantisation (Dettmers et al. 2023, arXiv:2305.14314). Raises ModelError."""
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise ModelError("a base in 4 bits needs the package bitsandbytes, which is not installed", "pip install 'heedful[qlora]'")
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    kept = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=getattr(torch, dtype_name),
+    )
+    return {"quantization_config": kept, "device_map": {"": device}}
 
 
 def load_config(base: Base | str) -> "PretrainedConfig":

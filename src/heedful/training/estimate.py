@@ -12,6 +12,7 @@ from heedful.training.resources import Speed
 FLOAT = 4  # bytes of float32, the format of the adapter, its gradients and its optimiser
 ADAPTER_COPIES = 5  # weights, gradients, AdamW's two moments, and the weights while they are written
 POINT_COPIES = 3  # of a resume point: weights and AdamW's two moments
+NF4_BYTES = (4 + 0.127) / 8  # of a weight: 4 bits, and the scales after double quantisation (arXiv:2305.14314, section 3)
 LIBRARIES = 700_000_000  # bytes that Python, torch, transformers and TRL take on a CPU before the first weight
 LIBRARIES_GPU = 600_000_000  # of the device: CUDA's context and its workspaces
 TOUCHES = 5  # times that a kept byte is written and read, forward and back; measured at 11M and 135M parameters
@@ -31,6 +32,7 @@ class Work:
     rank: int
     targets: tuple[str, ...]
     number_bytes: int
+    four_bits: bool
     dropout: bool
     checkpointing: bool
     supervised: float
@@ -76,12 +78,18 @@ def memory(shape: Shape, work: Work) -> Memory:
     scoring = logit_bytes(shape, work, min(1.0, 2 * work.supervised) * max(work.score_tokens, work.length), copies=1)
     kept, logits = activation_bytes(shape, work), logit_bytes(shape, work, work.scored * work.tokens, copies=2)
     return Memory(
-        base=shape.parameters * work.number_bytes,
+        base=base_bytes(shape, work),
         adapter=shape.adapter_parameters(work.rank, work.targets) * FLOAT * ADAPTER_COPIES,
         activations=kept,
         logits=max(logits, scoring - kept),
         libraries=LIBRARIES_GPU if work.on_gpu else LIBRARIES,
     )
+
+
+def base_bytes(shape: Shape, work: Work) -> float:
+    """The frozen weights. In 4 bits are the linear ones only; embeddings, head and norms stay as they are."""
+    linear = sum(into * out for into, out in shape.linear.values()) if work.four_bits else 0
+    return linear * NF4_BYTES + (shape.parameters - linear) * work.number_bytes
 
 
 def logit_bytes(shape: Shape, work: Work, positions: float, copies: int) -> float:

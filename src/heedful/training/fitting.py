@@ -65,6 +65,9 @@ def refusal(work: Work, shape: Shape, there: int, device: str) -> TrainingError:
     if fitting is not None:
         needed = gigabytes(memory(shape, fitting).total)
         return TrainingError(text, f"set training.max_length: {fitting.length} in heedful.yaml ({needed:g} GB), or free memory")
+    in_four_bits = memory(shape, replace(work, four_bits=True)).total
+    if device == "cuda" and in_four_bits <= FILL * there:
+        return TrainingError(text, f"set training.quantization: nf4 in heedful.yaml ({gigabytes(in_four_bits):g} GB)")
     room = max(0.0, FILL * there - need.libraries) / (need.total - need.libraries)
     largest = shape.parameters * room / 1e6
     return TrainingError(

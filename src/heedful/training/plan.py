@@ -49,6 +49,7 @@ class TrainingPlan:
     path: Choice[str]
     device: Choice[str]
     dtype: Choice[str]
+    quantization: Choice[str]
     epochs: Choice[float]
     batch_size: Choice[int]
     micro_batch: Choice[int]
@@ -121,6 +122,8 @@ def make_plan(dataset_dir: Path, base: str, device: str, settings: TrainingSetti
 def choose_path(config: Any, draft: TrainingPlan) -> Choice[str]:
     """Our own core where it has the gradients of PEFT and was measured; TRL for all else, and why."""
     reason = supports(config, draft.targets.value)
+    if draft.quantization.value != "none":
+        return Choice("trl", "TRL's SFTTrainer: the base is kept in 4 bits")
     if reason is None and draft.device.value == "cpu":
         return Choice("packed", "Heedful's own core has this architecture: no padding, and loss only where something is answered")
     return Choice("trl", f"TRL's SFTTrainer: {reason or 'the packed core was only measured on a CPU'}")
@@ -149,6 +152,7 @@ def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSetti
         path=Choice("trl", "TRL's SFTTrainer trains every architecture"),
         device=Choice(device.name, device.why),
         dtype=Choice(device.dtype_name, "number format of the frozen base; the adapter is float32 in any case"),
+        quantization=Choice(*rules.quantization(settings.quantization, device.name)),
         epochs=epochs,
         batch_size=batch_size,
         micro_batch=Choice(*rules.micro_batch(device.name, batch_size.value, profile, max_length.value)),
@@ -218,6 +222,7 @@ def work_of(plan: TrainingPlan, profile: Profile, shape: Shape) -> Work:
         rank=plan.rank.value,
         targets=tuple(plan.targets.value),
         number_bytes=2 if plan.dtype.value == "bfloat16" else 4,
+        four_bits=plan.quantization.value == "nf4",
         dropout=plan.dropout.value > 0,
         checkpointing=plan.checkpointing.value,
         supervised=min(1.0, profile.supervised / sum(profile.lengths)),

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from heedful.errors import TrainingError
 from heedful.training.profile import Profile
 
 SMALL, LARGE = 100, 500  # conversations: below, between and above these, three sizes of plan
@@ -60,6 +61,15 @@ def rslora(preset: str) -> tuple[bool, str]:
     if preset == CAREFUL:
         return True, f"{BY_CAREFUL}: the update shrinks with the root of the rank, so that a high rank moves less"
     return False, "plain LoRA: the update is scaled by alpha / rank"
+
+
+def quantization(asked: str, device: str) -> tuple[str, str]:
+    if asked == "none":
+        return asked, "weights of the base stay in the number format above"
+    if device == "mps":
+        raise TrainingError("training.quantization nf4 is not there on mps; it runs on cuda and cpu", "set quantization: none")
+    slow = "" if device == "cuda" else ", slowly on a CPU"
+    return asked, f"set by you: the base's linear weights in 4 bits with double quantisation (QLoRA){slow}"
 
 
 def dropout(preset: str) -> tuple[float, str]:

@@ -78,7 +78,7 @@ def train(
         base_sha256 = weights_sha256(found)
         if recovery is not None:
             check_inputs(recovery, {**input_hashes(dataset_dir, plan), "the base": base_sha256})
-        model = new_adapter(load_base_model(found, plan.device.value, plan.dtype.value), plan)
+        model = new_adapter(load_base_model(found, plan.device.value, plan.dtype.value, plan.quantization.value == "nf4"), plan)
         write_text(output / PLAN_FILE, to_yaml(plan))
         bench = Bench(model, tokenizer, samples, lambda folder: save_adapter(model, adapter_weights(model), found, folder))
         outcome = follow(bench, plan, output, observe, recovery, stop)
