@@ -11,6 +11,7 @@ from heedful.evaluation.report import REPORT_JSON, PromptCount, Report, to_json
 from heedful.registry.aliases import current_aliases
 from heedful.registry.promotion import EVALUATION, promote, rollback
 from heedful.registry.versions import ADAPTER_FILE, find_version, list_versions, register, version_id
+from heedful.store.audit_check import check_trail
 from heedful.store.database import Store, open_store
 from heedful.store.schema import AliasEvent, AuditEvent, DatasetVersion, Run
 from heedful.workspace import Workspace, sha256, write_manifest
@@ -80,8 +81,12 @@ def test_promote_then_promote_then_rollback_twice(workspace: Workspace, store: S
     assert aliases(store) == {"champion": second, "previous": first}
     with store.snapshot() as session:
         assert [(e.action, e.actor, e.subject) for e in session.query(AuditEvent)] == [
-            ("promote", "ann", first), ("promote", "ann", second), ("rollback", "ben", first), ("rollback", "ben", second),
+            ("alias", "ann", "champion"), ("promote", "ann", first),
+            ("alias", "ann", "previous"), ("alias", "ann", "champion"), ("promote", "ann", second),
+            ("alias", "ben", "champion"), ("alias", "ben", "previous"), ("rollback", "ben", first),
+            ("alias", "ben", "champion"), ("alias", "ben", "previous"), ("rollback", "ben", second),
         ]  # fmt: skip
+        assert check_trail(session) == []
         assert {v.id: v.aliases for v in list_versions(session)} == {first: ("previous",), second: ("champion",)}
 
 

@@ -52,6 +52,11 @@ class Workspace:
         return self.root / "knowledge"
 
     @property
+    def receipts(self) -> Path:
+        """Of erasures. The folder is made with the first one."""
+        return self.root / "receipts"
+
+    @property
     def folders(self) -> tuple[Path, ...]:
         return self.datasets, self.models, self.reports, self.knowledge
 

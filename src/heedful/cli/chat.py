@@ -11,7 +11,7 @@ from heedful.cli.output import Output, reporting
 from heedful.companion.turn import Companion, Reply, stream_reply
 from heedful.conversation import Message
 from heedful.lifecycle.companions import BASE, find_target, load_companion
-from heedful.registry.aliases import CHAMPION, current_aliases
+from heedful.registry.aliases import CHAMPION, current_aliases, fell_to_base
 from heedful.store.database import Store
 
 app = typer.Typer()
@@ -41,6 +41,9 @@ def chat(
 def champion_or_base(store: Store, output: Output) -> str:
     with store.snapshot() as session:
         if CHAMPION in current_aliases(session):
+            return CHAMPION
+        if fell_to_base(session):
+            output.say("an erasure quarantined the champion and left no clean version: this is the base alone; next: heedful train")
             return CHAMPION
     output.say("there is no champion yet: this is the base alone; next: heedful run FILE")
     return BASE

@@ -20,6 +20,8 @@ VERBS = {
     "models": "List model versions and aliases.",
     "promote": "Make a proven model the champion.",
     "rollback": "Serve the former champion again.",
+    "consent": "Record what persons allow; show what is held of them and what learned from them.",
+    "audit": "List who did what; check that the trail is whole.",
     "chat": "Talk with a model in the terminal.",
     "serve": "Serve the champion to every OpenAI client.",
     "run": "Import, build, train, evaluate and promote in one go.",

@@ -13,6 +13,7 @@ from heedful.modeling.adapters import load_with_adapter
 from heedful.modeling.bases import context_length, count_parameters, load_tokenizer, resolve_base
 from heedful.modeling.chat_template import fingerprint
 from heedful.modeling.devices import choose_device
+from heedful.registry.aliases import CHAMPION, fell_to_base
 from heedful.registry.versions import Version, find_version, list_versions, verified_directory
 from heedful.store.database import Store
 from heedful.workspace import Workspace, read_manifest
@@ -34,11 +35,14 @@ class Target:
 
 
 def find_target(workspace: Workspace, store: Store, settings: Settings, name: str) -> Target:
-    """By id, alias or `base`. A version is checked against its registered hash, its format against the tokenizer of the base."""
-    if name == BASE:
-        return Target(BASE, settings.base, None, settings.system_prompt)
+    """By id, alias or `base`. A version is checked against its registered hash, its format against the tokenizer of the base.
+
+    The champion is the base again after an erasure that left no clean version. Raises RegistryError for a quarantined version.
+    """
     with store.snapshot() as session:
-        version = find_version(session, name)
+        version = None if name == BASE or (name == CHAMPION and fell_to_base(session)) else find_version(session, name)
+    if version is None:
+        return Target(BASE, settings.base, None, settings.system_prompt)
     return target_of(workspace, version)
 
 
@@ -84,11 +88,11 @@ def sampling_of(generation: GenerationSettings) -> Sampling:
 
 
 def newest_or_named(store: Store, name: str | None) -> str:
-    """The version that was asked for, or the newest one. Raises RegistryError when there is none."""
+    """The version that was asked for, or the newest clean one. Raises RegistryError when there is none."""
     if name is not None:
         return name
     with store.snapshot() as session:
-        versions = list_versions(session)
+        versions = [version for version in list_versions(session) if not version.quarantined]
     if not versions:
-        raise RegistryError("there is no trained model yet", "heedful train")
+        raise RegistryError("there is no trained model yet, or none that is not quarantined", "heedful train")
     return versions[-1].id

@@ -18,6 +18,7 @@ from heedful.store.consent import Statement, grant_undecided
 from heedful.store.conversations import add_conversations
 from heedful.store.database import Store
 from heedful.store.schema import Basis, ConversationRow, Import
+from heedful.store.schema_trust import ConsentEvent
 from heedful.workspace import sha256
 
 Observe = Callable[[int, int | None, str], None]
@@ -81,8 +82,8 @@ def import_file(
         entry.rows, entry.skipped, entry.repaired = tally.usable + tally.bad, tally.bad, source.repaired
         entry.added, entry.known = added.added, added.known
         consents = settle_basis(session, entry, added.persons, actor)
-        counts = {"added": added.added, "known": added.known, "erased": added.erased, "consents": consents}
-        record(session, actor, "import", f"import {entry.id}", {**counts, "sha256": digest, "basis": entry.basis})
+        counts = {"added": added.added, "known": added.known, "erased": added.erased, "consents": len(consents)}
+        record(session, actor, "import", f"import {entry.id}", {**counts, "sha256": digest, "basis": entry.basis}, consents)
     return ImportReport(
         source=str(path),
         format=source.format,
@@ -95,20 +96,20 @@ def import_file(
         passed_over=dict(source.counts.passed_over),
         basis=entry.basis,
         persons=len(added.persons),
-        consents=consents,
+        consents=len(consents),
         erased=added.erased,
         bad_rows=tuple(tally.named),
     )
 
 
-def settle_basis(session: Session, entry: Import, persons: frozenset[int], actor: str) -> int:
-    """Own what names nobody; record the consent that an import states. Returns for how many persons."""
+def settle_basis(session: Session, entry: Import, persons: frozenset[int], actor: str) -> list[ConsentEvent]:
+    """Own what names nobody; record the consent that an import states. Returns the new decisions."""
     if entry.basis == "consent":
         return grant_undecided(session, persons, Statement("training", "granted", actor, import_id=entry.id))
     if entry.basis == "none" and not persons:
         entry.basis = "owned"
         session.execute(update(ConversationRow).where(ConversationRow.import_id == entry.id).values(basis=entry.basis))
-    return 0
+    return []
 
 
 def usable_rows(

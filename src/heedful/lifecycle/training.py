@@ -11,6 +11,7 @@ from heedful.config import Settings
 from heedful.dataset import dataset_dir, list_datasets
 from heedful.errors import DatasetError
 from heedful.lifecycle.runs import recorded_run
+from heedful.registry.lineage import shares_of
 from heedful.registry.versions import ADAPTER_FILE, model_directory, register, version_id
 from heedful.store.audit import record
 from heedful.store.database import Store
@@ -76,14 +77,13 @@ def train_version(
         write_manifest(aside, {"kind": "model", **facts, **made_of, **trained.facts})
         target = model_directory(workspace, model_id)
         existing = target.exists()
-        if not existing:
-            # Named before it is registered: a stop between the two leaves a directory that nobody refers to, never the reverse.
-            aside.rename(target)
         with store.session() as session:
-            register(
-                session, model_id, {"dataset_id": dataset_id, "parent_id": None, "base": settings.base, "adapter_sha256": digest}
-            )
+            fields = {"dataset_id": dataset_id, "parent_id": None, "base": settings.base, "adapter_sha256": digest}
+            register(session, model_id, fields, shares_of({**facts, **made_of}))
             record(session, actor, "train", model_id, {"dataset": dataset_id, "adapter_sha256": digest})
+            if not existing:
+                # Named before the commit: a stop between the two leaves a directory that nobody refers to, never the reverse.
+                aside.rename(target)
         outcome.model_id = model_id
         outcome.detail = {
             "steps": trained.steps,

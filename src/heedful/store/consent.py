@@ -6,16 +6,15 @@ without a basis. It is asked anew for every build, so a late consent and a late 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from sqlalchemy import Select, and_, func, insert, or_, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from heedful.store.batches import batches
+from heedful.store.audit import record
 from heedful.store.schema import ConversationRow, Decision, Person, Purpose
 from heedful.store.schema_trust import ConsentEvent
 
-BATCH = 4_000
 OURS = ("owned", "public")  # a basis that needs nobody's consent, but gives way to a withdrawal
 
 
@@ -31,7 +30,7 @@ class Statement:
 
 
 def decide(session: Session, person_id: int, statement: Statement) -> ConsentEvent:
-    """Append one event, with the next version of this person and purpose."""
+    """Append one event, with the next version of this person and purpose, and vouch for it in the audit trail."""
     newest = select(func.max(ConsentEvent.version)).where(
         ConsentEvent.person_id == person_id, ConsentEvent.purpose == statement.purpose
     )
@@ -46,20 +45,22 @@ def decide(session: Session, person_id: int, statement: Statement) -> ConsentEve
     )
     session.add(event)
     session.flush()
+    detail = {"purpose": statement.purpose, "version": event.version}
+    record(session, statement.actor, f"consent.{statement.decision}", f"person {person_id}", detail, [event])
     return event
 
 
-def grant_undecided(session: Session, persons: Iterable[int], statement: Statement) -> int:
-    """Record what an import states for those who never decided on this purpose; who withdrew stays withdrawn. Returns how many."""
+def grant_undecided(session: Session, persons: Iterable[int], statement: Statement) -> list[ConsentEvent]:
+    """Record what an import states for those who never decided on this purpose; who withdrew stays withdrawn.
+
+    Returns the new events; the caller vouches for them with the event of its import.
+    """
     decided = set(session.scalars(select(ConsentEvent.person_id).where(ConsentEvent.purpose == statement.purpose).distinct()))
     undecided = sorted(set(persons) - decided)
-    fields = {
-        "purpose": statement.purpose, "version": 1, "decision": statement.decision, "form": statement.form,
-        "import_id": statement.import_id, "actor": statement.actor,
-    }  # fmt: skip
-    for batch in batches(undecided, BATCH):
-        session.execute(insert(ConsentEvent), [{"person_id": person, **fields} for person in batch])
-    return len(undecided)
+    events = [ConsentEvent(person_id=person, version=1, **asdict(statement)) for person in undecided]
+    session.add_all(events)
+    session.flush()
+    return sorted(events, key=lambda event: event.id)
 
 
 def history(session: Session, person_id: int) -> list[ConsentEvent]:

@@ -8,6 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from heedful.store.schema import NEVER_REUSED, Base, Decision, ErasureState, LineageRole, Purpose, utc_now
 
+LEARNING: frozenset[LineageRole] = frozenset({"train", "replay", "knowledge"})  # `eval` judges a model, it teaches nothing
+
 
 class VaultRow(Base):
     """One row: the secret of all keyed hashes, wrapped by the master key. `generation` counts the rotations of that key."""
