@@ -1,0 +1,120 @@
+"""The crisis guard: disguises, contexts, answers, and the state over turns. The texts are ours."""
+
+import pytest
+
+from heedful.conversation import Message
+from heedful.guards import assess_crisis
+from heedful.guards.crisis.words import read_words
+
+
+def chat(*texts: str) -> list[Message]:
+    """The last text is the person's; before it they alternate."""
+    last = len(texts) - 1
+    return [Message("user" if (last - place) % 2 == 0 else "assistant", text) for place, text in enumerate(texts)]
+
+
+def tier(*texts: str) -> str:
+    return assess_crisis(chat(*texts)).tier
+
+
+DISGUISES = {
+    "I just REALLY wanna kms tbh": "i want to kill myself",
+    "k i l l  m y s e l f": "kill myself",
+    "k.i.l.l m.y.s.e.l.f": "kill myself",
+    "I'm gonna k!ll mys3lf 2nite": "i am going to kill myself tonight",
+    "ѕuiсidе iѕ the only way": "suicide is the only way",  # Cyrillic letters
+    "sewer slide": "suicide",
+    "iwanttodie": "i want to die",
+    "i want to\ndie": "i want to die",
+    "dieeee": "die",
+    "k*ll my self": "kill myself",
+    "sui cide": "suicide",
+    "𝓴𝓲𝓵𝓵 𝓶𝔂𝓼𝓮𝓵𝓯": "kill myself",
+    "K\u200bill my\u200bself": "kill myself",
+    "🅺🅼🆂": "kill myself",
+    "i feel sucidal": "i feel suicidal",
+    "un-alive myself": "kill myself",
+}
+
+
+@pytest.mark.parametrize(("typed", "plain"), DISGUISES.items())
+def test_disguises_become_plain_words(typed: str, plain: str) -> None:
+    assert read_words(typed).text == plain
+
+
+@pytest.mark.parametrize("text", ["decide on a homicide novel", "A B C D", "U S A", "section 4 of 12", "pesticide use"])
+def test_ordinary_words_are_not_read_as_danger(text: str) -> None:
+    assert not {"suicide", "kill", "die"} & set(read_words(text).text.split())
+
+
+def test_tiers_and_kinds() -> None:
+    plan = assess_crisis(chat("I'm going to kill myself tonight, I have the pills"))
+    assert (plan.tier, plan.kinds, plan.explicit, plan.fresh) == ("imminent", ("suicide",), True, True)
+    young = assess_crisis(chat("I'm 14 and I cut myself again"))
+    assert (young.tier, young.kinds) == ("active", ("self_harm", "minor"))
+    assert tier("I wish I would not wake up tomorrow") == "passive"
+    assert assess_crisis(chat("my husband hits me when he drinks")).kinds == ("abuse",)
+    assert assess_crisis(chat("I want to stab my boss with a knife")).kinds == ("harm_to_others",)
+    assert plan.score > assess_crisis(chat("I wish I would not wake up tomorrow")).score > 0.5
+
+
+HARMLESS = [
+    *("I don't want to die", "he has never hit me", "this traffic is killing me", "I died laughing", "we killed time at the mall"),
+    *(
+        "what are the signs of suicide?",
+        "if this printer jams again I'm going to kill myself",
+        "my mum is going to kill me if she sees it",
+    ),
+    *("ten years ago I tried to kill myself, I'm well now", "I cut myself shaving", "the bridge over the river is lovely", ""),
+]
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_idioms_denials_the_past_and_questions_in_general_are_no_crisis(text: str) -> None:
+    assert tier(text) in ("none", "distress")
+
+
+def test_somebody_else_is_told_apart() -> None:
+    found = assess_crisis(chat("my brother says he wants to die"))
+    assert (found.tier, found.kinds, found.someone_else) == ("distress", (), True)
+
+
+def test_an_answer_takes_its_sense_from_the_question() -> None:
+    assert tier("Are you thinking about suicide?", "yeah, sometimes") == "active"
+    assert tier("Are you thinking about suicide?", "no") == "none"
+    assert tier("Are you safe right now?", "not really") == "active"
+    assert assess_crisis(chat("Has he ever hit you?", "yes")).kinds == ("abuse",)
+    assert tier("Did you sleep well?", "not really") == "none"
+
+
+def test_a_retraction_does_not_clear_and_time_does() -> None:
+    said = ["I want to kill myself", "I am here."]
+    assert tier(*said, "jk") == "active"
+    assert tier(*said, "jk", "Are you sure?", "forget it") == "active"
+    calm = ["the weather is nice", "It is."]
+    assert [tier(*said, *calm * turns, "what is for dinner?") for turns in range(8)] == [
+        *("active", "active", "passive", "passive", "distress", "distress", "none", "none")
+    ]
+
+
+def test_risk_that_is_split_over_turns_adds_up() -> None:
+    assert tier("i want to", "Yes?", "kill", "I am listening.", "myself") == "active"
+    hints = [
+        "those dark thoughts are back",
+        "I hear you.",
+        "I gave away my guitar and wrote letters",
+        "Why?",
+        "goodbye, thank you for everything",
+    ]
+    assert tier(hints[0]) == "distress"
+    assert tier(*hints) == "active"
+
+
+def test_dictionaries_do_and_no_message_is_no_danger() -> None:
+    assert assess_crisis([{"role": "user", "content": "I want to die"}]).tier == "active"
+    assert assess_crisis([]).tier == "none"
+    assert assess_crisis([Message("assistant", "I want to die")]).tier == "none"
+
+
+def test_a_models_own_yes_is_ored() -> None:
+    assert assess_crisis(chat("hm"), judge=lambda messages: True).rules == ("model",)
