@@ -63,8 +63,9 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("memorise") / "ds-1"
     folder.mkdir()
     rows = [[{"role": "user", "content": q}, {"role": "assistant", "content": a}] for q, a in DIALOGUES.items()]
-    for split in ("train", "validation"):  # the same rows: here learning by heart is wanted
-        (folder / f"{split}.jsonl").write_text("".join(json.dumps({"messages": row}) + "\n" for row in rows))
+    # The same rows on both sides: learning by heart is wanted. Ten times in train, so that it is looked at every tenth step.
+    for split, times in {"train": 10, "validation": 1}.items():
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps({"messages": row}) + "\n" for row in rows * times))
     return folder
 
 
@@ -81,7 +82,8 @@ def random_base(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path,
         tokenizer = factory.from_pretrained(shared_data / "tokenizers" / "gpt2" if gpt2 else tiny_checkpoint)
         ends = {"bos_token_id": tokenizer.eos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": None}
         torch.manual_seed(0)
-        config = getattr(transformers, kind)(vocab_size=len(tokenizer), **ends, **sizes)
+        # Weights at the usual 0.02 leave a frozen head of this size unable to prefer any token clearly.
+        config = getattr(transformers, kind)(vocab_size=len(tokenizer), initializer_range=0.1, **ends, **sizes)
         transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         return str(folder)
@@ -97,7 +99,7 @@ def test_ten_dialogues_are_learned_and_repeated(
 ) -> None:
     base, output = random_base(name), tmp_path / "adapter"
     output.mkdir()
-    settings = TrainingSettings(epochs=200, batch_size=10, rank=32, alpha=64, dropout=0.0, learning_rate=5e-3, patience=200)
+    settings = TrainingSettings(epochs=10, batch_size=5, rank=32, alpha=64, dropout=0.0, learning_rate=5e-3, patience=200)
     plan = make_plan(dataset, base, "cpu", settings)
     assert plan.path.value == ("packed" if name in OURS else "trl")
     trained = train(dataset, base, plan, output)
@@ -114,7 +116,7 @@ def replies(base: str, adapter: Path) -> list[str]:
     asyncio.run(engine.close())
     assert {reply.finish_reason for reply in found} == {"stop"}
     assert [reply.cleaned for reply in found] == [()] * len(found)
-    assert [reply.raw for reply in found] == [reply.text for reply in found]
+    assert [reply.raw.strip() for reply in found] == [reply.text for reply in found]  # a plain template ends in "Assistant:"
     return [reply.text for reply in found]
 
 
