@@ -1,10 +1,26 @@
-"""Training speed beside TRL: the same rows of the bundled samples, the same adapter, each way in a process of its own, alternating.
+"""Training speed and memory beside TRL and the Trainer, on a CPU, on real conversations, each in a process of its own, alternating.
 
-    python benchmarks/training.py --model tiny --json
+    python benchmarks/training.py --model 0.5b --json
 
-Ways: `packed` (our core), `lean` (TRL with our loss at supervised positions), `default` (TRL's SFTTrainer with its defaults, fed
-with the same tokens and labels). Tokens are those of the conversations, padding not counted; the first step of a run is left out.
-The last line is one JSON object: median tokens a second, and ratios of speed and of peak memory.
+| way | what it is |
+| --- | --- |
+| heedful | our packed core, as `heedful train` starts it |
+| trl_default | TRL's SFTTrainer with its defaults |
+| tuned_trainer | the Trainer of transformers with the best settings found for a CPU (see TUNED) |
+| per_turn | the same tuned Trainer, fed one sample an answer, as usual pipelines are: the same gradient, each context read again |
+
+All train the same LoRA (rank 16, all linear modules) on the same base and the same steps of 8 conversations. Bases have the
+architectures of SmolLM2-135M and Qwen2.5-0.5B, with random weights. Every way is measured with a shared system prompt before all
+conversations, and without any (`*_no_prompt`).
+
+**Tokens** are those of the conversations as rendered, the system prompt counted in each of them, padding never. They are the same
+number for all ways: one that reads a prompt once for all, or a context once an answer, gets no other count. Per-turn samples are
+timed on a part of them that has their mean length, and counted by the conversation tokens they stand for.
+
+The first step of a run is left out. Each repeat draws other conversations; figures are medians over the repeats, ratios are made
+within a repeat first. Memory is the peak of the process, loading included. `gemm_peak_share`: operations in our matrix products, as
+counted by torch, over the time of whole steps, beside those of one large product after the other.
+The last line is one JSON object. Use a quiet machine: threads that wait for each other make every figure meaningless.
 """
 
 import argparse
@@ -13,159 +29,110 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-WAYS = ("packed", "lean", "default")
-SAMPLES = Path(__file__).resolve().parents[1] / "src" / "heedful" / "assets" / "samples" / "conversations.jsonl"
-SIZES = {
-    "135m": {
-        "hidden_size": 576,
-        "num_hidden_layers": 30,
-        "num_attention_heads": 9,
-        "num_key_value_heads": 3,
-        "intermediate_size": 1536,
-    }
-}
+from training_speed.bases import SIZES, write_base
+
+PEERS = ("trl_default", "tuned_trainer", "per_turn")
+WAYS = ("heedful", *PEERS)
+STEPS = {"tiny": 4, "135m": 2, "0.5b": 1}  # timed
+REPEATS = 3
+NAMES = {"trl_default": "trl_default", "tuned_trainer": "tuned_trainer", "per_turn": "per_turn_samples"}
+
+Run = dict[str, Any]
 
 
-def base_of(model: str, folder: Path) -> str:
-    """`tiny`, or a directory with random weights of that size and the tokenizer of the bundled base."""
-    if model == "tiny":
-        return model
-    from transformers import LlamaConfig, LlamaForCausalLM
+def measure(way: str, size: str, base: str, prompt: bool, seed: int, count: int) -> Run:
+    """One run, in this process."""
+    from training_speed.clock import Clock
+    from training_speed.ours import peak_share, train_heedful
+    from training_speed.peers import TUNED, train_trl, train_tuned
+    from training_speed.rows import draw_steps, sampled_turns
 
-    from heedful.modeling.bases import load_tokenizer
-
-    load_tokenizer("tiny").save_pretrained(str(folder))
-    config = LlamaConfig(
-        vocab_size=49_152, tie_word_embeddings=True, max_position_embeddings=2_048, eos_token_id=1, pad_token_id=0, **SIZES[model]
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    return str(folder)
-
-
-def measure(way: str, model: str, steps: int) -> dict[str, float]:
-    """One run in this process."""
-    from dataclasses import replace
-
-    from heedful.config import Settings, TrainingSettings
-    from heedful.dataset import build_dataset
-    from heedful.lifecycle.ingest import import_file
-    from heedful.modeling.bases import load_base_model, load_tokenizer
-    from heedful.store.database import open_store
-    from heedful.training.adapter import new_adapter
-    from heedful.training.packed_path import train_packed
-    from heedful.training.plan import Choice, make_plan
+    from heedful.modeling.bases import load_config, load_tokenizer
+    from heedful.modeling.quiet import quiet_libraries
     from heedful.training.resources import peak_memory
-    from heedful.training.samples import load_samples
-    from heedful.training.schedule import Schedule, make_schedule
-    from heedful.training.sft import train_sft
-    from heedful.workspace import create_workspace
 
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        base = base_of(model, root / "base")
-        workspace = create_workspace(root / "w", "base: tiny\n")
-        store = open_store(workspace.database)
-        import_file(store, SAMPLES, "benchmark")
-        settings = Settings()
-        dataset = build_dataset(store, workspace, settings.dataset, settings.system_prompt, "benchmark").path
-        plan = replace(make_plan(dataset, base, "cpu", TrainingSettings(epochs=9)), dropout=Choice(0.0, "benchmark"))
+    with quiet_libraries():
         tokenizer = load_tokenizer(base)
-        rows = load_samples(dataset, tokenizer, plan.max_length.value).train
-        lengths = [len(row.ids) for row in rows]
-        whole = make_schedule(lengths, 8, 9, 7, plan.micro_batch.value)
-        schedule = Schedule(whole.steps[: steps + 1], whole.rows)
-        clock = Clock([sum(lengths[row] for row in step) for step in schedule.steps])
-        network = load_base_model(base, "cpu", plan.dtype.value)
-        if way == "default":
-            train_with_defaults(network, tokenizer, [rows[row] for row in schedule.order()], len(schedule.steps), clock)
+        steps = draw_steps(tokenizer, load_config(base).vocab_size, prompt, count, seed)
+        tokens: list[float] = list(steps.tokens)
+        if way == "per_turn":
+            steps, tokens = sampled_turns(steps)
+        clock = Clock(tokens)
+        if way == "heedful":
+            trained = train_heedful(base, tokenizer, steps, clock)
+        elif way == "trl_default":
+            train_trl(base, tokenizer, steps, clock)
         else:
-            train = train_packed if way == "packed" else train_sft
-            train(new_adapter(network, plan), tokenizer, rows, schedule, plan, clock)  # type: ignore[arg-type]
-        return {"tokens_per_s": clock.speed(), "peak_gb": peak_memory("cpu") / 1e9}
+            train_tuned(base, steps, clock, TUNED[size])
+        run: Run = {"tokens_per_s": clock.tokens_per_s(), "peak_gb": peak_memory("cpu") / 1e9, "source": steps.source}
+        return {**run, "gemm_peak_share": peak_share(trained, steps, clock)} if way == "heedful" else run
 
 
-class Clock:
-    """Stands where the watch stands: notes the time of each step, scores nothing, keeps nothing."""
-
-    point = None
-
-    def __init__(self, tokens: list[int]) -> None:
-        self.tokens = tokens
-        self.ends: list[float] = []
-
-    def begin(self) -> None: ...
-
-    def after_step(self, step: int, loss: float, rate: float, gradient: float | None = None) -> bool:
-        self.ends.append(time.perf_counter())
-        return False
-
-    def due(self) -> bool:
-        return False
-
-    def secure(self, fill: Any) -> None: ...
-
-    def speed(self) -> float:
-        return sum(self.tokens[1:]) / (self.ends[-1] - self.ends[0])
+def repeat(size: str, base: str, steps: int, repeats: int) -> Iterator[tuple[bool, int, str, Run]]:
+    """All ways after one another, again and again, so that what else the machine does falls on all of them."""
+    for seed in range(repeats):
+        for prompt in (True, False):
+            for way in WAYS:
+                asked = [f"--way={way}", f"--model={size}", f"--base={base}", f"--seed={seed}", f"--steps={steps}"]
+                command = [sys.executable, __file__, *asked, *(["--prompt"] if prompt else [])]
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+                if done.returncode:
+                    raise SystemExit(f"{way} failed:\n{done.stderr[-2000:]}")
+                found = json.loads(done.stdout.splitlines()[-1])
+                print(f"{size} {seed} {'prompt' if prompt else 'no prompt'} {way}: {found}", file=sys.stderr, flush=True)
+                yield prompt, seed, way, found
 
 
-def train_with_defaults(network: Any, tokenizer: Any, rows: list[Any], steps: int, clock: Clock) -> None:
-    """TRL as its documentation starts it; only the number of steps, the order and the tokens are ours."""
-    from datasets import Dataset
-    from peft import LoraConfig
-    from transformers import TrainerCallback
-    from trl import SFTConfig, SFTTrainer
-
-    from heedful.training.sft import quiet_trl, to_row
-
-    class Timing(TrainerCallback):
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            clock.after_step(state.global_step, 0.0, 0.0)
-
-    with quiet_trl(), tempfile.TemporaryDirectory() as folder:
-        config = SFTConfig(
-            output_dir=folder, max_steps=steps, train_sampling_strategy="sequential", dataset_kwargs={"skip_prepare_dataset": True},
-            use_cpu=True, report_to="none", disable_tqdm=True, save_strategy="no",
-        )  # fmt: skip
-        lora = LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
-        data = Dataset.from_list([to_row(row) for row in rows])
-        trainer = SFTTrainer(model=network, args=config, train_dataset=data, processing_class=tokenizer, peft_config=lora)
-        trainer.add_callback(Timing())
-        trainer.train()
+def summary(runs: list[dict[str, Run]]) -> dict[str, float]:
+    """Figures of the repeats `runs`, each by way."""
+    ours = [run["heedful"] for run in runs]
+    line = {
+        "heedful_tokens_per_s": round(statistics.median(run["tokens_per_s"] for run in ours), 1),
+        "heedful_memory_gb": round(statistics.median(run["peak_gb"] for run in ours), 2),
+        "gemm_peak_share": round(statistics.median(run["gemm_peak_share"] for run in ours), 3),
+    }
+    for way in PEERS:
+        speeds = [run["heedful"]["tokens_per_s"] / run[way]["tokens_per_s"] for run in runs]
+        line[f"ratio_{NAMES[way]}"] = round(statistics.median(speeds), 2)
+    for way in PEERS[:2]:
+        memories = [run["heedful"]["peak_gb"] / run[way]["peak_gb"] for run in runs]
+        line[f"memory_ratio_{NAMES[way]}"] = round(statistics.median(memories), 3)
+    return line
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=["tiny", *SIZES], default="tiny")
-    parser.add_argument("--steps", type=int, default=6)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", action="store_true", help="print the JSON line only")
-    parser.add_argument("--way", choices=WAYS, help="measure one way, once, in this process")
-    given = parser.parse_args()
+    given = parse()
     if given.way is not None:
-        print(json.dumps(measure(given.way, given.model, given.steps)))
+        steps = STEPS[given.model] if given.steps is None else given.steps
+        print(json.dumps(measure(given.way, given.model, given.base, given.prompt, given.seed, steps)))
         return
-    found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
-    for _ in range(given.repeats):
-        for way in WAYS:
-            command = [sys.executable, __file__, "--way", way, "--model", given.model, "--steps", str(given.steps)]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            found[way].append(json.loads(done.stdout.splitlines()[-1]))
-            if not given.json:
-                print(way, found[way][-1], flush=True)
-    speed = {way: statistics.median(run["tokens_per_s"] for run in runs) for way, runs in found.items()}
-    memory = {way: statistics.median(run["peak_gb"] for run in runs) for way, runs in found.items()}
-    line = {
-        "model": given.model,
-        "heedful_tokens_per_s": round(speed["packed"], 1),
-        "ratio_trl_default": round(speed["packed"] / speed["default"], 2),
-        "ratio_trl_lean": round(speed["packed"] / speed["lean"], 2),
-        "memory_ratio_trl_default": round(memory["packed"] / memory["default"], 2),
-    }
-    print(json.dumps(line))
+    found: dict[bool, list[dict[str, Run]]] = {prompt: [{} for _ in range(given.repeats)] for prompt in (True, False)}
+    steps = STEPS[given.model] if given.steps is None else given.steps
+    with tempfile.TemporaryDirectory() as folder:
+        base = write_base(given.model, Path(folder))
+        for prompt, seed, way, run in repeat(given.model, base, steps, given.repeats):
+            found[prompt][seed][way] = run
+    without = {f"{name}_no_prompt": value for name, value in summary(found[False]).items()}
+    facts = {"model": given.model, "data": found[True][0]["heedful"]["source"], "steps": steps, "repeats": given.repeats}
+    print(json.dumps({**facts, **summary(found[True]), **without}))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=SIZES, default="tiny")
+    parser.add_argument("--steps", type=int, help=f"timed steps of a run; by model {STEPS}")
+    parser.add_argument("--repeats", type=int, default=REPEATS)
+    parser.add_argument("--json", action="store_true", help="as ever: progress goes to stderr, one JSON line to stdout")
+    one = parser.add_argument_group("one run in this process, as the benchmark starts them")
+    one.add_argument("--way", choices=WAYS)
+    one.add_argument("--base", help="directory of the base")
+    one.add_argument("--seed", type=int, default=0)
+    one.add_argument("--prompt", action="store_true", help="with the shared system prompt")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

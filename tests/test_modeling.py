@@ -97,9 +97,9 @@ def test_devices() -> None:
     assert available()[-1] == "cpu"
     cpu = choose_device("cpu", 11_000_000)
     assert (cpu.name, cpu.dtype_name) == ("cpu", "float32")
-    assert cpu.why == "set by you; float32: exact, and quick enough below 200 million parameters"
+    assert cpu.why == "set by you; float32: exact, and quick enough below 50 million parameters"
     assert choose_device("auto").name == available()[0]
-    assert choose_dtype("cpu", 199_999_999)[0] == "float32"
+    assert choose_dtype("cpu", 49_999_999)[0] == "float32"
     missing = next(name for name in ("cuda", "mps") if name not in available())
     with pytest.raises(ModelError, match=f"device '{missing}' is not there; this machine has: "):
         choose_device(missing)

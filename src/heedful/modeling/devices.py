@@ -8,7 +8,7 @@ from typing import Literal
 from heedful.errors import ModelError
 
 Setting = Literal["auto", "cpu", "cuda", "mps"]
-SMALL = 200_000_000  # parameters; below this float32 fits everywhere and costs little
+SMALL = 50_000_000  # parameters; below this float32 fits everywhere and costs little
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from heedful.training.packed.model import PackedCore
 
 STATE = "packed.pt"  # of a resume point
-PASS_TOKENS = 4_096  # of one pass forward and back; a longer step is taken in several, with the same gradient
+PASS_TOKENS = 2_048  # of one pass forward and back; a longer step is taken in several, with the same gradient
 WORTH_COMPILING = 50_000_000  # parameters; below, compiling the kernels takes longer than it saves
 
 
@@ -32,7 +32,9 @@ def train_packed(
     """Raises TrainingError when memory runs out; ModelError when the core has no such architecture."""
     import torch
 
-    with fast_matmul(plan.device.value):
+    from heedful.training.packed.memory import kept_memory
+
+    with fast_matmul(plan.device.value), kept_memory():
         try:
             follow_schedule(lend_memory(model, plan), rows, schedule, plan, watch)
         except torch.OutOfMemoryError:
