@@ -129,7 +129,7 @@ def test_facts_for_the_manifest(trained: Trained, dataset: Path) -> None:
     assert facts["base_sha256"] == weights_sha256("tiny")
     assert facts["template_fingerprint"] == fingerprint(load_tokenizer("tiny"))
     assert facts["dataset"] == "ds-test"
-    assert facts["rows"] == {"train": 12, "validation": 2, "trimmed": 0, "dropped": 0}
+    assert facts["rows"] == {"train": 12, "replayed": 0, "validation": 2, "trimmed": 0, "dropped": 0}
     assert facts["seed"] == 7
     assert facts["system"]["versions"].keys() == {"torch", "transformers", "trl", "peft"}
 

@@ -39,6 +39,7 @@ class Work:
     all_logits: bool
     on_gpu: bool
     score_tokens: int
+    below: int = 0  # ranks of frozen adapters that it learns on top of
 
     @property
     def tokens(self) -> int:
@@ -78,7 +79,7 @@ def memory(shape: Shape, work: Work) -> Memory:
     scoring = logit_bytes(shape, work, min(1.0, 2 * work.supervised) * max(work.score_tokens, work.length), copies=1)
     kept, logits = activation_bytes(shape, work), logit_bytes(shape, work, work.scored * work.tokens, copies=2)
     return Memory(
-        base=base_bytes(shape, work),
+        base=base_bytes(shape, work) + frozen_parameters(shape, work) * (FLOAT + work.number_bytes),
         adapter=shape.adapter_parameters(work.rank, work.targets) * FLOAT * ADAPTER_COPIES,
         activations=kept,
         logits=max(logits, scoring - kept),
@@ -90,6 +91,11 @@ def base_bytes(shape: Shape, work: Work) -> float:
     """The frozen weights. In 4 bits are the linear ones only; embeddings, head and norms stay as they are."""
     linear = sum(into * out for into, out in shape.linear.values()) if work.four_bits else 0
     return linear * NF4_BYTES + (shape.parameters - linear) * work.number_bytes
+
+
+def frozen_parameters(shape: Shape, work: Work) -> int:
+    """Of the stack below: kept in float32, and once more in the format of the computation."""
+    return shape.adapter_parameters(work.below, shape.targets)
 
 
 def logit_bytes(shape: Shape, work: Work, positions: float, copies: int) -> float:
@@ -133,7 +139,7 @@ def seconds(shape: Shape, work: Work, speed: Speed, tokens: float, scored: float
 def operations(shape: Shape, work: Work, tokens: float) -> float:
     """Of training on `tokens`, forward and back. The frozen weights need no gradient of their own, so 2 + 2 a weight and token."""
     passes = 3 if work.checkpointing else 2
-    weights = sum(into * out for into, out in shape.linear.values())
+    weights = sum(into * out for into, out in shape.linear.values()) + frozen_parameters(shape, work)
     adapter = shape.adapter_parameters(work.rank, work.targets)
     head = shape.hidden * shape.vocabulary * work.scored
     attention = 2 * work.length * shape.hidden * shape.layers
@@ -142,6 +148,6 @@ def operations(shape: Shape, work: Work, tokens: float) -> float:
 
 def scoring_operations(shape: Shape, work: Work, tokens: float) -> float:
     """Of looking at `tokens`: forward only, the head at supervised positions."""
-    weights = sum(into * out for into, out in shape.linear.values())
+    weights = sum(into * out for into, out in shape.linear.values()) + frozen_parameters(shape, work)
     head = shape.hidden * shape.vocabulary * work.supervised
     return ROW_NOISE * tokens * 2 * (weights + shape.adapter_parameters(work.rank, work.targets) + head)

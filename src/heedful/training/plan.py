@@ -22,6 +22,7 @@ from heedful.training.fitting import fit
 from heedful.training.packed.support import supports
 from heedful.training.profile import Profile, profile_dataset
 from heedful.training.resources import memory_there, speed
+from heedful.training.round import Round
 from heedful.training.schedule import count_steps
 
 PLAN_FILE = "plan.yaml"
@@ -46,6 +47,9 @@ NOT_ESTIMATED: Choice[float | None] = Choice(None, "not estimated: numbers of th
 class TrainingPlan:
     """In the order in which a person reads it. Lengths are tokens; a step is one update of the weights."""
 
+    strategy: Choice[str]
+    new_rows: Choice[int]
+    replay_rows: Choice[int]
     path: Choice[str]
     device: Choice[str]
     dtype: Choice[str]
@@ -99,8 +103,8 @@ def to_yaml(plan: TrainingPlan) -> str:
     return yaml.safe_dump(plan.as_dict(), sort_keys=False, allow_unicode=True, width=120)
 
 
-def make_plan(dataset_dir: Path, base: str, device: str, settings: TrainingSettings) -> TrainingPlan:
-    """Measure the dataset with the base's tokenizer and decide. What `settings` names is taken as it is.
+def make_plan(dataset_dir: Path, base: str, device: str, settings: TrainingSettings, part: Round | None = None) -> TrainingPlan:
+    """Measure the dataset, or a round's part of it, with the base's tokenizer and decide. What `settings` names is taken as it is.
 
     Raises ModelError for a bad base or device, TrainingError for an empty dataset, settings that no plan can hold, or a plan that
     does not fit in memory.
@@ -113,10 +117,11 @@ def make_plan(dataset_dir: Path, base: str, device: str, settings: TrainingSetti
             "set training.max_length lower in heedful.yaml, or leave it out",
         )
     check_targets(settings.targets, found.name, shape)
-    profile = profile_dataset(dataset_dir, load_tokenizer(found))
-    draft = assemble(profile, rules.Machine(device, shape.parameters, context, shape.targets), settings)
+    profile = profile_dataset(dataset_dir, load_tokenizer(found), part)
+    below = 0 if part is None else part.rank_below
+    draft = assemble(profile, rules.Machine(device, shape.parameters, context, shape.targets), settings, below)
     draft = replace(draft, path=choose_path(load_config(found), draft))
-    return complete(draft, profile, shape, memory_there(draft.device.value))
+    return complete(draft, profile, shape, memory_there(draft.device.value), below)
 
 
 def choose_path(config: Any, draft: TrainingPlan) -> Choice[str]:
@@ -138,17 +143,21 @@ def check_targets(targets: list[str] | None, base: str, shape: Shape) -> None:
         )
 
 
-def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSettings) -> TrainingPlan:
-    """The plan from numbers alone: touches no file and no model."""
-    size, preset = profile.conversations, settings.preset
+def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSettings, below: int = 0) -> TrainingPlan:
+    """The plan from numbers alone: touches no file and no model. `below` are the ranks that it learns on top of."""
+    size, preset, replayed = profile.conversations, settings.preset, len(profile.replayed)
     device = choose_device(machine.device, machine.parameters)
     epochs = pick(settings.epochs, rules.epochs(size))
     rank = pick(settings.rank, rules.rank(size))
     rslora = pick(settings.rslora, rules.rslora(preset))
     batch_size = pick(settings.batch_size, rules.batch_size())
     max_length = pick(settings.max_length, rules.max_length(profile, machine.context))
-    steps = count_steps(size, batch_size.value, epochs.value)
+    steps = count_steps(size, batch_size.value, epochs.value, replayed)
+    again = f" and {replayed} replayed ones" if replayed else ""
     return TrainingPlan(
+        strategy=Choice(*rules.strategy(below)),
+        new_rows=Choice(*rules.new_rows(size, below)),
+        replay_rows=Choice(*rules.replay_rows(replayed, below)),
         path=Choice("trl", "TRL's SFTTrainer trains every architecture"),
         device=Choice(device.name, device.why),
         dtype=Choice(device.dtype_name, "number format of the frozen base; the adapter is float32 in any case"),
@@ -162,7 +171,7 @@ def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSetti
         rslora=rslora,
         targets=pick(settings.targets, (list(machine.targets), "all linear modules of this base but the head")),
         dropout=pick(settings.dropout, rules.dropout(preset)),
-        learning_rate=pick(settings.learning_rate, rules.learning_rate(machine.parameters, rank.value)),
+        learning_rate=pick(settings.learning_rate, rules.learning_rate(machine.parameters, rank.value, below)),
         scheduler=Choice("cosine", "falls smoothly to zero, so the last steps settle"),
         warmup_steps=Choice(*rules.warmup_steps(size, batch_size.value, steps)),
         weight_decay=pick(settings.weight_decay, rules.weight_decay(size, preset)),
@@ -172,19 +181,19 @@ def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSetti
         checkpoint_every=Choice(*rules.checkpoint_every(0, None, steps)),
         patience=pick(settings.patience, rules.patience(preset)),
         seed=Choice(settings.seed, "decides the first adapter weights and the order of the data"),
-        steps=Choice(steps, f"{size} conversations x {epochs.value:g} epochs in steps of {batch_size.value}"),
-        tokens=Choice(round(profile.tokens(max_length.value) * epochs.value), "read in all epochs together"),
+        steps=Choice(steps, f"{size} conversations x {epochs.value:g} epochs{again} in steps of {batch_size.value}"),
+        tokens=Choice(profile.all_tokens(max_length.value, epochs.value), "read in all epochs together"),
         supervised_tokens=Choice(
-            round(profile.supervised * epochs.value), f"of these carry the loss; {profile.answers:.1f} answers a conversation"
+            profile.all_supervised(epochs.value), f"of these carry the loss; {profile.answers:.1f} answers a conversation"
         ),
         memory_gb=NOT_ESTIMATED,
         seconds=NOT_ESTIMATED,
     )
 
 
-def complete(draft: TrainingPlan, profile: Profile, shape: Shape, there: int) -> TrainingPlan:
+def complete(draft: TrainingPlan, profile: Profile, shape: Shape, there: int, below: int = 0) -> TrainingPlan:
     """The draft with rows a pass that fit in `there` bytes, and with both estimates. Raises TrainingError when nothing fits."""
-    asked = work_of(draft, profile, shape)
+    asked = replace(work_of(draft, profile, shape), below=below)
     fitted = fit(asked, draft.batch_size.value, shape, there, draft.device.value)
     work = fitted.work
     plan = draft
@@ -218,7 +227,7 @@ def work_of(plan: TrainingPlan, profile: Profile, shape: Shape) -> Work:
     device = plan.device.value
     return Work(
         rows=plan.micro_batch.value,
-        length=min(plan.max_length.value, profile.lengths[-1]),
+        length=min(plan.max_length.value, profile.longest_first[0]),
         rank=plan.rank.value,
         targets=tuple(plan.targets.value),
         number_bytes=2 if plan.dtype.value == "bfloat16" else 4,

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heedful.modeling.protect import Tokenizer
+from heedful.training.round import Round
 from heedful.training.samples import Samples, load_samples
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Of the train split, as the base's tokenizer sees it. `lengths` are tokens a conversation, in ascending order, uncut.
+    """Of the rows that are read in every epoch, as the base's tokenizer sees them: the train split, or what a round has new of it.
 
-    `validation` holds those of the validation split.
+    `lengths` are tokens a conversation, in ascending order, uncut. `validation` holds those of the validation split, `replayed`
+    those of the rows that a round reads once more, with `replayed_supervised` tokens that carry the loss.
     """
 
     conversations: int
@@ -21,14 +23,29 @@ class Profile:
     supervised: int
     answers: float
     validation: tuple[int, ...] = ()
+    replayed: tuple[int, ...] = ()
+    replayed_supervised: int = 0
+
+    @property
+    def longest_first(self) -> list[int]:
+        """Of all rows that training looks at: a round of short rows must not cut the long ones that it replays or is judged by."""
+        return sorted([*self.lengths, *self.replayed, *self.validation], reverse=True)
 
     def percentile(self, share: float) -> int:
         """The smallest length that `share` of the conversations do not exceed."""
-        return self.lengths[max(0, math.ceil(share * len(self.lengths)) - 1)]
+        lengths = self.longest_first[::-1]
+        return lengths[max(0, math.ceil(share * len(lengths)) - 1)]
 
     def tokens(self, max_length: int) -> int:
         """Of one epoch, rows cut to `max_length`."""
         return sum(min(length, max_length) for length in self.lengths)
+
+    def all_tokens(self, max_length: int, epochs: float) -> int:
+        """Of the whole training."""
+        return round(self.tokens(max_length) * epochs) + sum(min(length, max_length) for length in self.replayed)
+
+    def all_supervised(self, epochs: float) -> int:
+        return round(self.supervised * epochs) + self.replayed_supervised
 
     def looked_at(self, max_length: int) -> int:
         """Tokens of one look in between: the validation split, and `shown` rows of the train split."""
@@ -41,19 +58,22 @@ def shown(validation: int) -> int:
     return max(8, validation // 4)
 
 
-def profile_dataset(dataset_dir: Path, tokenizer: Tokenizer) -> Profile:
+def profile_dataset(dataset_dir: Path, tokenizer: Tokenizer, part: Round | None = None) -> Profile:
     """Tokenise everything once. Raises TrainingError for an empty split."""
-    return profile(load_samples(dataset_dir, tokenizer, sys.maxsize))
+    return profile(load_samples(dataset_dir, tokenizer, sys.maxsize, part))
 
 
 def profile(samples: Samples) -> Profile:
-    answers = sum(ends(row.mask) for row in samples.train)
+    count = len(samples.train) - samples.replayed
+    read, replayed = samples.train[:count], samples.train[count:]
     return Profile(
-        conversations=len(samples.train),
-        lengths=sorted(len(row.ids) for row in samples.train),
-        supervised=sum(row.supervised for row in samples.train),
-        answers=answers / len(samples.train),
+        conversations=count,
+        lengths=sorted(len(row.ids) for row in read),
+        supervised=sum(row.supervised for row in read),
+        answers=sum(ends(row.mask) for row in read) / count,
         validation=tuple(sorted(len(row.ids) for row in samples.validation)),
+        replayed=tuple(sorted(len(row.ids) for row in replayed)),
+        replayed_supervised=sum(row.supervised for row in replayed),
     )
 
 

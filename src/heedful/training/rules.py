@@ -41,6 +41,22 @@ def size_in_words(size: int) -> str:
     return f"{size} training conversations ({band})"
 
 
+def strategy(below: int) -> tuple[str, str]:
+    if below:
+        return "continue", f"a new adapter on top of the {below} ranks of the version below, which stay as they are"
+    return "fresh", "a new adapter on the base alone"
+
+
+def new_rows(size: int, below: int) -> tuple[int, str]:
+    return size, "conversations that the version below never learned" if below else "all training conversations of the dataset"
+
+
+def replay_rows(count: int, below: int) -> tuple[int, str]:
+    if not below:
+        return count, "everything is learned anew, so nothing has to be replayed"
+    return count, "conversations that earlier rounds learned, once each, so that they are not forgotten: training.replay"
+
+
 def epochs(size: int) -> tuple[float, str]:
     return by_size(size, 10, 5, 3), f"{size_in_words(size)}: little data is read more often; early stopping guards"
 
@@ -104,14 +120,14 @@ def score_tokens(device: str) -> int:
 
 def max_length(profile: Profile, context: int) -> tuple[int, str]:
     """The 99th percentile, rounded up; the whole context when that is shorter."""
-    p99, longest = profile.percentile(0.99), profile.lengths[-1]
+    p99, lengths = profile.percentile(0.99), profile.longest_first
     wanted = min(64 * math.ceil(p99 / 64), context)
-    over = sum(length > wanted for length in profile.lengths)
+    over = sum(length > wanted for length in lengths)
     bound = "the model's context" if wanted == context else "rounded up to 64"
-    return wanted, f"99% of the conversations have at most {p99} tokens, the longest {longest}; {bound}; {over} lose old turns"
+    return wanted, f"99% of the conversations have at most {p99} tokens, the longest {lengths[0]}; {bound}; {over} lose old turns"
 
 
-def learning_rate(parameters: int, rank: int) -> tuple[float, str]:
+def learning_rate(parameters: int, rank: int, below: int = 0) -> tuple[float, str]:
     """2e-4 at 7B, more for a smaller base: with the inverse square root of its parameters, within bounds.
 
     The rank does not enter: "LoRA Without Regret" (Thinking Machines, 2025) found the same best rate at any rank as long as

@@ -11,6 +11,7 @@ from heedful.errors import TrainingError
 from heedful.modeling.chat_template import Sample
 from heedful.modeling.protect import Tokenizer
 from heedful.modeling.trimming import Trimmed, trim
+from heedful.training.round import Round
 
 MORE = "import more conversations, then heedful dataset build"
 
@@ -26,7 +27,7 @@ class Origin(NamedTuple):
 class Samples:
     """Rows of the two splits that training may see. `trimmed` rows lost old turns, `dropped` ones did not fit or hold no answer.
 
-    `origins` are those of the training rows, in their order.
+    `origins` are those of the training rows, in their order. The last `replayed` of these were learned before.
     """
 
     train: list[Sample]
@@ -34,23 +35,27 @@ class Samples:
     validation: list[Sample]
     trimmed: int
     dropped: int
+    replayed: int = 0
 
 
-def load_samples(dataset_dir: Path, tokenizer: Tokenizer, max_length: int) -> Samples:
-    """Raises TrainingError when nothing is left to train on, or to validate with."""
-    train, validation = (
-        trim_all(load_split(dataset_dir, "train"), tokenizer, max_length),
-        trim_all(load_split(dataset_dir, "validation"), tokenizer, max_length),
-    )
+def load_samples(dataset_dir: Path, tokenizer: Tokenizer, max_length: int, part: Round | None = None) -> Samples:
+    """All of the dataset, or the lines of a round. Raises TrainingError when nothing is left to train on, or to validate with."""
+    offered = load_split(dataset_dir, "train")
+    new: Sequence[int] = range(len(offered)) if part is None else part.new
+    lines = [*new, *(() if part is None else part.replay)]
+    train = trim_all([offered[line] for line in lines], tokenizer, max_length)
+    validation = trim_all(load_split(dataset_dir, "validation"), tokenizer, max_length)
     everything = [*train, *validation]
     samples = Samples(
         fitting(train),
-        [Origin(dataset_dir.name, row) for row, one in enumerate(train, start=1) if one.sample is not None],
+        [Origin(dataset_dir.name, line + 1) for line, one in zip(lines, train, strict=True) if one.sample is not None],
         fitting(validation),
         trimmed=sum(one.sample is not None and one.removed > 0 for one in everything),
         dropped=sum(one.sample is None for one in everything),
+        replayed=len(fitting(train[len(new) :])),
     )
-    for name, rows, given in (("train", samples.train, train), ("validation", samples.validation, validation)):
+    fresh = samples.train[: len(samples.train) - samples.replayed]
+    for name, rows, given in (("train", fresh, train[: len(new)]), ("validation", samples.validation, validation)):
         if not rows:
             text = f"the {name} split has {len(given)} conversations, none of them with an answer that fits {max_length} tokens"
             raise TrainingError(f"dataset {dataset_dir.name}: {text}; at least 1 is needed", MORE)

@@ -17,8 +17,9 @@ from heedful.modeling.chat_template import Sample, fingerprint
 from heedful.modeling.likelihood import negative_log_likelihood
 from heedful.modeling.quiet import quiet_libraries
 from heedful.modeling.shape import measure_shape
+from heedful.modeling.stack import read_adapter
 from heedful.training import rules
-from heedful.training.adapter import adapter_weights, new_adapter, save_adapter
+from heedful.training.adapter import WEIGHTS, adapter_weights, new_adapter, save_adapter
 from heedful.training.best import drop_others, kept_facts, publish, write_checkpoint
 from heedful.training.estimate import gigabytes
 from heedful.training.fitting import check_disk
@@ -28,6 +29,7 @@ from heedful.training.profile import shown
 from heedful.training.progress import Progress, metrics_file
 from heedful.training.recovery import Recovery, check_inputs, newest, sole_use
 from heedful.training.resources import free_disk, peak_memory
+from heedful.training.round import Round, to_json, write_round
 from heedful.training.samples import Samples, load_samples
 from heedful.training.schedule import Schedule, make_schedule
 from heedful.training.sft import train_sft
@@ -57,11 +59,13 @@ def train(
     output: Path,
     observe: Callable[[Progress], None] | None = None,
     *,
+    part: Round | None = None,
     recovery: Path | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> TrainedAdapter:
     """Fill `output`, a directory of the caller's. Deterministic on a CPU with the same number of threads.
 
+    With `part`, its lines of the dataset are learned on top of the version below; the adapter in `output` holds both.
     With `recovery`, another directory of the caller's, resume points are kept there. Called again with both directories, after a
     kill at any moment, the training goes on and ends in the same bytes. `stop` is asked after each step.
 
@@ -74,12 +78,16 @@ def train(
         found = resolve_base(base)
         check_disk(free_disk(output), measure_shape(found), plan.rank.value, plan.targets.value)
         tokenizer = load_tokenizer(found)
-        samples = load_samples(dataset_dir, tokenizer, plan.max_length.value)
+        samples = load_samples(dataset_dir, tokenizer, plan.max_length.value, part)
         base_sha256 = weights_sha256(found)
         if recovery is not None:
-            check_inputs(recovery, {**input_hashes(dataset_dir, plan), "the base": base_sha256})
-        model = new_adapter(load_base_model(found, plan.device.value, plan.dtype.value, plan.quantization.value == "nf4"), plan)
+            check_inputs(recovery, {**input_hashes(dataset_dir, plan, part), "the base": base_sha256})
+        below = None if part is None else read_adapter(part.below)
+        network = load_base_model(found, plan.device.value, plan.dtype.value, plan.quantization.value == "nf4")
+        model = new_adapter(network, plan, below)
         write_text(output / PLAN_FILE, to_yaml(plan))
+        if part is not None:
+            write_round(part, output)
         bench = Bench(model, tokenizer, samples, lambda folder: save_adapter(model, adapter_weights(model), found, folder))
         outcome = follow(bench, plan, output, observe, recovery, stop)
         publish(output, outcome.kept[0])
@@ -98,10 +106,14 @@ def train(
     return TrainedAdapter(output, outcome.best_nll, outcome.steps, time.perf_counter() - started, facts)
 
 
-def input_hashes(dataset_dir: Path, plan: TrainingPlan) -> dict[str, str | None]:
+def input_hashes(dataset_dir: Path, plan: TrainingPlan, part: Round | None) -> dict[str, str | None]:
     """By the names under which a refusal tells of them."""
     splits = {f"{split}.jsonl of {dataset_dir.name}": sha256(dataset_dir / f"{split}.jsonl") for split in ("train", "validation")}
-    return {**splits, "the plan": hashlib.sha256(to_yaml(plan).encode()).hexdigest()}
+    hashes: dict[str, str | None] = {**splits, "the plan": hashlib.sha256(to_yaml(plan).encode()).hexdigest()}
+    if part is not None:
+        hashes["the lines of the round"] = hashlib.sha256(to_json(part).encode()).hexdigest()
+        hashes[f"the adapter of {part.below.name}"] = sha256(part.below / WEIGHTS)
+    return hashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +136,9 @@ def follow(
 ) -> Outcome:
     """Train under the watch, from the newest resume point or from the beginning; the best adapters are then in `output`."""
     lengths = [len(row.ids) for row in bench.samples.train]
-    schedule = make_schedule(lengths, plan.batch_size.value, plan.epochs.value, plan.seed.value, plan.micro_batch.value)
+    schedule = make_schedule(
+        lengths, plan.batch_size.value, plan.epochs.value, plan.seed.value, plan.micro_batch.value, bench.samples.replayed
+    )
     rows = trace_rows(schedule, bench.samples.origins)
     write_schedule(output, rows)
     learner = Learner(
@@ -177,7 +191,8 @@ def dataset_facts(dataset_dir: Path, samples: Samples) -> dict[str, Any]:
         "dataset": dataset_dir.name,
         "dataset_manifest_sha256": sha256(manifest) if manifest.is_file() else None,
         "rows": {
-            "train": len(samples.train),
+            "train": len(samples.train) - samples.replayed,
+            "replayed": samples.replayed,
             "validation": len(samples.validation),
             "trimmed": samples.trimmed,
             "dropped": samples.dropped,
