@@ -106,7 +106,7 @@ def test_the_model_directory_says_what_it_came_from(team: tuple[Workspace, Store
     assert (manifest["model"], manifest["dataset"], manifest["base"]) == (first.version.model, first.version.dataset, "tiny")
     assert {"plan.yaml", "metrics.jsonl", "adapter_model.safetensors", "tokenizer.json"} <= set(manifest["files"])
     assert (manifest["parent"], manifest["stack"]) == (None, [{"model": first.version.model, "rank": 8}])
-    learned = {"model": first.version.model, "dataset": first.version.dataset, "role": "train", "lines": "all"}
+    learned = {"dataset": first.version.dataset, "role": "train", "lines": "all"}
     assert manifest["learned_from"] == [learned]
     assert str(team[0].root) not in (first.version.path / "manifest.json").read_text()
     metrics = [json.loads(line) for line in (first.version.path / "metrics.jsonl").read_text().splitlines()]

@@ -31,6 +31,11 @@ BatchOption = Annotated[int | None, typer.Option("--batch-size", help="Conversat
 PresetOption = Annotated[
     str | None, typer.Option("--preset", help="default, or careful: against learning by heart.", show_default="heedful.yaml")
 ]
+StrategyOption = Annotated[
+    str | None,
+    typer.Option("--strategy", help="fresh, continue (what is new, on top of a version), or auto.", show_default="heedful.yaml"),
+]
+ParentOption = Annotated[str | None, typer.Option("--parent", help="Version to continue.", show_default="the champion")]
 SamplesOption = Annotated[int | None, typer.Option("--max-samples", help="At most so many conversations.", show_default="all")]
 SplitOption = Annotated[
     str | None,

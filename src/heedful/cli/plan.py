@@ -9,15 +9,18 @@ from heedful.cli.options import (
     DatasetOption,
     EpochsOption,
     JsonOption,
+    ParentOption,
     PresetOption,
     RankOption,
     RateOption,
     SeedOption,
+    StrategyOption,
     WorkspaceOption,
     open_desk,
 )
 from heedful.cli.output import Output, reporting
-from heedful.lifecycle.training import choose_dataset, plan_training
+from heedful.lifecycle.strategy import plan_training
+from heedful.lifecycle.training import choose_dataset
 from heedful.training.plan import TrainingPlan, describe
 
 app = typer.Typer()
@@ -33,12 +36,14 @@ def plan(
     batch_size: BatchOption = None,
     seed: SeedOption = None,
     preset: PresetOption = None,
+    strategy: StrategyOption = None,
+    parent: ParentOption = None,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Show the training plan: every value with its reason. A flag overrides a value.
 
-    Example: heedful plan --epochs 2
+    Example: heedful plan --strategy continue
     """
     training = {
         "epochs": epochs,
@@ -47,10 +52,12 @@ def plan(
         "batch_size": batch_size,
         "seed": seed,
         "preset": preset,
+        "strategy": strategy,
+        "parent": parent,
     }
     with reporting(as_json) as output, open_desk(workspace, {"base": base, "training": training}) as desk:
         chosen = choose_dataset(desk.workspace, dataset)
-        made = plan_training(desk.workspace, desk.settings, chosen)
+        made = plan_training(desk.workspace, desk.store, desk.settings, chosen).plan
         show_plan(output, made)
         output.result({"dataset": chosen, "base": desk.settings.base, "plan": made.as_dict()})
 

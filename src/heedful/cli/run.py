@@ -14,11 +14,13 @@ from heedful.cli.options import (
     BasisOption,
     EpochsOption,
     JsonOption,
+    ParentOption,
     PresetOption,
     QuestionOption,
     RankOption,
     SamplesOption,
     SkipBadOption,
+    StrategyOption,
     WorkspaceOption,
     YesOption,
     open_desk,
@@ -39,6 +41,8 @@ def run(
     epochs: EpochsOption = None,
     rank: RankOption = None,
     preset: PresetOption = None,
+    strategy: StrategyOption = None,
+    parent: ParentOption = None,
     max_samples: SamplesOption = None,
     question_column: QuestionOption = None,
     answer_column: AnswerOption = None,
@@ -54,7 +58,8 @@ def run(
 
     Example: heedful run answers.csv --max-samples 300 --epochs 1 --yes
     """
-    flags = {"base": base, "training": {"epochs": epochs, "rank": rank, "preset": preset}, "dataset": {"max_samples": max_samples}}
+    training = {"epochs": epochs, "rank": rank, "preset": preset, "strategy": strategy, "parent": parent}
+    flags = {"base": base, "training": training, "dataset": {"max_samples": max_samples}}
     with reporting(as_json) as output, open_desk(workspace, flags) as desk:
         request = Request(sources, desk.actor, Columns(question_column, answer_column), skip_bad, read_basis(basis))
         with TerminalWatcher(output, ask=not yes and sys.stdin.isatty()) as watcher:

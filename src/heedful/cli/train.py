@@ -13,10 +13,12 @@ from heedful.cli.options import (
     Desk,
     EpochsOption,
     JsonOption,
+    ParentOption,
     PresetOption,
     RankOption,
     RateOption,
     SeedOption,
+    StrategyOption,
     WorkspaceOption,
     open_desk,
 )
@@ -25,7 +27,8 @@ from heedful.cli.plan import show_plan
 from heedful.evaluation.intervals import Interval
 from heedful.evaluation.learning_curve import CURVE_HTML, curve_as_dict
 from heedful.lifecycle.learning_curve import read_sizes, trace_learning_curve
-from heedful.lifecycle.training import TrainedVersion, choose_dataset, plan_training, train_version
+from heedful.lifecycle.strategy import plan_training
+from heedful.lifecycle.training import TrainedVersion, choose_dataset, train_version
 from heedful.training.progress import Progress
 
 app = typer.Typer()
@@ -41,6 +44,8 @@ def train(
     batch_size: BatchOption = None,
     seed: SeedOption = None,
     preset: PresetOption = None,
+    strategy: StrategyOption = None,
+    parent: ParentOption = None,
     learning_curve: Annotated[
         str | None, typer.Option("--learning-curve", help="Train on parts of the data instead: 100,300,all.", show_default="no")
     ] = None,
@@ -60,17 +65,19 @@ def train(
         "batch_size": batch_size,
         "seed": seed,
         "preset": preset,
+        "strategy": strategy,
+        "parent": parent,
     }
     with reporting(as_json) as output, open_desk(workspace, {"base": base, "training": training}) as desk:
         chosen = choose_dataset(desk.workspace, dataset)
         if learning_curve is not None:
             trace(output, desk, chosen, learning_curve)
             return
-        plan = plan_training(desk.workspace, desk.settings, chosen)
-        show_plan(output, plan)
+        planned = plan_training(desk.workspace, desk.store, desk.settings, chosen)
+        show_plan(output, planned.plan)
         with progress_bar(output, "train") as observe:
             version = train_version(
-                desk.workspace, desk.store, chosen, desk.settings, plan, desk.actor, lambda p: observe(p.step, p.steps, note(p))
+                desk.workspace, desk.store, chosen, desk.settings, planned, desk.actor, lambda p: observe(p.step, p.steps, note(p))
             )
         show_trained(output, version)
         output.say(f"next: heedful evaluate {version.model}")

@@ -23,11 +23,11 @@ from heedful.evaluation.learning_curve import (
 from heedful.lifecycle.companions import BASE, Target, load_network
 from heedful.lifecycle.evaluation import BATCH_TOKENS, load_rows
 from heedful.lifecycle.runs import recorded_run
-from heedful.lifecycle.training import plan_for
 from heedful.modeling.chat_template import Sample
 from heedful.modeling.likelihood import Nll, negative_log_likelihood
 from heedful.store.database import Store
 from heedful.store.schema import utc_now
+from heedful.training.plan import make_plan
 from heedful.training.progress import Progress
 from heedful.training.train import train
 from heedful.workspace import Workspace, staging, write_manifest, write_text
@@ -126,7 +126,7 @@ def try_size(
     write_text(part / "train.jsonl", "".join(f"{line}\n" for line in lines))
     shutil.copyfile(dataset / "validation.jsonl", part / "validation.jsonl")
     report = None if observe is None else lambda progress: observe(len(lines), progress)
-    trained = train(part, settings.base, plan_for(part, settings), adapter, report)
+    trained = train(part, settings.base, make_plan(part, settings.base, settings.device, settings.training), adapter, report)
     found = score(Target(BASE, settings.base, adapter, settings.system_prompt), settings, test)
     shutil.rmtree(part)
     shutil.rmtree(adapter)

@@ -12,7 +12,8 @@ from heedful.errors import PromotionRefused
 from heedful.evaluation.report import Report
 from heedful.lifecycle.evaluation import Evaluated, evaluate_version, gate_rows
 from heedful.lifecycle.ingest import ImportReport, import_file
-from heedful.lifecycle.training import TrainedVersion, plan_training, train_version
+from heedful.lifecycle.strategy import plan_training
+from heedful.lifecycle.training import TrainedVersion, train_version
 from heedful.registry.promotion import promote
 from heedful.sources import Columns
 from heedful.store.database import Store
@@ -83,10 +84,10 @@ def run_pipeline(workspace: Workspace, store: Store, settings: Settings, request
         )
     dataset = build_dataset(store, workspace, settings.dataset, settings.system_prompt, request.actor)
     watcher.built(dataset)
-    plan = plan_training(workspace, settings, dataset.id)
-    if not watcher.approve(plan):
+    planned = plan_training(workspace, store, settings, dataset.id)
+    if not watcher.approve(planned.plan):
         return None
-    version = train_version(workspace, store, dataset.id, settings, plan, request.actor, watcher.training)
+    version = train_version(workspace, store, dataset.id, settings, planned, request.actor, watcher.training)
     watcher.trained(version)
     evaluated = evaluate_version(workspace, store, settings, version.model, watcher.evaluating)
     refusal = try_to_promote(workspace, store, version.model, request.actor)

@@ -1,7 +1,7 @@
 """Rounds: a dataset and a parent version in; which of its rows are new to the parent, and which are replayed, out.
 
-A row is known by what was said, whatever the system prompt. What may be learned from today is the dataset, built under today's consent
-and filters: so replay is drawn from those of its rows that the parent's chain has learned, never from an older dataset.
+A row is known by what was said, whatever the system prompt. What may be learned from today is the dataset, built under today's
+consent and filters: so replay is drawn from those of its rows that the parent's chain has learned, never from an older dataset.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -87,7 +87,7 @@ def history_of(workspace: Workspace, model_id: str) -> tuple[list[Taught], tuple
 
 
 def ancestry(workspace: Workspace, model_id: str) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Manifests of a version and its parents, the oldest first, as far as their directories are there; and the first that is not."""
+    """Manifests of a version and its parents, the oldest first, as far as they are there; and the first that is not."""
     chain: list[dict[str, Any]] = []
     current: str | None = model_id
     while current is not None:

@@ -10,12 +10,13 @@ from pathlib import Path
 from heedful.config import Settings
 from heedful.dataset import dataset_dir, list_datasets
 from heedful.errors import DatasetError
+from heedful.lifecycle.rounds import made_of
 from heedful.lifecycle.runs import recorded_run
+from heedful.lifecycle.strategy import Planned
 from heedful.registry.lineage import shares_of
 from heedful.registry.versions import ADAPTER_FILE, model_directory, register, version_id
 from heedful.store.audit import record
 from heedful.store.database import Store
-from heedful.training.plan import TrainingPlan, make_plan
 from heedful.training.progress import Progress
 from heedful.training.train import train
 from heedful.workspace import Workspace, read_manifest, sha256, staging, write_manifest
@@ -44,43 +45,32 @@ def choose_dataset(workspace: Workspace, dataset_id: str | None) -> str:
     return str(known[-1]["id"])
 
 
-def plan_training(workspace: Workspace, settings: Settings, dataset_id: str) -> TrainingPlan:
-    """Every hyper-parameter for this data, this base and this machine, each with its reason."""
-    return plan_for(dataset_dir(workspace, dataset_id), settings)
-
-
-def plan_for(folder: Path, settings: Settings) -> TrainingPlan:
-    return make_plan(folder, settings.base, settings.device, settings.training)
-
-
 def train_version(
     workspace: Workspace,
     store: Store,
     dataset_id: str,
     settings: Settings,
-    plan: TrainingPlan,
+    planned: Planned,
     actor: str,
     observe: Callable[[Progress], None] | None = None,
 ) -> TrainedVersion:
     """Raises TrainingError or ModelError; the models directory and the registry are then as they were."""
     folder = dataset_dir(workspace, dataset_id)
     with recorded_run(store, "train", dataset_id) as outcome, staging(workspace.models) as aside:
-        trained = train(folder, settings.base, plan, aside, observe)
+        trained = train(folder, settings.base, planned.plan, aside, observe, part=planned.part)
         digest = sha256(aside / ADAPTER_FILE)
         model_id = version_id(digest)
         prompt = read_manifest(folder)["system_prompt"]  # of the rows it learned from, whatever the settings say today
-        facts = {"model": model_id, "dataset": dataset_id, "parent": None, "system_prompt": prompt}
-        made_of = {
-            "stack": [{"model": model_id, "rank": plan.rank.value}],
-            "learned_from": [{"model": model_id, "dataset": dataset_id, "role": "train", "lines": "all"}],
-        }
-        write_manifest(aside, {"kind": "model", **facts, **made_of, **trained.facts})
+        origin = made_of(model_id, dataset_id, planned.plan.rank.value, planned.part)
+        facts = {"model": model_id, "dataset": dataset_id, "system_prompt": prompt, **origin}
+        write_manifest(aside, {"kind": "model", **facts, **trained.facts})
         target = model_directory(workspace, model_id)
         existing = target.exists()
         with store.session() as session:
-            fields = {"dataset_id": dataset_id, "parent_id": None, "base": settings.base, "adapter_sha256": digest}
-            register(session, model_id, fields, shares_of({**facts, **made_of}))
-            record(session, actor, "train", model_id, {"dataset": dataset_id, "adapter_sha256": digest})
+            parent = origin["parent"]
+            fields = {"dataset_id": dataset_id, "parent_id": parent, "base": settings.base, "adapter_sha256": digest}
+            register(session, model_id, fields, shares_of(facts))
+            record(session, actor, "train", model_id, {"dataset": dataset_id, "parent": parent, "adapter_sha256": digest})
             if not existing:
                 # Named before the commit: a stop between the two leaves a directory that nobody refers to, never the reverse.
                 aside.rename(target)

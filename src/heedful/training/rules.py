@@ -16,6 +16,8 @@ RECOVERY_SHARE = 0.02  # of the time of training that resume points may take
 CHECKPOINTED = 1_000_000_000  # parameters
 
 
+WORTH_CONTINUING = 0.7  # of the time that all anew takes; above, continuing saves too little for what it may forget
+
 CAREFUL = "careful"  # the preset against learning by heart
 CAREFUL_DROPOUT, CAREFUL_DECAY, CAREFUL_PATIENCE = 0.15, 0.01, 2
 BY_CAREFUL = f"preset {CAREFUL}"

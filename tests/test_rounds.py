@@ -1,0 +1,253 @@
+"""Rounds on the tiny base: what is new and what is replayed, the stack a continued version is, and how auto decides.
+
+One workspace goes through three rounds for the module; the tests read it in order of the story.
+"""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from heedful.config import Settings, load_settings
+from heedful.dataset import build_dataset, load_split
+from heedful.errors import ModelError, RegistryError, TrainingError
+from heedful.lifecycle.ingest import import_file
+from heedful.lifecycle.rounds import check_held_out, find_parent, history_of, key_of, next_round
+from heedful.lifecycle.strategy import Planned, plan_training
+from heedful.lifecycle.training import TrainedVersion, train_version
+from heedful.modeling.adapters import load_with_adapter
+from heedful.modeling.bases import resolve_base
+from heedful.modeling.stack import keep_ranks, read_adapter, write_adapter
+from heedful.registry.aliases import CHAMPION, point
+from heedful.registry.versions import find_version
+from heedful.store.database import Store, open_store
+from heedful.store.schema_trust import Membership
+from heedful.training.replay import Learned, draw_replay
+from heedful.training.round import Round, read_round, write_round
+from heedful.training.schedule import count_steps, make_schedule
+from heedful.workspace import Workspace, create_workspace, read_manifest
+
+FLAGS = {"training": {"epochs": 2, "rank": 2, "replay": 0.25}, "system_prompt": "Be kind."}
+SUBJECTS = ("sleep", "work", "family")
+
+
+def settings(**training: Any) -> Settings:
+    return load_settings(None, {**FLAGS, "training": {**FLAGS["training"], **training}})  # type: ignore[dict-item]
+
+
+class Team:
+    """A workspace to which one subject after the other is brought."""
+
+    def __init__(self, root: Path) -> None:
+        self.workspace: Workspace = create_workspace(root / "w", "base: tiny\n")
+        self.store: Store = open_store(self.workspace.database)
+        self.inbox = root
+
+    def bring(self, subject: str, count: int = 24) -> str:
+        """Import conversations about a subject; the id of the dataset of all there is."""
+        rows = [
+            [
+                {"role": "user", "content": f"{subject}, question {n}?"},
+                {"role": "assistant", "content": f"About {subject}: answer {n} is this."},
+            ]
+            for n in range(count)
+        ]
+        path = self.inbox / f"{subject}.jsonl"
+        path.write_text("".join(json.dumps({"messages": row}) + "\n" for row in rows))
+        import_file(self.store, path, "ann")
+        return build_dataset(self.store, self.workspace, settings().dataset, "Be kind.", "ann").id
+
+    def plan(self, dataset: str, **training: Any) -> Planned:
+        return plan_training(self.workspace, self.store, settings(**training), dataset)
+
+    def train(self, dataset: str, planned: Planned) -> TrainedVersion:
+        version = train_version(self.workspace, self.store, dataset, settings(), planned, "ann")
+        with self.store.session() as session:
+            point(session, CHAMPION, version.model, "ann", "for the test")
+        return version
+
+    def subjects(self, dataset: str, lines: tuple[int, ...]) -> Counter[str]:
+        rows = load_split(self.workspace.datasets / dataset, "train")
+        return Counter(rows[line].question.partition(",")[0] for line in lines)
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Team:
+    return Team(tmp_path_factory.mktemp("team"))
+
+
+@pytest.fixture(scope="module")
+def first(team: Team) -> TrainedVersion:
+    dataset = team.bring("sleep")
+    with pytest.raises(RegistryError, match="there is no champion to continue from"):
+        team.plan(dataset, strategy="continue")
+    return team.train(dataset, team.plan(dataset))
+
+
+@pytest.fixture(scope="module")
+def second(team: Team, first: TrainedVersion) -> tuple[Planned, TrainedVersion]:
+    dataset = team.bring("work")
+    planned = team.plan(dataset, strategy="continue")
+    return planned, team.train(dataset, planned)
+
+
+@pytest.fixture(scope="module")
+def third(team: Team, second: tuple[Planned, TrainedVersion]) -> tuple[Planned, TrainedVersion]:
+    dataset = team.bring("family", 40)
+    planned = team.plan(dataset, strategy="continue", replay=0.3)
+    return planned, team.train(dataset, planned)
+
+
+def test_a_round_learns_what_is_new_and_replays_some_of_the_rest(
+    team: Team, first: TrainedVersion, second: tuple[Planned, TrainedVersion]
+) -> None:
+    planned, version = second
+    part, plan = planned.part, planned.plan
+    assert part is not None and part.below == first.path
+    known = len(load_split(team.workspace.datasets / first.dataset, "train"))
+    rows = len(load_split(team.workspace.datasets / version.dataset, "train"))
+    assert team.subjects(version.dataset, part.new) == {"work": rows - known}
+    shown = 2 * len(part.new)  # epochs
+    assert team.subjects(version.dataset, part.replay) == {"sleep": round(shown / 3)}, "a quarter of all that is shown"
+    assert (plan.strategy.value, plan.new_rows.value, plan.replay_rows.value) == ("continue", len(part.new), len(part.replay))
+    assert f"the parent is {first.model} (champion)" in plan.strategy.why
+    assert plan.steps.value == -(-(shown + len(part.replay)) // 8)
+    one = plan_training(team.workspace, team.store, settings(strategy="continue", parent=first.model), version.dataset)
+    assert one.part == part, "drawn by the seed"
+
+
+def test_the_manifest_says_stack_parent_and_rows(
+    team: Team, first: TrainedVersion, second: tuple[Planned, TrainedVersion], third: tuple[Planned, TrainedVersion]
+) -> None:
+    (planned, middle), (_, last) = second, third
+    manifest = read_manifest(middle.path)
+    assert planned.part is not None
+    assert manifest["parent"] == first.model
+    assert manifest["stack"] == [{"model": first.model, "rank": 2}, {"model": middle.model, "rank": 2}]
+    assert manifest["learned_from"] == [
+        {"dataset": middle.dataset, "role": "train", "lines": list(planned.part.new)},
+        {"dataset": middle.dataset, "role": "replay", "lines": list(planned.part.replay)},
+    ]
+    assert manifest["rows"]["train"] == len(planned.part.new) and manifest["rows"]["replayed"] == len(planned.part.replay)
+    assert read_round(middle.path, team.workspace.models) == planned.part
+    assert [one["model"] for one in read_manifest(last.path)["stack"]] == [first.model, middle.model, last.model]
+    with team.store.snapshot() as session:
+        assert find_version(session, middle.model).parent == first.model
+        roles = Counter(row.role for row in session.query(Membership).filter_by(model_id=middle.model))
+    assert (roles["train"], roles["replay"]) == (len(planned.part.new), len(planned.part.replay))
+
+
+def test_a_continued_version_is_one_adapter_and_its_parent_a_prefix(
+    team: Team, second: tuple[Planned, TrainedVersion], third: tuple[Planned, TrainedVersion], tmp_path: Path
+) -> None:
+    middle, last = second[1], third[1]
+    whole = read_adapter(last.path)
+    assert whole.rank == 6
+    write_adapter(keep_ranks(whole, [(0, 4)]), resolve_base("tiny"), tmp_path)
+    ids = torch.arange(50)[None]
+    with torch.no_grad():
+        parent, prefix, child = (
+            load_with_adapter("tiny", folder, "cpu")(input_ids=ids).logits for folder in (middle.path, tmp_path, last.path)
+        )
+    assert torch.equal(parent, prefix)
+    assert not torch.allclose(parent, child, atol=1e-3)
+
+
+def test_replay_comes_from_every_earlier_round(team: Team, third: tuple[Planned, TrainedVersion]) -> None:
+    planned, version = third
+    assert planned.part is not None
+    drawn = team.subjects(version.dataset, planned.part.replay)
+    assert set(drawn) == {"sleep", "work"} and abs(drawn["sleep"] - drawn["work"]) <= 1
+    assert set(team.subjects(version.dataset, planned.part.new)) == {"family"}
+
+
+def test_nothing_new_is_one_clear_line(team: Team, third: tuple[Planned, TrainedVersion]) -> None:
+    version = third[1]
+    with pytest.raises(TrainingError) as caught:
+        team.plan(version.dataset, strategy="continue")
+    assert str(caught.value) == (
+        f"nothing is new: {version.model} and the versions below it learned every training conversation of {version.dataset}"
+    )
+    assert "heedful train --strategy fresh" in caught.value.next_step
+
+
+def test_auto_is_fresh_while_affordable(team: Team, first: TrainedVersion, third: tuple[Planned, TrainedVersion]) -> None:
+    dataset = third[1].dataset
+    fresh = team.plan(dataset)
+    assert fresh.part is None and fresh.plan.strategy.value == "fresh"
+    assert fresh.plan.strategy.why.startswith("auto: all anew takes about ")
+    assert "within training.budget_hours (8.0 hours)" in fresh.plan.strategy.why
+    nothing = team.plan(dataset, budget_hours=1e-9)
+    assert nothing.part is None and "cannot be continued: nothing is new" in nothing.plan.strategy.why
+    over = team.plan(dataset, budget_hours=1e-9, parent=first.model, replay=0.0)
+    assert over.part is not None or "would take" in over.plan.strategy.why
+
+
+def test_what_cannot_be_continued_is_refused(team: Team, third: tuple[Planned, TrainedVersion], tmp_path: Path) -> None:
+    version = third[1]
+    parent = find_parent(team.store, None)
+    assert parent is not None and parent.id == version.model
+    with pytest.raises(ModelError, match="was trained on base 'tiny', so nothing can be put on top of it here"):
+        next_round(team.workspace, settings().model_copy(update={"base": "other"}), version.dataset, parent)
+    with pytest.raises(ModelError, match="was trained on base 'former', so nothing"):
+        next_round(team.workspace, settings(), version.dataset, replace(parent, base="former"))
+    tested = key_of(load_split(team.workspace.datasets / version.dataset, "test")[0])
+    with pytest.raises(TrainingError, match=f"1 training rows of ds-x are test rows of {version.dataset}, on which"):
+        check_held_out(team.workspace, [version.dataset], "ds-x", {tested})
+
+
+def test_a_dataset_that_is_gone_counts_as_not_learned(team: Team, third: tuple[Planned, TrainedVersion]) -> None:
+    planned, version = third
+    taught, gone = history_of(team.workspace, version.model)
+    assert (len(taught), gone) == (5, ())
+    moved = team.workspace.datasets / planned.plan.strategy.value
+    folder = team.workspace.datasets / taught[0].dataset
+    folder.rename(moved)
+    try:
+        left, gone = history_of(team.workspace, version.model)
+        assert gone == (taught[0].dataset,) and left == taught[1:]
+    finally:
+        moved.rename(folder)
+
+
+def test_replay_is_drawn_by_turns() -> None:
+    rows = [Learned(line, 0, "one question") for line in range(50)]
+    rows += [Learned(50 + line, 0, f"question {line}") for line in range(4)]
+    rows += [Learned(60 + line, 1, f"question {line}") for line in range(3)]
+    drawn = draw_replay(rows, 10, 7)
+    assert len(set(drawn)) == 10
+    assert {60, 61, 62} < set(drawn), "a small round is not crowded out"
+    assert {50, 51, 52, 53} < set(drawn), "nor are questions with one answer"
+    assert draw_replay(rows, 10, 7) == drawn and draw_replay(rows, 6, 7) == drawn[:6]
+    assert draw_replay(rows, 10, 8) != drawn
+    assert sorted(draw_replay(rows, 99, 7)) == [row.line for row in rows]
+    assert draw_replay([], 5, 7) == ()
+
+
+@pytest.mark.parametrize("epochs", [3.0, 2.5, 0.5])
+def test_replayed_rows_come_once_and_spread_out(epochs: float) -> None:
+    schedule = make_schedule([10] * 40, 8, epochs, 7, 2, replayed=24)
+    shown = Counter(schedule.order())
+    assert [shown[row] for row in range(16, 40)] == [1] * 24
+    new = Counter(shown[row] for row in range(16))
+    assert new == {3.0: {3: 16}, 2.5: {3: 8, 2: 8}, 0.5: {1: 8, 0: 8}}[epochs]
+    assert len(schedule.steps) == count_steps(16, 8, epochs, 24)
+    assert schedule.epochs()[-1] == pytest.approx(max(epochs, 1.0) if epochs >= 1 else 32 / 40)
+    if epochs == 3.0:
+        where = [sum(row >= 16 for row in step) for step in schedule.steps]
+        assert [sum(where[start : start + 3]) for start in (0, 3, 6)] == [8, 8, 8]
+
+
+def test_a_round_is_kept_by_names(tmp_path: Path) -> None:
+    one = Round(tmp_path / "m-1", (3, 5), (0,))
+    write_round(one, tmp_path)
+    assert str(tmp_path) not in (tmp_path / "round.json").read_text()
+    assert read_round(tmp_path, tmp_path) == one
+    (tmp_path / "round.json").write_text("{}")
+    with pytest.raises(TrainingError, match="is no round"):
+        read_round(tmp_path, tmp_path)
+    assert read_round(tmp_path / "nowhere", tmp_path) is None
