@@ -2,8 +2,10 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -127,7 +129,7 @@ def rows(store: Store) -> list[int]:
 
 def test_a_bad_row_is_named_and_can_be_skipped(workspace: Workspace, tmp_path: Path) -> None:
     path = samples(tmp_path / "chats.jsonl", 12)
-    path.write_text(path.read_text() + '{"messages": [{"role": "user", "content": "alone"}]}\n')
+    path.write_text(path.read_text() + '{"messages": []}\n')
     done = heedful("import", path, cwd=workspace.root)
     assert done.returncode == 1
     assert "chats.jsonl, row 13: " in done.stderr
@@ -135,6 +137,63 @@ def test_a_bad_row_is_named_and_can_be_skipped(workspace: Workspace, tmp_path: P
     taken = json.loads(heedful("import", path, "--skip-bad", "--json", cwd=workspace.root).stdout)["imports"][0]
     assert (taken["added"], taken["skipped"]) == (12, 1)
     assert taken["bad_rows"][0].startswith("row 13: ")
+
+
+def test_a_dry_run_shows_how_it_would_be_read_and_writes_nothing(tmp_path: Path) -> None:
+    """No workspace is needed, none is made."""
+    (tmp_path / "x.csv").write_text("user_id,Frage,Antwort\n7,How?,So.\n8,,No.\n")
+    named = ("--column", "question=Frage", "--column", "answer=Antwort")
+    done = heedful("import", "x.csv", "--dry-run", *named, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "x.csv: 1 conversations of 1 persons, 1 bad rows",
+        "  read as pairs from csv: question = Frage, answer = Antwort, person = user_id",
+        "  row 3: Frage is empty",
+        "  row 2, person 7",
+        "    user: How?",
+        "    assistant: So.",
+        "nothing was written; an import would be refused for 1 bad rows, unless --skip-bad",
+    ]
+    shown = json.loads(heedful("import", "x.csv", "--dry-run", "--json", "--skip-bad", *named, cwd=tmp_path).stdout)
+    assert (shown["refused"], shown["dry_run"][0]["conversations"], shown["dry_run"][0]["bad"]) == (False, 1, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
+
+
+def test_a_query_and_an_archive_are_imported(workspace: Workspace, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "chat.db") as connection:
+        connection.execute("CREATE TABLE chats AS SELECT 'Who?' AS question, 'Me.' AS answer")
+    url = f"sqlite:///{tmp_path / 'chat.db'}"
+    query = heedful("import", "--sql", "SELECT * FROM chats", "--url", url, "--json", cwd=workspace.root)
+    assert json.loads(query.stdout)["imports"][0]["added"] == 1
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("README", "Read me first.")
+        archive.writestr("a.txt", "Anna: a\nWeiss: b\n\nAnna: c\nWeiss: d\n")
+    speakers = ("--speaker", "Anna=user", "--speaker", "Weiss=assistant")
+    done = heedful("import", tmp_path / "x.zip", *speakers, cwd=workspace.root)
+    assert done.stdout.splitlines() == [
+        f"{tmp_path}/x.zip: chat, 2 conversations; 2 new, 0 known",
+        "  basis: owned",
+        "  passed over: 1 (files that hold no conversations)",
+        f"    {tmp_path}/x.zip/README",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        (("import",), 2, "name a file, a folder, an archive, hf:owner/name, or a query with --sql and --url"),
+        (("import", "--sql", "SELECT 1"), 2, "a query needs both --sql and --url"),
+        (("import", "x", "--format", "word"), 1, "error: --format: 'word' is none of intents, chat, turns, pairs"),
+        (("import", "x", "--column", "answer"), 1, "error: --column 'answer' has no equals sign"),
+        (("import", "x", "--column", "colour=x"), 1, "error: --column: 'colour' is none of messages, answer, speaker"),
+        (("import", "x", "--speaker", "Anna=friend"), 1, "error: --speaker: 'friend' is none of system, user, assistant, text"),
+        (("import", "x", "--separator", "x"), 1, "error: --separator: 'x' is none of blank, blanks, header, none"),
+    ],
+)
+def test_wrong_ways_to_name_a_source(workspace: Workspace, arguments: tuple[str, ...], code: int, line: str) -> None:
+    done = heedful(*arguments, cwd=workspace.root)
+    assert done.returncode == code
+    assert line in " ".join(done.stderr.replace("│", " ").split())
 
 
 def test_training_verbs_without_data(workspace: Workspace) -> None:

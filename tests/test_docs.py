@@ -8,12 +8,13 @@ import yaml
 
 from heedful.cli.main import VERBS
 from heedful.config import load_settings
-from heedful.sources import BadRow, detect, read
+from heedful.sources import FORMAT_NAMES, BadRow, Hints, Passed, find, read
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = sorted([REPOSITORY / "README.md", *REPOSITORY.glob("docs/**/*.md")])
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 SAMPLE = re.compile(r"<!-- import: (\w+) (\d+) -->\n```\w+\n(.*?)```", re.DOTALL)
+SAMPLES = SAMPLE.findall((REPOSITORY / "docs" / "formats.md").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -41,20 +42,21 @@ def test_the_annotated_tree_is_the_tree() -> None:
     assert set(rooms) == there
 
 
-@pytest.mark.parametrize("sample", SAMPLE.findall(README), ids=lambda s: s[0])
-def test_every_sample_of_the_readme_imports(tmp_path: Path, sample: tuple[str, str, str]) -> None:
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda s: s[0])
+def test_every_sample_imports(tmp_path: Path, sample: tuple[str, str, str]) -> None:
     name, count, text = sample
     path = tmp_path / "sample"
     path.write_text(text, encoding="utf-8")
-    source = detect(path)
-    rows = list(read(source))
-    assert source.format == name
+    ((form, rows),) = ((source.format, list(read(source))) for source in find(path, Hints(), Passed()))
+    assert form == name
     assert not [row for row in rows if isinstance(row, BadRow)]
     assert len(rows) == int(count)
 
 
 def test_there_is_a_sample_of_every_format() -> None:
-    assert [name for name, _, _ in SAMPLE.findall(README)] == ["intents", "csv", "jsonl", "chat"]
+    assert {name for name, _, _ in SAMPLES} == set(FORMAT_NAMES)
+    for name in FORMAT_NAMES:
+        assert f"| {name} |" in README
 
 
 @pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", README, re.DOTALL))

@@ -9,13 +9,18 @@ import pytest
 
 from heedful.conversation import Conversation, Message
 from heedful.errors import SourceError
-from heedful.sources import BadRow, Columns, Source, SourceRow, detect, read
-from heedful.sources.columns import pick
+from heedful.sources import BadRow, Hints, Passed, Source, SourceRow, find, read
+from heedful.sources.detect import FORMATS
 from heedful.sources.encoding import MAX_LINE
-from heedful.sources.formats import FORMATS
+from heedful.sources.shapes.pairs import pick
 
 QUESTION = "I can't sleep."
 ANSWER = "That sounds tiring. What keeps you awake?"
+
+
+def detect(path: Path, hints: Hints | None = None) -> Source:
+    """The one source in a file."""
+    return next(find(path, Hints() if hints is None else hints, Passed()))
 
 
 def write(folder: Path, content: str | bytes, name: str = "source.txt") -> Path:
@@ -29,8 +34,8 @@ def talk(*texts: str, group: str = "") -> Conversation:
     return Conversation(tuple(Message("assistant" if turn % 2 else "user", text) for turn, text in enumerate(texts)), group)
 
 
-def import_all(path: Path, columns: Columns | None = None) -> tuple[Source, list[SourceRow | BadRow]]:
-    source = detect(path, columns)
+def import_all(path: Path, hints: Hints | None = None) -> tuple[Source, list[SourceRow | BadRow]]:
+    source = detect(path, hints)
     return source, list(read(source))
 
 
@@ -63,7 +68,8 @@ def lines(rows: list[dict[str, object]]) -> str:
 
 def test_intents_pair_every_pattern_and_every_response(tmp_path: Path) -> None:
     source, rows = import_all(write(tmp_path, json.dumps(INTENTS)))
-    assert source == Source(source.path, "intents", {"question": "patterns", "answer": "responses", "group": "tag"})
+    assert (source.format, source.mapping) == ("intents", {"question": "patterns", "answer": "responses", "group": "tag"})
+    assert source.counts.noted == Counter({"intents whose tag an earlier one has; they are one group": 1})
     assert rows == [
         SourceRow(1, talk("I can't sleep", "A?", group="sleep")),
         SourceRow(1, talk("I wake up", "B?", group="sleep")),
@@ -88,7 +94,8 @@ def test_intents_without_words_are_passed_over_and_counted(tmp_path: Path) -> No
 
 def test_chat_keeps_roles_and_person(tmp_path: Path) -> None:
     source, rows = import_all(write(tmp_path, lines(CHAT)))
-    assert (source.format, source.mapping) == ("chat", {"messages": "messages"})
+    keys = {"messages": "messages", "speaker": "role", "text": "content"}
+    assert (source.format, source.mapping) == ("chat", {**keys, "person": "person"})
     assert rows == [
         SourceRow(1, talk("Hello", "Hi"), "p-1"),
         SourceRow(2, Conversation((Message("system", "Be kind."), Message("user", "A"), Message("assistant", "B")))),
@@ -102,26 +109,37 @@ def test_chat_joins_messages_of_one_role(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "assistant"), [("client", "Counselor"), ("human", "gpt"), ("patient", "therapist"), ("user", "bot")]
+    ("user", "assistant"),
+    [
+        ("client", "Counselor"),
+        ("human", "gpt"),
+        ("patient", "therapist"),
+        ("user", "bot"),
+        ("help_seeker", "Supporter"),
+        ("Client 2", " Doctor "),
+        ("visitor", "AGENT"),
+    ],
 )
 def test_chat_knows_the_role_names_of_other_sets(tmp_path: Path, user: str, assistant: str) -> None:
     row = {"dialog": [{"from": user, "value": "Hello"}, {"from": assistant, "value": "Hi"}]}
     source, rows = import_all(write(tmp_path, lines([row])))
-    assert source.mapping == {"messages": "dialog"}
+    assert source.mapping == {"messages": "dialog", "speaker": "from", "text": "value"}
     assert rows == [SourceRow(1, talk("Hello", "Hi"))]
 
 
 def test_jsonl_numbers_are_lines_and_blank_lines_are_no_rows(tmp_path: Path) -> None:
     row = json.dumps({"Context": QUESTION, "Response": ANSWER, "id": 4})
     source, rows = import_all(write(tmp_path, f"{row}\r\n\r\n{row}"))
-    assert (source.format, source.mapping) == ("jsonl", {"question": "Context", "answer": "Response"})
+    assert (source.format, source.records.container) == ("pairs", "json lines")
+    assert source.mapping == {"question": "Context", "answer": "Response"}
     assert rows == [SourceRow(1, talk(QUESTION, ANSWER)), SourceRow(3, talk(QUESTION, ANSWER))]
 
 
 def test_csv_numbers_are_the_lines_on_which_records_start(tmp_path: Path) -> None:
     text = 'id,question,answer\n1,"one\ntwo","a ""b"", c"\n\n2,three,d\n,,\n'
     source, rows = import_all(write(tmp_path, text))
-    assert (source.format, source.mapping) == ("csv", {"question": "question", "answer": "answer"})
+    assert (source.format, source.records.container) == ("pairs", "csv")
+    assert source.mapping == {"question": "question", "answer": "answer"}
     assert rows == [SourceRow(2, talk("one\ntwo", 'a "b", c')), SourceRow(5, talk("three", "d"))]
 
 
@@ -173,15 +191,15 @@ def test_input_goes_behind_its_instruction(tmp_path: Path) -> None:
     ],
 )
 def test_columns_are_found_by_name(names: str, question: str, answer: str) -> None:
-    assert pick(names.split(","), Columns(), Path("x.csv")) == {"question": question, "answer": answer}
+    assert pick(names.split(","), Hints(), Path("x.csv")) == {"question": question, "answer": answer}
 
 
 def test_columns_named_by_the_caller_win(tmp_path: Path) -> None:
     path = write(tmp_path, "questionTitle,questionText,Said,answer\nt,q,s,a\n")
-    source, rows = import_all(path, Columns(question="questionTitle", answer="said"))
+    source, rows = import_all(path, Hints(columns={"question": "questionTitle", "answer": "said"}))
     assert source.mapping == {"question": "questionTitle", "answer": "Said"}
     assert rows == [SourceRow(2, talk("t", "s"))]
-    assert import_all(path, Columns(answer="Said"))[1] == [SourceRow(2, talk("t q", "s"))]
+    assert import_all(path, Hints(columns={"answer": "Said"}))[1] == [SourceRow(2, talk("t q", "s"))]
 
 
 @pytest.mark.parametrize(
@@ -189,8 +207,10 @@ def test_columns_named_by_the_caller_win(tmp_path: Path) -> None:
     [
         (json.dumps(INTENTS), "intents"),
         (lines(CHAT), "chat"),
-        (lines([{"question": "q", "answer": "a"}]), "jsonl"),
-        ("question,answer\nq,a\n", "csv"),
+        (lines([{"question": "q", "answer": "a"}]), "pairs"),
+        ("question,answer\nq,a\n", "pairs"),
+        ("session,role,text\n1,user,a\n1,bot,b\n", "turns"),
+        ("Patient: a\nTherapist: b\n", "chat"),
     ],
 )
 @pytest.mark.parametrize("name", ["source.json", "source.jsonl", "source.csv", "source.pdf", "source"])
@@ -200,24 +220,36 @@ def test_detection_does_not_look_at_the_extension(tmp_path: Path, content: str, 
 
 def test_a_key_of_another_format_in_a_row_does_not_mislead(tmp_path: Path) -> None:
     row = {"question": "q", "answer": "a", "intents": "greeting", "conversation": ["x"]}
-    assert detect(write(tmp_path, lines([row, row]))).format == "jsonl"
+    assert detect(write(tmp_path, lines([row, row]))).format == "pairs"
 
 
 @pytest.mark.parametrize(
-    ("text", "codec", "name"),
+    ("text", "codec", "name", "noted"),
     [
-        ("J’ai peur, déjà…", "utf-8", "utf-8-sig"),
-        ("J’ai peur, déjà…", "utf-8-sig", "utf-8-sig"),
-        ("J’ai peur, déjà…", "cp1252", "utf-8-sig"),
-        ("J’ai peur, déjà…", "utf-16", "utf-16"),
-        ("Мне плохо, я не могу спать и не знаю что делать", "cp1251", "cp1251"),
-        ("我最近感觉很焦虑，晚上睡不着觉，不知道怎么办", "gb18030", "gb18030"),
+        ("J’ai peur, déjà…", "utf-8", "utf-8-sig", {}),
+        ("J’ai peur, déjà…", "utf-8-sig", "utf-8-sig", {"byte-order marks taken off": 1}),
+        ("J’ai peur, déjà…", "cp1252", "utf-8-sig", {"places read as Windows-1252": 8}),
+        ("J’ai peur, déjà…", "utf-16", "utf-16", {"files read as utf-16": 1}),
+        ("Мне плохо, я не могу спать и не знаю что делать", "cp1251", "cp1251", {"files read as cp1251": 1}),
+        ("我最近感觉很焦虑，晚上睡不着觉，不知道怎么办", "gb18030", "gb18030", {"files read as gb18030": 1}),
     ],
 )
-def test_encodings(tmp_path: Path, text: str, codec: str, name: str) -> None:
-    source, rows = import_all(write(tmp_path, f'question,answer\n"{text}","{text}"\n'.encode(codec)))
-    assert rows == [SourceRow(2, talk(text, text))]
-    assert (source.encoding, source.repaired) == (name, 0)
+@pytest.mark.parametrize(
+    ("content", "number"),
+    [
+        ('question,answer\n"{0}","{0}"\n', 2),
+        ('{{"question": "{0}", "answer": "{0}"}}\n', 1),
+        ('[{{"question": "{0}", "answer": "{0}"}}]', 1),
+        ("Patient: {0}\nTherapist: {0}\n", 1),
+        ("case,role,text\n1,client,{0}\n1,counselor,{0}\n".replace("{0}", '"{0}"'), 2),
+    ],
+    ids=["csv", "json lines", "json", "transcript", "turns"],
+)
+def test_encodings(tmp_path: Path, content: str, number: int, text: str, codec: str, name: str, noted: dict[str, int]) -> None:
+    source, rows = import_all(write(tmp_path, content.format(text).encode(codec)))
+    assert rows == [SourceRow(number, talk(text, text))]
+    assert (source.records.encoding, source.repaired) == (name, 0)
+    assert source.counts.noted == noted
 
 
 def test_a_stray_byte_does_not_spoil_the_texts_around_it(tmp_path: Path) -> None:
@@ -262,15 +294,16 @@ def test_reading_keeps_memory_flat(tmp_path: Path, content: str) -> None:
 
 
 def test_every_format_is_one_line_of_the_table() -> None:
-    assert [known.name for known in FORMATS] == ["intents", "chat", "jsonl", "csv"]
+    assert [known.name for known in FORMATS] == ["intents", "chat", "turns", "pairs"]
 
 
 def test_named_columns_are_refused_where_there_are_none(tmp_path: Path) -> None:
     path = write(tmp_path, lines(CHAT))
     with pytest.raises(SourceError) as caught:
-        detect(path, Columns(answer="content"))
-    assert str(caught.value) == f"{path}: is chat, which has no columns to name"
-    assert caught.value.next_step == "leave out --question-column and --answer-column"
+        detect(path, Hints(columns={"question": "content"}))
+    sides = "messages, answer, speaker, text, person, group"
+    assert str(caught.value) == f"{path}: is chat, which has no column 'question' to name; it takes {sides}"
+    assert caught.value.next_step == "mend or leave out --column"
 
 
 def test_a_line_may_be_as_long_as_the_limit(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Sources: every way in which a file or a row of it can be broken, each with its exact line."""
 
 import json
+import re
 import time
 import tracemalloc
 from pathlib import Path
@@ -8,17 +9,23 @@ from pathlib import Path
 import pytest
 
 from heedful.errors import SourceError
-from heedful.sources import BadRow, Columns, SourceRow, detect, read
+from heedful.sources import BadRow, Hints, Passed, Source, SourceRow, find, read
 
-NAME_THEM = "name them: --question-column NAME --answer-column NAME"
+NAME_THEM = "name them: --column question=NAME --column answer=NAME"
+TURNS_TOO = f"{NAME_THEM}; or, with one turn a row: --column speaker=NAME --column text=NAME"
 SAVE_AS_TEXT = "save it as CSV (UTF-8) or JSON Lines and import that"
 KNOWN = (
-    'is no known format; known are intents: JSON {"intents": [{"tag", "patterns", "responses"}]}; '
-    'chat: JSON Lines {"messages": [{"role", "content"}]}; jsonl: JSON Lines {"question", "answer"}; '
-    "csv: CSV with a question and an answer column"
+    'is no known format; known are intents: {"tag", "patterns", "responses"}; chat: {"messages": [{"role", "content"}]}, or a '
+    "transcript; turns: columns conversation, speaker and text; pairs: columns question and answer"
 )
+HELP = "heedful import --help shows what each format looks like"
 PRIVATE = "my name is Ada and I live at 5 Hill Street"
 GOOD_CHAT = '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}'
+
+
+def detect(path: Path, hints: Hints | None = None) -> Source:
+    """The one source in a file."""
+    return next(find(path, Hints() if hints is None else hints, Passed()))
 
 
 def write(folder: Path, content: str | bytes) -> Path:
@@ -27,10 +34,10 @@ def write(folder: Path, content: str | bytes) -> Path:
     return path
 
 
-def refusal(path: Path, columns: Columns | None = None) -> tuple[str, str]:
+def refusal(path: Path, hints: Hints | None = None) -> tuple[str, str]:
     """The one line of the error without the path that it begins with, and the next step."""
     with pytest.raises(SourceError) as caught:
-        list(read(detect(path, columns)))
+        list(read(detect(path, hints)))
     assert "\n" not in str(caught.value)
     return str(caught.value).removeprefix(str(path)).removeprefix(": "), caught.value.next_step
 
@@ -45,7 +52,9 @@ def bad_rows(path: Path) -> list[BadRow]:
         (b"", "is empty", "choose a file with conversations in it"),
         (b" \n\r\n\t", "is empty", "choose a file with conversations in it"),
         (b"\xef\xbb\xbf\n", "is empty", "choose a file with conversations in it"),
-        (b"PK\x03\x04 and so on", "is a zip archive or an Office workbook, not text", SAVE_AS_TEXT),
+        (b"PK\x03\x04 and so on", "is compressed, but damaged", "is the file complete? fetch it again"),
+        (b"\x1f\x8b and so on", "is compressed, but damaged", "is the file complete? fetch it again"),
+        (b"PAR1 and so on", "is a Parquet table, but damaged", "is the file complete? fetch it again"),
         (b"%PDF-1.7\n", "is a PDF document, not text", SAVE_AS_TEXT),
         (bytes(range(256)) * 40, "is a binary file, not text", SAVE_AS_TEXT),
         (b"\0" * 5_000, "is a binary file, not text", SAVE_AS_TEXT),
@@ -63,7 +72,7 @@ def test_what_no_text_file_can_be(tmp_path: Path, content: bytes, text: str, nex
 
 def test_missing_and_directory(tmp_path: Path) -> None:
     assert refusal(tmp_path / "none.csv") == ("there is no such file", "check the path")
-    assert refusal(tmp_path) == ("is a directory, not a file", "name one file of conversations")
+    assert refusal(tmp_path) == ("there is no file of conversations in it", HELP)
     assert refusal(Path("/dev/null"))[0] == "is no ordinary file"
     assert refusal(tmp_path / ("a" * 300)) == ("cannot be read: File name too long", "check its name and its permissions")
 
@@ -75,7 +84,7 @@ def test_missing_and_directory(tmp_path: Path) -> None:
             '{"intents": [\n {"tag": "a", "patterns": ["x"], "resp',
             "is not valid JSON at line 2, column 34: Unterminated string starting at",
         ),
-        ('{"intents": [{"tag": "a", "patterns": ["x"]}', "is not valid JSON at line 1, column 45: Expecting ',' delimiter"),
+        ('{"intents": [{"tag": "a", "patterns": ["x"]}', "is not valid JSON at line 1, column 45: expected , or ]"),
         ('{\n"intents": [\n{"tag": "a" "patterns": []}]}', "is not valid JSON at line 3, column 13: Expecting ',' delimiter"),
     ],
 )
@@ -84,13 +93,13 @@ def test_truncated_intents(tmp_path: Path, content: str, text: str) -> None:
 
 
 def test_intents_that_are_no_list(tmp_path: Path) -> None:
-    assert refusal(write(tmp_path, '{"intents": {"tag": "a"}}'))[0] == "intents is an object, not a list"
+    assert refusal(write(tmp_path, '{"intents": {"tag": "a"}}'))[0] == "intents is an object, not a list of intents"
 
 
 @pytest.mark.parametrize(
     ("intent", "reason"),
     [
-        ("x", "the intent is a text, not an object"),
+        ("x", "the row is a text, not an object"),
         ({"patterns": ["x"], "responses": ["y"]}, "tag is null, not a text"),
         ({"tag": "", "patterns": ["x"], "responses": ["y"]}, "tag is empty"),
         ({"tag": "t", "patterns": [], "responses": ["y"]}, "patterns is empty"),
@@ -126,13 +135,18 @@ def test_bad_intents(tmp_path: Path, intent: object, reason: str) -> None:
 def test_tables_without_the_columns(tmp_path: Path, content: str, text: str | None) -> None:
     twelve = ", ".join(f"c{n}" for n in range(12))
     expected = f"no question column and no answer column; columns there: {twelve} and 3 more" if text is None else text
-    assert refusal(write(tmp_path, content)) == (expected, NAME_THEM)
+    twice = re.match(r"more than one (\w+)", expected)
+    named = TURNS_TOO if twice is None else f"name them: --column {twice[1]}=NAME"
+    assert refusal(write(tmp_path, content)) == (expected, named)
 
 
 def test_columns_named_wrongly(tmp_path: Path) -> None:
     path = write(tmp_path, "question,answer\nq,a\n")
-    assert refusal(path, Columns(answer="Reply")) == ("no column 'Reply'; columns there: question, answer", NAME_THEM)
-    assert refusal(path, Columns(answer="question")) == ("column 'question' cannot be both question and answer", NAME_THEM)
+    assert refusal(path, Hints(columns={"answer": "Reply"})) == ("no column 'Reply'; columns there: question, answer", TURNS_TOO)
+    assert refusal(path, Hints(columns={"answer": "question"})) == (
+        "column 'question' cannot be both question and answer",
+        TURNS_TOO,
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,7 +193,7 @@ def test_an_endless_line_in_a_csv(tmp_path: Path) -> None:
         ('{"question": "q", "answer": null}', "answer is null, not a text"),
         ('{"question": ["q"], "answer": "a"}', "question is a list, not a text"),
         ('{"question": "q", "answer": "a\\u0000"}', "answer holds a NUL character"),
-        ('{"question": "q", "answer": ' + "[" * 100_000, "the line is JSON that is nested too deeply"),
+        ('{"question": "q", "answer": ' + "[" * 100_000, "the line is JSON with lists or objects nested too deeply"),
         ('{"question": "q", "answer": ' + "1" * 5_000 + "}", "the line is JSON with a number that is too long"),
     ],
 )
@@ -199,19 +213,23 @@ def test_a_bad_first_row_does_not_hide_the_format(tmp_path: Path) -> None:
     ("messages", "reason"),
     [
         (None, "messages is null, not a list"),
-        ([], "no user message"),
-        ([{"role": "user", "content": "a"}], "no assistant message"),
-        ([{"role": "assistant", "content": "a"}], "no user message"),
+        ([], "has no message of a user or an assistant"),
+        ([{"role": "system", "content": "a"}], "has no message of a user or an assistant"),
         (["a"], "message 1 is a text, not an object"),
         ([{"content": "a"}], "message 1 has no role"),
         ([{"role": "user"}], "message 1 has no content"),
-        ([{"role": 3, "content": "a"}], "the role of message 1 is a number, not a text"),
+        (
+            [{"role": 3, "content": "a"}],
+            "message 1 has the unknown speaker '3'; say who it is: --speaker '3=user' or --speaker '3=assistant'",
+        ),
         ([{"role": "user", "content": " "}], "message 1 is empty"),
-        ([{"role": "user", "content": [{"type": "text"}]}], "message 1 is a list, not a text"),
+        ([{"role": None, "content": "a"}], "the speaker of message 1 is null, not a text"),
+        ([{"role": "user", "content": ["a"]}], "message 1 is a list, not a text"),
+        ([{"role": "user", "content": [{"type": "text"}]}], "message 1 is empty"),
+        ([{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}], "message 1 holds more than text"),
         (
             [{"role": "tool", "content": "a"}],
-            "message 1 has the unknown role 'tool'; known are system, developer, user, human, client, patient, assistant, "
-            "gpt, bot, counselor, counsellor, therapist",
+            "message 1 has the unknown speaker 'tool'; say who it is: --speaker 'tool=user' or --speaker 'tool=assistant'",
         ),
     ],
 )
@@ -222,37 +240,50 @@ def test_bad_chat_rows(tmp_path: Path, messages: object, reason: str) -> None:
 
 def test_other_bad_chat_rows(tmp_path: Path) -> None:
     assert bad_rows(write(tmp_path, f'{GOOD_CHAT}\n{{"text": "a"}}\n')) == [BadRow(2, "messages is missing")]
-    named = GOOD_CHAT.replace("]}", '], "person": 17}')
+    named = GOOD_CHAT.replace("]}", '], "person": 1.5}')
     assert bad_rows(write(tmp_path, named)) == [BadRow(1, "person is a number, not a text")]
     cut = write(tmp_path, GOOD_CHAT[:-10])
-    assert bad_rows(cut) == [BadRow(1, "the line is not valid JSON at column 71: Unterminated string starting at")]
+    assert refusal(cut)[0] == "is not valid JSON at line 1, column 71: Unterminated string starting at"
+    assert bad_rows(write(tmp_path, f"{GOOD_CHAT[:-10]}\n{GOOD_CHAT}\n")) == [
+        BadRow(1, "the line is not valid JSON at column 71: Unterminated string starting at")
+    ]
 
 
 def test_reasons_quote_no_more_than_a_name(tmp_path: Path) -> None:
     row = {"messages": [{"role": PRIVATE, "content": PRIVATE}]}
     (bad,) = bad_rows(write(tmp_path, json.dumps(row)))
-    assert bad.reason.startswith("message 1 has the unknown role 'my name is Ada and I live at 5 Hill Stre…'; known are")
+    assert bad.reason.startswith("message 1 has the unknown speaker 'my name is Ada and I live at 5 Hill Stre…'; say who")
 
 
 @pytest.mark.parametrize(
     "content",
     [
         "Just a letter that somebody wrote.\nIt goes on here, and there.\n",
-        '[{"question": "q", "answer": "a"}]',
-        '{\n  "rows": [\n    {"question": "q", "answer": "a"}\n  ]\n}\n',
-        '{"question": "cut he',
         "word\nword\nword\n",
     ],
 )
 def test_unknown_content(tmp_path: Path, content: str) -> None:
-    assert refusal(write(tmp_path, content)) == (KNOWN, "heedful import --help shows what each format looks like")
+    assert refusal(write(tmp_path, content)) == (KNOWN, HELP)
 
 
-@pytest.mark.parametrize("unit", [b"x", b"word, ", b'{"a": "', b"[", b'{"a":', "é".encode(), b"\xe9"])
+TEN_MEGABYTES = {
+    b"x": KNOWN,
+    b"word, ": KNOWN,
+    b'{"a": "': "is not valid JSON at line 1, column 10: expected , or }",
+    b'["': "is not valid JSON at line 1, column 5: expected , or ]",
+    b'["word ': "is not valid JSON at line 1, column 10: expected , or ]",
+    b"[": "is not valid JSON at line 1, column 2: lists or objects nested too deeply",
+    b'{"a":': "is not valid JSON at line 1, column 6: lists or objects nested too deeply",
+    "é".encode(): KNOWN,
+    b"\xe9": "is neither UTF-8 nor another encoding that can be told",
+}
+
+
+@pytest.mark.parametrize("unit", TEN_MEGABYTES)
 def test_ten_megabytes_in_one_line_are_refused_quickly(tmp_path: Path, unit: bytes) -> None:
     path = write(tmp_path, unit * (10_000_000 // len(unit)))
     started = time.perf_counter()
-    assert refusal(path)[0] in (KNOWN, "is neither UTF-8 nor another encoding that can be told")
+    assert refusal(path)[0] == TEN_MEGABYTES[unit]
     assert time.perf_counter() - started < 5
     tracemalloc.start()
     try:

@@ -44,10 +44,6 @@ SplitOption = Annotated[
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Decides order and initial weights.", show_default="7")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before training.")]
 DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Id of a dataset.", show_default="the newest")]
-QuestionOption = Annotated[
-    str | None, typer.Option("--question-column", help="Column of the question.", show_default="found by name")
-]
-AnswerOption = Annotated[str | None, typer.Option("--answer-column", help="Column of the answer.", show_default="found by name")]
 SkipBadOption = Annotated[bool, typer.Option("--skip-bad", help="Leave bad rows out and count them, instead of refusing the file.")]
 BasisOption = Annotated[
     str | None,

@@ -1,7 +1,6 @@
 """`heedful run`: files in; the whole loop; a champion, or a refusal that names the check, out."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,14 +8,12 @@ import typer
 from heedful.cli.evaluate import show_evaluated
 from heedful.cli.options import (
     HERE,
-    AnswerOption,
     BaseOption,
     BasisOption,
     EpochsOption,
     JsonOption,
     ParentOption,
     PresetOption,
-    QuestionOption,
     RankOption,
     SamplesOption,
     SkipBadOption,
@@ -27,16 +24,19 @@ from heedful.cli.options import (
     read_basis,
 )
 from heedful.cli.output import FAILED, Output, reporting
+from heedful.cli.reading import ColumnOption, FormatOption, SeparatorOption, SpeakerOption, read_hints
 from heedful.cli.watching import TerminalWatcher
 from heedful.lifecycle.pipeline import Request, RunOutcome, run_pipeline
-from heedful.sources import Columns
+from heedful.sources import locate
 
 app = typer.Typer()
 
 
 @app.command()
 def run(
-    sources: Annotated[list[Path], typer.Argument(help="Files of conversations.", show_default=False)],
+    sources: Annotated[
+        list[str], typer.Argument(help="Files, folders or archives of conversations; hf:owner/name.", show_default=False)
+    ],
     base: BaseOption = None,
     epochs: EpochsOption = None,
     rank: RankOption = None,
@@ -44,8 +44,10 @@ def run(
     strategy: StrategyOption = None,
     parent: ParentOption = None,
     max_samples: SamplesOption = None,
-    question_column: QuestionOption = None,
-    answer_column: AnswerOption = None,
+    form: FormatOption = None,
+    columns: ColumnOption = None,
+    speakers: SpeakerOption = None,
+    separator: SeparatorOption = None,
     skip_bad: SkipBadOption = False,
     basis: BasisOption = None,
     yes: YesOption = False,
@@ -61,7 +63,8 @@ def run(
     training = {"epochs": epochs, "rank": rank, "preset": preset, "strategy": strategy, "parent": parent}
     flags = {"base": base, "training": training, "dataset": {"max_samples": max_samples}}
     with reporting(as_json) as output, open_desk(workspace, flags) as desk:
-        request = Request(sources, desk.actor, Columns(question_column, answer_column), skip_bad, read_basis(basis))
+        hints = read_hints(form, columns, speakers, separator)
+        request = Request([locate(source) for source in sources], desk.actor, hints, skip_bad, read_basis(basis))
         with TerminalWatcher(output, ask=not yes and sys.stdin.isatty()) as watcher:
             outcome = run_pipeline(desk.workspace, desk.store, desk.settings, request, watcher)
         if outcome is None:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from heedful.config import Settings
@@ -15,7 +14,7 @@ from heedful.lifecycle.ingest import ImportReport, import_file
 from heedful.lifecycle.strategy import plan_training
 from heedful.lifecycle.training import TrainedVersion, train_version
 from heedful.registry.promotion import promote
-from heedful.sources import Columns
+from heedful.sources import Hints, Location
 from heedful.store.database import Store
 from heedful.store.schema import Basis
 from heedful.training.plan import TrainingPlan
@@ -27,9 +26,9 @@ from heedful.workspace import Workspace
 class Request:
     """What to run on. `actor` stands in the audit trail."""
 
-    sources: Sequence[Path]
+    sources: Sequence[Location]
     actor: str
-    columns: Columns | None = None
+    hints: Hints | None = None
     skip_bad: bool = False
     basis: Basis = "none"
 
@@ -79,9 +78,7 @@ def run_pipeline(workspace: Workspace, store: Store, settings: Settings, request
     """None when `approve` declined the plan. Raises the HeedfulError of the stage that failed; earlier stages stay done."""
     started = time.monotonic()
     for source in request.sources:
-        watcher.imported(
-            import_file(store, source, request.actor, request.columns, request.skip_bad, watcher.reading, request.basis)
-        )
+        watcher.imported(import_file(store, source, request.actor, request.hints, request.skip_bad, watcher.reading, request.basis))
     dataset = build_dataset(store, workspace, settings.dataset, settings.system_prompt, request.actor)
     watcher.built(dataset)
     planned = plan_training(workspace, store, settings, dataset.id)

@@ -1,77 +1,69 @@
-"""Names of columns in, which of them hold question and answer out; then one row of values in, one conversation out.
+"""Names of columns in; which of them is what, out. Columns of a table and keys of JSON objects follow the same rule.
 
-CSV columns and JSONL keys follow the same rule. A name is split into words (`questionText` -> question, text) and counts when
-one word says what it is and the others only say that it is text. Two names that fit equally well are refused, not guessed.
+A name is split into words (`questionText` -> question, text) and counts when one word says what it is and the others only say
+that it is text. Two names that fit equally well are refused, not guessed; the caller then names one.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from heedful.conversation import Conversation, Message
 from heedful.errors import Place, SourceError
-from heedful.sources.rows import Columns, Counts, RowError
-from heedful.sources.text import NAME_LENGTH, clean, is_blank, quote
+from heedful.sources.rows import Fields, Hints
+from heedful.sources.text import NAME_LENGTH, name_of, quote
 
-QUESTION = {"question", "questions", "context", "contexts", "prompt", "prompts", "instruction", "instructions", "input", "inputs"}
-QUESTION |= {"query", "queries", "q"}
-ANSWER = {"answer", "answers", "response", "responses", "completion", "completions", "output", "outputs", "reply", "replies", "a"}
-TEXT = {"text", "texts", "body", "content", "full", "raw"}
-TITLE = {"title", "titles"}
-# What follows an instruction in one row (Alpaca: input, Dolly: context) belongs to the question; it is not a second question.
-INSTRUCTION = {"instruction", "instructions"}
-ADDITION = {"input", "inputs", "context", "contexts"}
-SIDES = {"question": QUESTION, "answer": ANSWER}
+TEXT = frozenset({"text", "texts", "body", "content", "full", "raw"})
+IDENTITY = frozenset({"id", "ids", "no", "nr", "number", "key", "idx", "uuid"})
+WHO = frozenset({"person", "user", "client", "patient", "participant", "member", "customer", "seeker", "visitor", "caller"})
+TALK = frozenset({"conversation", "conv", "dialogue", "dialog", "session", "chat", "thread", "ticket", "case", "talk"})
+SPEAKER = frozenset({"speaker", "role", "sender", "author", "from", "who"})
+UTTERANCE = frozenset({"text", "utterance", "message", "content", "body", "value"})
+QUESTION = frozenset({"question", "context", "prompt", "instruction", "input", "query"})
+QUESTION |= {"questions", "contexts", "prompts", "instructions", "inputs", "queries", "q"}
+ANSWER = frozenset({"answer", "response", "completion", "output", "reply"})
+ANSWER |= {"answers", "responses", "completions", "outputs", "replies", "a"}
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 MAX_LISTED = 12  # columns that a message lists
-NAME_THEM = "name them: --question-column NAME --answer-column NAME"
 
 
 def words(name: str) -> frozenset[str]:
     return frozenset(word.lower() for word in WORD.findall(name))
 
 
-def fits(name: str, kinds: set[str], extras: set[str] = TEXT) -> bool:
+def fits(name: str, kinds: Iterable[str], extras: Iterable[str] = TEXT) -> bool:
     """One word of `kinds`, and beside it nothing but `extras`."""
-    own = words(name)
-    return len(own & kinds) == 1 and own - kinds <= extras
+    own, wanted = words(name), frozenset(kinds)
+    return len(own & wanted) == 1 and own - wanted <= frozenset(extras)
 
 
-def pick(names: Sequence[str], columns: Columns, path: Path) -> dict[str, str]:
-    """Which column is what: `question`, `answer`, and where there are such `title` and `addition`.
-
-    Raises SourceError that lists the columns when one is missing or more than one fits.
-    """
-    wanted = {"question": columns.question, "answer": columns.answer}
-    matches = {side: by_rule(side, names) if name is None else by_name(name, names) for side, name in wanted.items()}
-    missing = [
-        f"no {side} column" if wanted[side] is None else f"no column {wanted[side]!r}" for side in wanted if not matches[side]
-    ]
-    if missing:
-        raise SourceError(f"{' and '.join(missing)}; {listed(names)}", Place(path), NAME_THEM)
-    for side, found in matches.items():
-        if len(found) > 1:
-            raise SourceError(
-                f"more than one {side} column: {' and '.join(map(quote, found[:MAX_LISTED]))}", Place(path), NAME_THEM
-            )
-    picked = {side: found[0] for side, found in matches.items()}
-    if picked["question"] == picked["answer"]:
-        raise SourceError(f"column {quote(picked['question'])} cannot be both question and answer", Place(path), NAME_THEM)
-    if columns.question is not None:
-        return picked
-    return picked | {part: name for part, name in companions(picked["question"], names).items() if name != picked["answer"]}
-
-
-def by_name(named: str, names: Sequence[str]) -> list[str]:
+def find(side: str, names: Sequence[str], hints: Hints, rule: Callable[[str], bool]) -> list[str]:
+    """Columns that may be `side`: the one that the caller named, else those that the rule takes."""
+    named = hints.columns.get(side)
+    if named is None:
+        return [name for name in names if rule(name)]
     exact = [name for name in names if name == named]
-    return exact if exact else [name for name in names if name.strip().casefold() == named.strip().casefold()]
+    return exact if exact else [name for name in names if name.strip().casefold() == named.strip().casefold() and named]
 
 
-def by_rule(side: str, names: Sequence[str]) -> list[str]:
-    matches = [name for name in names if fits(name, SIDES[side])]
-    if side == "question" and any(fits(name, INSTRUCTION) for name in matches):
-        return [name for name in matches if not fits(name, ADDITION)]
-    return matches
+def one(side: str, found: Sequence[str], path: Path) -> str:
+    """Raises SourceError when several columns fit."""
+    if len(found) > 1:
+        raise SourceError(
+            f"more than one {side} column: {' and '.join(map(quote, found[:MAX_LISTED]))}", Place(path), name_them(side)
+        )
+    return found[0]
+
+
+def name_them(*sides: str) -> str:
+    return "name them: " + " ".join(f"--column {side}=NAME" for side in sides)
+
+
+def named_or_none(side: str, names: Sequence[str], hints: Hints, path: Path, rule: Callable[[str], bool]) -> dict[str, str]:
+    """The part of a mapping for a column that need not be there. Raises SourceError when the caller's name is not there."""
+    found = find(side, names, hints, rule)
+    if not found and hints.columns.get(side):
+        raise SourceError(f"no column {hints.columns[side]!r}; {listed(names)}", Place(path), name_them(side))
+    return {side: one(side, found, path)} if found else {}
 
 
 def listed(names: Sequence[str]) -> str:
@@ -82,43 +74,37 @@ def listed(names: Sequence[str]) -> str:
     return f"columns there: {shown if shown else 'none with a short name'}{f' and {more} more' if more else ''}"
 
 
-def companions(question: str, names: Sequence[str]) -> dict[str, str]:
-    """Columns that belong to the question: its title, or what follows an instruction."""
-    found = {}
-    titles = [name for name in names if fits(name, TITLE, QUESTION | TEXT)]
-    additions = [name for name in names if fits(name, ADDITION)] if fits(question, INSTRUCTION) else []
-    if len(titles) == 1:
-        found["title"] = titles[0]
-    if len(additions) == 1:
-        found["addition"] = additions[0]
-    return found
+def belonging(names: Sequence[str], hints: Hints, path: Path) -> dict[str, str]:
+    """The columns of the person to whom a conversation belongs, found by name, and of its group, which only the caller can name."""
+    person = named_or_none("person", names, hints, path, names_a_person)
+    return person | named_or_none("group", names, hints, path, lambda name: False)
 
 
-def converse(row: Mapping[str, object], mapping: Mapping[str, str], counts: Counts) -> Conversation:
-    """One question and its answer. Raises RowError when either is missing."""
-    answer = clean(value(row, mapping["answer"]), mapping["answer"], counts)
-    return Conversation((Message("user", ask(row, mapping, counts)), Message("assistant", answer)))
+def names_a_conversation(name: str) -> bool:
+    own = words(name)
+    return len(own & TALK) == 1 and own - TALK <= IDENTITY
 
 
-def ask(row: Mapping[str, object], mapping: Mapping[str, str], counts: Counts) -> str:
-    """The question, its title before it unless the text begins with it, and its addition in a paragraph after it."""
-    title = optional(row, mapping.get("title"), counts)
-    addition = optional(row, mapping.get("addition"), counts)
-    name = mapping["question"]
-    if title and is_blank(row.get(name)):
-        return title
-    text = clean(value(row, name), name, counts)
-    whole = text if text.startswith(title) else f"{title} {text}"
-    return f"{whole}\n\n{addition}" if addition else whole
+def names_a_speaker(name: str) -> bool:
+    own = words(name)
+    return bool(own & SPEAKER) and own - SPEAKER <= {"name", "type", "label"}
 
 
-def optional(row: Mapping[str, object], name: str | None, counts: Counts) -> str:
-    if name is None or row.get(name) is None or is_blank(row[name]):
-        return ""
-    return clean(row[name], name, counts)
+def names_an_utterance(name: str) -> bool:
+    own = words(name)
+    return bool(own & UTTERANCE) and own <= UTTERANCE | TEXT
 
 
-def value(row: Mapping[str, object], name: str) -> object:
-    if name not in row:
-        raise RowError(f"{name} is missing")
-    return row[name]
+def names_a_person(name: str) -> bool:
+    own = words(name)
+    return own == {"person"} or (len(own) == 2 and len(own & WHO) == 1 and len(own & IDENTITY) == 1)
+
+
+def person_of(fields: Fields, mapping: Mapping[str, str]) -> str | None:
+    """A row without a person, or with null or a blank, has none. JSON rows may bring the key `person` late."""
+    return name_of(fields.get(mapping.get("person", "person")), "person")
+
+
+def group_of(fields: Fields, mapping: Mapping[str, str]) -> str:
+    name = name_of(fields.get(mapping["group"]), "group") if "group" in mapping else None
+    return "" if name is None else name

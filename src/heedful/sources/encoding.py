@@ -1,14 +1,15 @@
-"""The bytes of a file in; its first part as text, its encoding, and its lines out. What no text file can be is refused here.
+"""The bytes of a part in; its first text, its encoding, and its lines out. What no text file can be is refused here.
 
 UTF-8 with or without a byte-order mark is the rule; stray bytes in it are read as Windows-1252, so that plain Windows-1252 and
 files of mixed encodings come out right. UTF-16 and UTF-32 are known by their byte-order mark. Dense text in another code page
-(Cyrillic, Hebrew, Arabic, Chinese, Japanese, Korean) is guessed by charset-normalizer; `Source.encoding` tells the guess. Other
+(Cyrillic, Hebrew, Arabic, Chinese, Japanese, Korean) is guessed by charset-normalizer; `Records.encoding` tells the guess. Other
 old code pages (Polish, Turkish, Greek) cannot be told apart safely and come out wrong: such a file must be saved as UTF-8.
 """
 
 import codecs
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -16,7 +17,10 @@ from typing import TextIO
 import charset_normalizer
 from ftfy import bad_codecs
 
-from heedful.errors import Place, SourceError
+from heedful.errors import Place
+from heedful.sources.parts import Part, reasons_told
+from heedful.sources.refusals import SAVE_AS_TEXT, UnknownFormat
+from heedful.sources.rows import BadRow, Fields, Record, Records
 
 UTF8 = "utf-8-sig"
 HEAD = 1 << 20  # bytes that detection looks at
@@ -32,18 +36,18 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 MAGIC = (
-    (b"PK\x03\x04", "a zip archive or an Office workbook"),
+    (b"PK\x03\x04", "an Office workbook"),
     (b"\xd0\xcf\x11\xe0", "an old Office document"),
     (b"%PDF-", "a PDF document"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"\xfd7zXZ", "an xz archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!", "a rar archive"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
     (b"SQLite format 3\0", "an SQLite database"),
-    (b"PAR1", "a Parquet table"),
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
 )
+REPLACEMENT = "\ufffd"
 CODE_PAGES = ["cp1251", "koi8_r", "cp1255", "cp1256", "gb18030", "big5", "cp932", "cp949"]
-SAVE_AS_TEXT = "save it as CSV (UTF-8) or JSON Lines and import that"
 STRAY_BYTES = "heedful-stray-bytes"
 
 bad_codecs.ok()  # registers sloppy-windows-1252, which has a character for every byte
@@ -60,12 +64,17 @@ codecs.register_error(STRAY_BYTES, read_stray_bytes)
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The first part of a file. `whole`: there is no more."""
+    """The first part of a file. `whole`: there is no more. `noted` says what had to be done to read it."""
 
-    path: Path
+    part: Part
     encoding: str
     text: str
     whole: bool
+    noted: dict[str, int]
+
+    @property
+    def path(self) -> Path:
+        return self.part.path
 
     @property
     def first_line(self) -> str:
@@ -73,71 +82,71 @@ class Head:
         return self.text.lstrip().partition("\n")[0].rstrip()
 
 
-def inspect(path: Path) -> Head:
-    """Raises SourceError for what is no text file: missing, a directory, unreadable, empty, binary, undecodable."""
-    try:
-        refuse_no_file(path)
-        with path.open("rb") as stream:
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """All bytes, looked at once: `blank` is nothing but white space, `strays` counts places that are not UTF-8."""
+
+    blank: bool
+    strays: int
+    sample: bytes
+
+
+def inspect(part: Part) -> Head:
+    """Raises UnknownFormat for what is no text file: empty, binary, undecodable; SourceError for what cannot be read."""
+    with reasons_told(part.path):
+        with part.open() as stream:
             head = stream.read(HEAD)
-        encoding = find_encoding(path, head)
-    except OSError as error:
-        raise SourceError(f"cannot be read: {error.strerror}", Place(path), "check its name and its permissions") from None
+        marked = next((name for mark, name in MARKS if head.startswith(mark)), None)
+        if marked is None:
+            refuse_binary(part.path, head)
+        encoding, strays = find_encoding(part, marked)
     text = codecs.getincrementaldecoder(encoding)(stray(encoding)).decode(head)
-    return Head(path, encoding, text, whole=len(head) < HEAD)
+    return Head(part, encoding, text, whole=len(head) < HEAD, noted=notes(head, encoding, strays))
 
 
-def refuse_no_file(path: Path) -> None:
-    if path.is_dir():
-        raise SourceError("is a directory, not a file", Place(path), "name one file of conversations")
-    if not path.exists():
-        raise SourceError("there is no such file", Place(path), "check the path")
-    if not path.is_file():
-        raise SourceError("is no ordinary file", Place(path), "write it to a file and import that")
-
-
-def find_encoding(path: Path, head: bytes) -> str:
-    """The name of a Python codec that decodes the whole file."""
-    encoding = next((name for mark, name in MARKS if head.startswith(mark)), None)
+def find_encoding(part: Part, marked: str | None) -> tuple[str, int]:
+    """The name of a Python codec that decodes the whole part, and in how many places it is not UTF-8."""
+    scan = scan_bytes(part)
+    if scan.blank:
+        raise UnknownFormat("is empty", Place(part.path), "choose a file with conversations in it")
+    encoding = marked
     if encoding is None:
-        refuse_binary(path, head)
-    blank, valid, sample = scan(path)
-    if blank:
-        raise SourceError("is empty", Place(path), "choose a file with conversations in it")
-    if encoding is None:
-        encoding = UTF8 if valid or is_western(sample) else guess(sample)
-    if encoding is None or (encoding != UTF8 and not decodes(path, encoding)):
-        raise SourceError("is neither UTF-8 nor another encoding that can be told", Place(path), SAVE_AS_TEXT)
-    return encoding
+        encoding = UTF8 if not scan.strays or is_western(scan.sample) else guess(scan.sample)
+    if encoding is None or (encoding != UTF8 and not decodes(part, encoding)):
+        raise UnknownFormat("is neither UTF-8 nor another encoding that can be told", Place(part.path), SAVE_AS_TEXT)
+    return encoding, scan.strays
+
+
+def notes(head: bytes, encoding: str, strays: int) -> dict[str, int]:
+    """What was done to the bytes, for the report."""
+    if encoding != UTF8:
+        return {f"files read as {encoding}": 1}
+    marked = {"byte-order marks taken off": 1} if head.startswith(codecs.BOM_UTF8) else {}
+    return marked | ({"places read as Windows-1252": strays} if strays else {})
 
 
 def refuse_binary(path: Path, head: bytes) -> None:
     named = next((name for magic, name in MAGIC if head.startswith(magic)), None)
     if named is not None:
-        raise SourceError(f"is {named}, not text", Place(path), SAVE_AS_TEXT)
+        raise UnknownFormat(f"is {named}, not text", Place(path), SAVE_AS_TEXT)
     start = head[:SAMPLE]
     if start and len(CONTROL.findall(start)) / len(start) > MAX_CONTROL:
-        raise SourceError("is a binary file, not text", Place(path), SAVE_AS_TEXT)
+        raise UnknownFormat("is a binary file, not text", Place(path), SAVE_AS_TEXT)
 
 
-def scan(path: Path) -> tuple[bool, bool, bytes]:
-    """One pass: is there nothing but white space, is all of it UTF-8, and lines with other characters than ASCII."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    blank, valid, sample = True, True, b""
-    with path.open("rb") as stream:
+def scan_bytes(part: Part) -> Scan:
+    """One pass; the sample is lines with other characters than ASCII."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    blank, strays, sample, tail = True, 0, b"", b""
+    with part.open() as stream:
         while chunk := stream.read(CHUNK):
             blank = blank and not chunk.removeprefix(codecs.BOM_UTF8).strip()
+            text = decoder.decode(chunk)
+            strays += text.count(REPLACEMENT) - (tail + chunk).count(REPLACEMENT.encode())
             if len(sample) < SAMPLE and not chunk.isascii():
                 sample += b"\n".join(line for line in chunk.split(b"\n") if not line.isascii())[:SAMPLE]
-            valid = valid and feed(decoder, chunk)
-    return blank, valid and feed(decoder, b"", final=True), sample
-
-
-def feed(decoder: codecs.IncrementalDecoder, chunk: bytes, final: bool = False) -> bool:
-    try:
-        decoder.decode(chunk, final)
-    except UnicodeDecodeError:
-        return False
-    return True
+            tail = chunk[-2:]  # a replacement character that was there before may be cut by the end of a chunk
+    return Scan(blank, strays + decoder.decode(b"", final=True).count(REPLACEMENT), sample)
 
 
 def is_western(sample: bytes) -> bool:
@@ -155,13 +164,14 @@ def guess(sample: bytes) -> str | None:
     return None if best is None else best.encoding
 
 
-def decodes(path: Path, encoding: str) -> bool:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            if not feed(decoder, chunk):
-                return False
-    return feed(decoder, b"", final=True)
+def decodes(part: Part, encoding: str) -> bool:
+    with io.TextIOWrapper(part.open(), encoding=encoding) as stream:
+        try:
+            while stream.read(CHUNK):
+                pass
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 def stray(encoding: str) -> str:
@@ -169,13 +179,21 @@ def stray(encoding: str) -> str:
     return STRAY_BYTES if encoding == UTF8 else "strict"
 
 
-def open_text(path: Path, encoding: str) -> TextIO:
-    return path.open(encoding=encoding, errors=stray(encoding), newline="")
+def text_records(
+    head: Head, container: str, sample: Sequence[Fields], read: Callable[[], Iterator[Record | BadRow]], sure: bool = True
+) -> Records:
+    """Records of a text file; their names are the keys of the first ones."""
+    names = tuple(dict.fromkeys(name for row in sample for name in row))
+    return Records(head.path, container, names, tuple(sample), read, head.part.digest, head.encoding, head.noted, head.part, sure)
 
 
-def read_lines(path: Path, encoding: str) -> Iterator[tuple[int, str | None]]:
+def open_text(part: Part, encoding: str) -> TextIO:
+    return io.TextIOWrapper(part.open(), encoding=encoding, errors=stray(encoding), newline="")
+
+
+def read_lines(part: Part, encoding: str) -> Iterator[tuple[int, str | None]]:
     """Line numbers from 1 and lines with their ends. A line of more than MAX_LINE characters is None and costs no memory."""
-    with open_text(path, encoding) as stream:
+    with open_text(part, encoding) as stream:
         number = 0
         while line := stream.readline(MAX_LINE):
             number += 1

@@ -1,22 +1,33 @@
-"""The values that leave this room: a detected source, its rows, its bad rows, and what reading changed or passed over."""
+"""The values of this room: what a caller knows, records as a container gives them, a source, its rows, and what reading changed."""
 
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, get_args
 
-from heedful.conversation import Conversation
+from heedful.conversation import Conversation, Role
+from heedful.sources.parts import Part
+
+Separator = Literal["blank", "blanks", "header", "none"]
+SEPARATORS: tuple[Separator, ...] = get_args(Separator)
+Fields = Mapping[str, object]  # one record: columns or keys, and their values
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
-    """Names of the columns that hold question and answer, as the caller knows them. None: found by name."""
+class Hints:
+    """What the caller knows about a source. All that is left out is found from the content.
 
-    question: str | None = None
-    answer: str | None = None
+    `columns` says which column is what, for instance {"answer": "Antwort"}; an empty name means that there is no such column.
+    `speakers` gives the role of a name, for instance {"Anna": "user"}. In a transcript `no_speakers` begin lines like a speaker,
+    but are none, and `separator` stands between two talks.
+    """
 
-    @property
-    def named(self) -> bool:
-        return self.question is not None or self.answer is not None
+    format: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    speakers: Mapping[str, Role] = field(default_factory=dict)
+    no_speakers: frozenset[str] = frozenset()
+    separator: Separator | None = None
 
 
 @dataclass(slots=True)
@@ -24,25 +35,64 @@ class Counts:
     """What the last pass over a source did beside its rows. Complete when the pass has ended.
 
     `repaired`: texts whose broken encoding was mended. `passed_over`: by reason, what holds no conversation and is no mistake.
+    `noted`: by kind, what was taken, but not as it stood.
     """
 
     repaired: int = 0
     passed_over: Counter[str] = field(default_factory=Counter)
+    noted: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that cannot be used, and why. The reason quotes names of columns and speakers, never what a person wrote."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record and where it lies: `number` counts from 1, as `SourceRow` says."""
+
+    number: int
+    fields: Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What a container gives: records under a name, in order, as often as asked.
+
+    `names` are the columns, or the keys of the first records, `sample` those records. `digest` is the SHA-256 of the bytes, or of
+    the rows where there are no bytes (no `part`); the latter is known when a pass has ended. `sure` is False of a container that
+    other texts resemble: it counts only when a shape is found in it.
+    """
+
+    path: Path
+    container: str
+    names: tuple[str, ...]
+    sample: tuple[Fields, ...]
+    read: Callable[[], Iterator[Record | BadRow]]
+    digest: Callable[[], str]
+    encoding: str = "utf-8-sig"
+    noted: Mapping[str, int] = field(default_factory=dict)
+    part: Part | None = None
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file whose format is known. `mapping` says where the texts lie, for instance {"question": "Context"}.
+    """Records whose format is known. `mapping` says where the texts lie, for instance {"question": "Context"}."""
 
-    `encoding` is `utf-8-sig` for all UTF-8 files, with or without a byte-order mark; single bytes that are not UTF-8 are then
-    read as Windows-1252.
-    """
-
-    path: Path
+    records: Records
     format: str
-    mapping: dict[str, str]
-    encoding: str = "utf-8-sig"
+    mapping: Mapping[str, str]
+    hints: Hints = field(default_factory=Hints)
     counts: Counts = field(default_factory=Counts, compare=False)
+
+    @property
+    def path(self) -> Path:
+        return self.records.path
 
     @property
     def repaired(self) -> int:
@@ -53,21 +103,14 @@ class Source:
 class SourceRow:
     """One conversation and where it lies.
 
-    `number` counts from 1: the line of a JSONL file, the line on which a CSV record starts (as an editor shows it, header
-    included), the position of an intent in its list. `person` is the key under which the team knows the speaker.
+    `number` counts from 1: the line of a JSON Lines file, the line on which a CSV record or a talk of a transcript starts (as an
+    editor shows it, header included), the position in a JSON list, a Parquet table or the rows of a query. Of a conversation that
+    is written one turn a row it is the first turn's. `person` is the key under which the team knows the speaker.
     """
 
     number: int
     conversation: Conversation
     person: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BadRow:
-    """A row that cannot be used, and why. The reason quotes names of columns and roles, never what a person wrote."""
-
-    number: int
-    reason: str
 
 
 class RowError(Exception):

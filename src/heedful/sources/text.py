@@ -1,5 +1,7 @@
 """One text of a source in; a usable, mended text out, or a RowError that says why there is none."""
 
+import re
+
 from ftfy import TextFixerConfig, fix_text
 
 from heedful.sources.rows import Counts, RowError
@@ -15,8 +17,17 @@ GENTLE = TextFixerConfig(
     normalization=None,
     explain=False,
 )
+PLAIN = re.compile(r"[\t\n\r\x20-\x7e]*")  # ASCII without control characters: nothing in it can be broken
 NO_BREAK_SPACE = "\xa0"
-KINDS = {dict: "an object", list: "a list", bool: "true or false", int: "a number", float: "a number", type(None): "null"}
+KINDS = {
+    str: "a text",
+    dict: "an object",
+    list: "a list",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    type(None): "null",
+}
 NAME_LENGTH = 40  # characters of a name of a column or a role that a message quotes
 
 
@@ -30,7 +41,7 @@ def clean(value: object, name: str, counts: Counts) -> str:
     if "\0" in value:
         raise RowError(f"{name} holds a NUL character")
     text = value.replace("\r\n", "\n").replace("\r", "\n")
-    mended: str = fix_text(text, GENTLE)
+    mended: str = text if PLAIN.fullmatch(text) else fix_text(text, GENTLE)
     tidy = mended.replace(NO_BREAK_SPACE, " ").strip()
     if not any(character.isprintable() for character in tidy):
         raise RowError(f"{name} is empty")
@@ -38,15 +49,27 @@ def clean(value: object, name: str, counts: Counts) -> str:
     return tidy
 
 
+def name_of(value: object, name: str) -> str | None:
+    """A key or label: a text, or a whole number as databases give them. Null and a blank text are none."""
+    if value is None or is_blank(value):
+        return None
+    return clean(str(value) if isinstance(value, int) and not isinstance(value, bool) else value, name, Counts())
+
+
 def is_blank(value: object) -> bool:
     return isinstance(value, str) and not value.strip()
 
 
 def kind(value: object) -> str:
-    """What a JSON value is, for a message that must not quote it."""
-    return KINDS.get(type(value), "a text")
+    """What a value is, for a message that must not quote it."""
+    return KINDS.get(type(value), f"of type {type(value).__name__}")
+
+
+def shorten(name: str) -> str:
+    """A name of a column or speaker, short enough for a message."""
+    tidy = " ".join(name.split())
+    return tidy if len(tidy) <= NAME_LENGTH else tidy[:NAME_LENGTH] + "…"
 
 
 def quote(name: str) -> str:
-    """A name of a column or role, short enough for a message."""
-    return repr(name if len(name) <= NAME_LENGTH else name[:NAME_LENGTH] + "…")
+    return repr(shorten(name))

@@ -1,4 +1,4 @@
-"""CSV: a table with a row of column names in; one conversation a record out.
+"""CSV: a table with a row of column names in; a record a row out.
 
 Separated by comma, semicolon, tab or bar, quoted as in RFC 4180. The number of a row is the line on which its record starts,
 as an editor shows it: the column names are on line 1, and a quoted text may go over many lines. Blank lines and records of
@@ -8,35 +8,31 @@ blank cells, as spreadsheets leave them at the end, are no rows.
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 from heedful.errors import Place, SourceError
-from heedful.sources.columns import SIDES, converse, fits, pick
-from heedful.sources.encoding import MAX_LINE, Head, read_lines
-from heedful.sources.rows import BadRow, Columns, RowError, Source, SourceRow
+from heedful.sources.columns import ANSWER, QUESTION, fits
+from heedful.sources.encoding import MAX_LINE, Head, read_lines, text_records
+from heedful.sources.rows import BadRow, Hints, Record, Records
 
 DELIMITERS = (",", ";", "\t", "|")
 RECORDS_LOOKED_AT = 20
 MEND_QUOTES = "mend the quotes around that row"
 
 
-def recognise(head: Head, columns: Columns) -> dict[str, str] | None:
-    """Which columns hold question and answer. Raises SourceError when it is a table, but has no such columns."""
+def candidates(head: Head, hints: Hints) -> Iterator[Records]:
+    """The file as a table with each delimiter. Prose has commas too, so only what looks like a table is one for sure."""
     if head.text.lstrip().startswith(("{", "[")):
-        return None  # JSON has commas too
-    refusal: SourceError | None = None
+        return  # JSON has commas too
     for delimiter in DELIMITERS:
         records = first_records(head, delimiter)
-        if not records:
-            continue
-        try:
-            return pick(names_of(records[0]), columns, head.path)
-        except SourceError as error:
-            if refusal is None and is_table(records):
-                refusal = error
-    if refusal is not None:
-        raise refusal
-    return None
+        if records:
+            names = names_of(records[0])
+            sample = tuple(dict(zip(names, record, strict=False)) for record in records[1:])
+            reading = partial(read, head, delimiter, names)
+            yield replace(text_records(head, "csv", sample, reading, is_table(records)), names=tuple(names))
 
 
 def first_records(head: Head, delimiter: str) -> list[list[str]]:
@@ -52,49 +48,31 @@ def first_records(head: Head, delimiter: str) -> list[list[str]]:
 def is_table(records: Sequence[Sequence[str]]) -> bool:
     """At least half of the records are as wide as the first, which has several cells, or the name of a known column."""
     names, rows = names_of(records[0]), records[1:]
-    several = len(names) > 1 or any(fits(names[0], kinds) for kinds in SIDES.values())
-    return several and len(rows) > 0 and sum(len(row) == len(names) for row in rows) * 2 >= len(rows)
+    several = len(names) > 1 or fits(names[0], QUESTION | ANSWER)
+    prose = any(name.endswith(".") for name in names)
+    return several and not prose and len(rows) > 0 and sum(len(row) == len(names) for row in rows) * 2 >= len(rows)
 
 
-def read(source: Source) -> Iterator[SourceRow | BadRow]:
+def read(head: Head, delimiter: str, names: Sequence[str]) -> Iterator[Record | BadRow]:
     """Raises SourceError at an endless line or quoted text, behind which no rows can be told apart."""
-    delimiter, names = find_header(source)
     header_seen = False
-    for number, record in read_records(source, delimiter):
+    for number, record in read_records(head, delimiter):
         if isinstance(record, str):
             yield BadRow(number, record)
         elif not holds_text(record):
             continue
         elif not header_seen:
             header_seen = True
+        elif holds_text(record[len(names) :]):
+            yield BadRow(number, f"has {len(record)} cells, but there are {len(names)} columns")
         else:
-            yield convert(number, record, names, source)
+            yield Record(number, dict(zip(names, record, strict=False)))
 
 
-def convert(number: int, record: Sequence[str], names: Sequence[str], source: Source) -> SourceRow | BadRow:
-    if holds_text(record[len(names) :]):
-        return BadRow(number, f"has {len(record)} cells, but there are {len(names)} columns")
-    try:
-        return SourceRow(number, converse(dict(zip(names, record, strict=False)), source.mapping, source.counts))
-    except RowError as error:
-        return BadRow(number, str(error))
-
-
-def find_header(source: Source) -> tuple[str, list[str]]:
-    """The delimiter with which the mapped columns are there, and the names of all columns."""
-    for delimiter in DELIMITERS:
-        header = next(
-            (record for _, record in read_records(source, delimiter) if isinstance(record, list) and holds_text(record)), []
-        )
-        if set(source.mapping.values()) <= set(names_of(header)):
-            return delimiter, names_of(header)
-    raise SourceError(f"the columns {', '.join(source.mapping.values())} are not there", Place(source.path), "import the file anew")
-
-
-def read_records(source: Source, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
+def read_records(head: Head, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
     """The line on which a record starts, and its cells or, as a text, what is wrong with its quotes."""
     allow_long_fields()
-    reader = csv.reader(whole_lines(source), delimiter=delimiter, strict=True)
+    reader = csv.reader(whole_lines(head), delimiter=delimiter, strict=True)
     while True:
         start = reader.line_num + 1
         try:
@@ -102,7 +80,7 @@ def read_records(source: Source, delimiter: str) -> Iterator[tuple[int, list[str
         except StopIteration:
             return
         except csv.Error as error:
-            yield start, broken_quote(str(error), Place(source.path, start), reader.line_num)
+            yield start, broken_quote(str(error), Place(head.path, start), reader.line_num)
         else:
             yield start, record
 
@@ -116,10 +94,10 @@ def broken_quote(problem: str, place: Place, last_line: int) -> str:
     return 'a quote inside a quoted text is not doubled ("")'
 
 
-def whole_lines(source: Source) -> Iterator[str]:
-    for number, line in read_lines(source.path, source.encoding):
+def whole_lines(head: Head) -> Iterator[str]:
+    for number, line in read_lines(head.part, head.encoding):
         if line is None:
-            raise SourceError(f"the line is longer than {MAX_LINE:,} characters", Place(source.path, number), "mend that line")
+            raise SourceError(f"the line is longer than {MAX_LINE:,} characters", Place(head.path, number), "mend that line")
         yield line
 
 
