@@ -52,6 +52,11 @@ class Workspace:
         return self.root / "knowledge"
 
     @property
+    def ledger(self) -> Path:
+        """Of erasures; see `store.ledger`."""
+        return self.root / "erasures.jsonl"
+
+    @property
     def receipts(self) -> Path:
         """Of erasures. The folder is made with the first one."""
         return self.root / "receipts"

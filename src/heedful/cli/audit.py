@@ -5,14 +5,16 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy.orm import Session
 
 from heedful.cli.options import HERE, JsonOption, WorkspaceOption, open_desk
 from heedful.cli.output import FAILED, reporting
 from heedful.errors import ConfigError
-from heedful.lifecycle.receipts import anchors_of
+from heedful.lifecycle.receipts import anchors_of, changed_receipts
 from heedful.store.audit import Head, Wanted, head, list_events
-from heedful.store.audit_check import Anchor, check_trail
+from heedful.store.audit_check import Anchor, Finding, check_trail
 from heedful.store.schema import AuditEvent
+from heedful.workspace import Workspace
 
 app = typer.Typer(
     help="List who did what and when.\n\nExample: heedful audit --action promote --since 2026-11-01; heedful audit verify"
@@ -65,6 +67,7 @@ def verify(
         anchors = [*anchors_of(desk.workspace), *([] if against is None else [read_head(against)])]
         with desk.store.snapshot() as session:
             findings, newest = check_trail(session, anchors), head(session)
+            findings += [Finding(None, f"{name} is not the receipt that was written") for name in altered(desk.workspace, session)]
         for finding in findings:
             output.say(finding.problem)
         if not findings:
@@ -74,6 +77,13 @@ def verify(
         )
         if findings:
             raise typer.Exit(FAILED)
+
+
+def altered(workspace: Workspace, session: Session) -> list[str]:
+    """Receipts whose file is not the one whose hash the trail holds."""
+    ended = [event.detail for event in list_events(session, Wanted(action="erase", limit=10**6)) if event.action == "erase"]
+    written = {detail["receipt"]: detail["receipt_sha256"] for detail in ended}
+    return changed_receipts(workspace, written)
 
 
 def read_day(text: str | None) -> datetime | None:

@@ -21,6 +21,7 @@ VERBS = {
     "promote": "Make a proven model the champion.",
     "rollback": "Serve the former champion again.",
     "consent": "Record what persons allow; show what is held of them and what learned from them.",
+    "erase": "Remove a person: words, key, quotes, and models that learned from them from service.",
     "audit": "List who did what; check that the trail is whole.",
     "chat": "Talk with a model in the terminal.",
     "serve": "Serve the champion to every OpenAI client.",

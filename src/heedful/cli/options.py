@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
+from heedful.cli.output import console
 from heedful.config import Settings, load_settings
 from heedful.errors import ConfigError
+from heedful.lifecycle.erasure.standing import RESUME, check_ledger, find_unfinished
 from heedful.modeling.bases import TINY
 from heedful.store.database import Store, open_store
 from heedful.store.schema import Basis
@@ -68,15 +71,29 @@ class Desk:
 
 
 @contextmanager
-def open_desk(start: Path, flags: Mapping[str, Any] | None = None) -> Iterator[Desk]:
-    """Workspace, settings with `flags` on top, and the open store. Raises the HeedfulError of what is wrong."""
+def open_desk(start: Path, flags: Mapping[str, Any] | None = None, settled: bool = True) -> Iterator[Desk]:
+    """Workspace, settings with `flags` on top, and the open store. Raises the HeedfulError of what is wrong.
+
+    `settled`: refuse a database in which erased persons came back, and tell of an erasure that was interrupted.
+    """
     workspace = find_workspace(start)
     settings = with_whole_path(load_settings(workspace.config_file, flags), workspace)
     store = open_store(workspace.database)
     try:
+        if settled:
+            check_erasures(workspace, store)
         yield Desk(workspace, settings, store, current_actor())
     finally:
         store.close()
+
+
+def check_erasures(workspace: Workspace, store: Store) -> None:
+    """Raises StoreError when the ledger of erasures knows better than the database."""
+    check_ledger(workspace, store)
+    with store.snapshot() as session:
+        unfinished = len(find_unfinished(session))
+    if unfinished:
+        console(stderr=True).print(Text(f"note: {unfinished} erasures were interrupted; next: {RESUME}"))
 
 
 def with_whole_path(settings: Settings, workspace: Workspace) -> Settings:

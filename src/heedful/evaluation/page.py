@@ -111,6 +111,8 @@ def limits(report: Report) -> list[str]:
         said.append(
             f"Prompts whose oldest turns did not fit in the model's context, so that it did not see them: {count.shortened}."
         )
+    if report.redacted:
+        said.append(f"Transcripts that were taken out because a person in them was erased: {report.redacted}. The numbers stand.")
     said += never_seen(report.checks, count.answered)
     return [
         *said,

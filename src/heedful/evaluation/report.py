@@ -84,6 +84,7 @@ class Report:
     metrics: tuple[dict[str, Any], ...]
     transcripts: tuple[Transcript, ...]
     gap: GapResult | None = None
+    redacted: int = 0  # transcripts that an erasure took out
 
 
 _adapter = TypeAdapter(Report)

@@ -12,9 +12,14 @@ from typing import Literal
 import psutil
 from packaging.requirements import Requirement
 
+from heedful.config import read_secret
 from heedful.errors import HeedfulError
+from heedful.lifecycle.erasure.standing import RESUME, check_ledger, find_unfinished
 from heedful.modeling.devices import available, choose_device
-from heedful.store.database import schema_state
+from heedful.registry.quarantine import open_retrains
+from heedful.store.database import open_store, schema_state
+from heedful.store.master_key import KEY_FILE, VARIABLE, is_open_to_others
+from heedful.store.vault import keyring
 from heedful.workspace import Workspace
 
 Level = Literal["ok", "warning", "problem"]
@@ -41,6 +46,7 @@ def examine(workspace: Workspace | None) -> list[Finding]:
         checks.append(lambda: Finding("workspace", "warning", "none here", "heedful init . makes one"))
     else:
         checks += [lambda: check_disk(workspace.root), lambda: check_writable(workspace), lambda: check_migrations(workspace)]
+        checks += [lambda: check_master_key(workspace), lambda: check_erasures(workspace)]
     return [run_check(check) for check in checks]
 
 
@@ -142,3 +148,38 @@ def check_migrations(workspace: Workspace) -> Finding:
     if current != head:
         return Finding("database", "warning", f"schema {current}, this version has {head}", "heedful import upgrades it")
     return Finding("database", "ok", f"schema {head}")
+
+
+def check_master_key(workspace: Workspace) -> Finding:
+    """Whether the texts can be opened, and by whom else."""
+    if not workspace.database.exists():
+        return Finding("master key", "ok", "none yet; the first import makes it")
+    store = open_store(workspace.database, migrate=False)
+    try:
+        with store.snapshot() as session:
+            keyring(session)
+    finally:
+        store.close()
+    path = workspace.root / KEY_FILE
+    if path.exists() and is_open_to_others(path):
+        return Finding("master key", "problem", f"{path} can be read by others", f"chmod 600 {path}")
+    return Finding("master key", "ok", VARIABLE if read_secret(VARIABLE) is not None else f"{path}; keep a copy elsewhere")
+
+
+def check_erasures(workspace: Workspace) -> Finding:
+    """Erasures that were interrupted, and retrains that they planned and nobody has done yet."""
+    if not workspace.database.exists():
+        return Finding("erasures", "ok", "none")
+    store = open_store(workspace.database, migrate=False)
+    try:
+        check_ledger(workspace, store)
+        with store.snapshot() as session:
+            unfinished, planned = len(find_unfinished(session)), open_retrains(session)
+    finally:
+        store.close()
+    if unfinished:
+        return Finding("erasures", "problem", f"{unfinished} were interrupted", RESUME)
+    if planned:
+        found = f"a retrain is planned for {', '.join(planned)}"
+        return Finding("erasures", "warning", found, "heedful dataset build, then heedful train")
+    return Finding("erasures", "ok", "none open")

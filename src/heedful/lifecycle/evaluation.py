@@ -51,8 +51,8 @@ def evaluate_version(
     """Raises EvaluationError, ModelError or RegistryError; no report is left behind then."""
     with store.snapshot() as session:
         version = find_version(session, name)
-    folder = dataset_dir(workspace, version.dataset)
     tuned = find_target(workspace, store, settings, version.id)
+    folder = dataset_dir(workspace, version.dataset)
     rows = load_rows(tuned, folder)
     room = reply_room(rows.test, settings.generation.max_new_tokens, context_length(tuned.base))
     report_id = f"r-{uuid.uuid4().hex[:10]}"

@@ -5,7 +5,7 @@ A key is kept as its keyed hash, so that the table of a stolen database tells no
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from heedful.store.batches import batches
@@ -31,3 +31,12 @@ def freeze(session: Session, sides: Mapping[str, Split]) -> bool:
     for batch in batches(fresh, BATCH):
         session.execute(insert(SplitAssignment), batch)
     return True
+
+
+def forget(session: Session, keys: Iterable[str]) -> int:
+    """Remove assignments, when nobody is left who asked. Returns how many there were."""
+    removed = 0
+    for batch in batches((digest(session, "split", key) for key in keys), BATCH):
+        gone = session.execute(delete(SplitAssignment).where(SplitAssignment.key.in_(batch)))
+        removed += gone.rowcount  # type: ignore[attr-defined]
+    return removed

@@ -6,7 +6,7 @@ write: SQLite cannot upgrade a reader whose data somebody else changed meanwhile
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,12 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session
 
 from heedful.errors import StoreError
+from heedful.store.ledger import read_ledger
 from heedful.store.refusals import as_store_errors
 from heedful.store.schema_trust import VaultRow
 from heedful.store.schema_version import current_revision, head_revision, is_empty, known_revisions, upgrade
 from heedful.store.vault import INFO, ONLY, Keyring, make_vault
+from heedful.workspace import Workspace
 
 WAIT_S = 10.0
 WRITES = "heedful_writes"  # execution option of a connection: this transaction may write
@@ -49,6 +51,19 @@ class Store:
 
     def _begin(self) -> Session:
         return Session(self.engine, expire_on_commit=False, info={INFO: Keyring(self.database.parent)})
+
+    def compact(self) -> None:
+        """Write the file anew without the pages of removed rows, and empty the log.
+
+        Raises StoreError while another program reads: the log then still holds what it reads.
+        """
+        with as_store_errors(self.database), closing(self.engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA query_only = OFF")
+            cursor.execute("VACUUM")
+            busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise StoreError(f"{self.database} is read by another program, so removed rows are still in its log", "try again")
 
     def close(self) -> None:
         self.engine.dispose()
@@ -100,7 +115,7 @@ def bring_to_head(store: Store, migrate: bool) -> None:
         upgrade(writer)
         session = Session(writer, info={INFO: Keyring(store.database.parent)})
         if session.get(VaultRow, ONLY) is None:
-            make_vault(session)
+            make_vault(session, read_ledger(Workspace(store.database.parent).ledger))
 
 
 def refuse_foreign(database: Path, current: str | None, head: str, empty: bool) -> None:
@@ -125,7 +140,6 @@ def connect(database: Path, wait_s: float) -> Engine:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")  # what is removed is overwritten with zeros
-        connection.execute("PRAGMA temp_store = MEMORY")  # no sorted copy of a table on the disk
         connection.execute("PRAGMA synchronous = NORMAL")  # in WAL mode a power cut cannot damage the file
 
     @event.listens_for(engine, "begin")

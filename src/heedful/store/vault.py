@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from heedful.errors import StoreError
 from heedful.store.cipher import Key, new_key, seal, unseal
+from heedful.store.ledger import Ledger
 from heedful.store.master_key import KEY_FILE, VARIABLE, candidates, find_or_make
 from heedful.store.schema_trust import DataKey, VaultRow
 
@@ -62,11 +63,19 @@ def open_with_any(root: Path, sealed: bytes) -> tuple[Key, bytes]:
     raise StoreError(f"the master key of {found[0][0]} is not the one of this workspace", f"restore {KEY_FILE}, or set {VARIABLE}")
 
 
-def make_vault(session: Session) -> None:
-    """The one row of a new database. Raises StoreError when no key file can be written."""
+def make_vault(session: Session, ledger: Ledger | None) -> None:
+    """The one row of a new database. With a ledger of erasures it goes on with the secret of that.
+
+    Raises StoreError when no key file can be written, or when the master key does not open the ledger.
+    """
     ring: Keyring = session.info[INFO]
-    ring.master, ring.index_key = find_or_make(ring.root), new_key()
-    session.add(VaultRow(id=ONLY, generation=1, sealed_index_key=seal(ring.master, ring.index_key, INDEX_KEY)))
+    if ledger is None:
+        ring.master, ring.index_key = find_or_make(ring.root), new_key()
+        sealed = seal(ring.master, ring.index_key, INDEX_KEY)
+    else:
+        sealed = ledger.sealed_index_key
+        ring.master, ring.index_key = open_with_any(ring.root, sealed)
+    session.add(VaultRow(id=ONLY, generation=1, sealed_index_key=sealed))
     session.flush()
 
 

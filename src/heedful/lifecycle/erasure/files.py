@@ -1,0 +1,118 @@
+"""Files: directories that hold a person's words in; gone, or without those words, out. Every step can be done again."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from heedful.dataset import load_split
+from heedful.errors import HeedfulError
+from heedful.evaluation.page import to_html
+from heedful.evaluation.report import REPORT_HTML, REPORT_JSON, read_report, to_json
+from heedful.store.database import Store
+from heedful.store.schema import ConversationRow, DatasetMember, DatasetVersion, ModelVersion, Run
+from heedful.workspace import ASIDE, Workspace, read_manifest, sha256, write_manifest, write_text
+
+UNFINISHED, JOB = ".training-", "job.json"
+
+
+def fingerprints_of(session: Session, workspace: Workspace, datasets: Iterable[str], person_id: int) -> dict[str, set[str] | None]:
+    """Dataset -> fingerprints of the person's lines in its test file, which reports quote. None: the file cannot be read."""
+    found: dict[str, set[str] | None] = {}
+    for dataset in datasets:
+        query = (
+            select(DatasetMember.position)
+            .join(ConversationRow, ConversationRow.id == DatasetMember.conversation_id)
+            .where(DatasetMember.dataset_id == dataset, DatasetMember.split == "test", ConversationRow.person_id == person_id)
+        )
+        lines = set(session.scalars(query))
+        try:
+            rows = load_split(workspace.datasets / dataset, "test")
+            found[dataset] = {row.fingerprint() for line, row in enumerate(rows) if line in lines}
+        except HeedfulError:
+            found[dataset] = None
+    return found
+
+
+def redact_report(store: Store, folder: Path, quoted: Mapping[str, set[str] | None], models: Iterable[str]) -> int:
+    """Take transcripts out: the person's, or all when the model learned from them, for its replies may quote them too.
+
+    Numbers stay, so the report still proves its version: its run is told the new hash first, and the file follows, also after a
+    kill between the two. A report that was changed past the program stays refused. Returns how many transcripts were taken out.
+    """
+    if not (folder / REPORT_JSON).exists():
+        return 0  # another kind of report, without transcripts; the search looks at its words
+    try:
+        report = read_report(folder)
+    except HeedfulError:
+        remove(folder)
+        return 0
+    hers = quoted.get(report.dataset, set())
+    kept = () if hers is None or report.model in models else tuple(t for t in report.transcripts if t.conversation not in hers)
+    taken = len(report.transcripts) - len(kept)
+    if taken == 0:
+        return 0
+    redacted = replace(report, transcripts=kept, redacted=report.redacted + taken)
+    text = to_json(redacted)
+    with store.session() as session:
+        renew_hash(session, folder.name, sha256(folder / REPORT_JSON), hashlib.sha256(text.encode()).hexdigest())
+    fields = {key: value for key, value in read_manifest(folder, verify=False).items() if key != "files"}
+    write_text(folder / REPORT_JSON, text)
+    write_text(folder / REPORT_HTML, to_html(redacted))
+    write_manifest(folder, fields)
+    return taken
+
+
+def renew_hash(session: Session, report: str, before: str, after: str) -> None:
+    for run in session.scalars(select(Run)):
+        if run.detail.get("report") == report and run.detail.get("report_sha256") == before:
+            run.detail = {**run.detail, "report_sha256": after}
+
+
+def remove_datasets(workspace: Workspace, datasets: Iterable[str]) -> None:
+    for dataset in datasets:
+        remove(workspace.datasets / dataset)
+
+
+def remove_orphans(session: Session, workspace: Workspace) -> list[str]:
+    """Directories that a crash left without a row: nobody can tell whose words they hold."""
+    known = {*session.scalars(select(DatasetVersion.id)), *session.scalars(select(ModelVersion.id))}
+    found = [path for path in (*workspace.datasets.glob("ds-*"), *workspace.models.glob("m-*")) if path.name not in known]
+    for path in found:
+        remove(path)
+    return sorted(path.name for path in found)
+
+
+def remove_unfinished(workspace: Workspace, datasets: Iterable[str]) -> int:
+    """What is being written aside, or was when a process died, and trainings that learn from one of the datasets.
+
+    A build, an evaluation or a training under way loses its directory by this and ends with an error: it may hold the words.
+    """
+    found = [path for folder in workspace.folders for path in folder.glob(f"{ASIDE}*")]
+    found += [path for path in workspace.models.glob(f"{UNFINISHED}*") if learns_from(path / JOB, set(datasets))]
+    for path in found:
+        remove(path)
+    return len(found)
+
+
+def learns_from(job: Path, datasets: set[str]) -> bool:
+    """Whether a training's job names one of the datasets, anywhere; also when the job cannot be read."""
+    try:
+        text = json.dumps(json.loads(job.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return True
+    return any(f'"{dataset}"' in text for dataset in datasets)
+
+
+def remove(path: Path) -> None:
+    """A directory in one step for whoever looks, or a file; nothing when it is gone already."""
+    if path.is_dir() and not path.is_symlink():
+        aside = path if path.name.startswith(ASIDE) else path.rename(path.with_name(f"{ASIDE}erased-{path.name}"))
+        shutil.rmtree(aside)
+    else:
+        path.unlink(missing_ok=True)

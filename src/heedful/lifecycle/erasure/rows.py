@@ -1,0 +1,80 @@
+"""Rows: a person in; everything that the database holds of them gone, in the caller's transaction, and counts of it out."""
+
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKeyConstraint, String, Table, delete, select, update
+from sqlalchemy.orm import Session
+
+from heedful.dataset.splits import own_keys
+from heedful.lifecycle.erasure.affected import conversations_of
+from heedful.lifecycle.erasure.traces import names
+from heedful.store.assignments import forget
+from heedful.store.conversations import iterate_conversations
+from heedful.store.schema import Base, ConversationRow, DatasetVersion, Import, Person, Run
+from heedful.store.schema_trust import DataKey
+
+REMOVED = "(removed by an erasure)"
+
+
+def remove_rows(session: Session, person_id: int) -> dict[str, int]:
+    """Conversations, all that refers to them, the name and the key. Returns how many rows of each table went."""
+    person = session.get_one(Person, person_id)
+    counts = {"split_assignments": forget(session, keys_of_only(session, person_id))}
+    for table in referring_tables():
+        for column in referring_columns(table):
+            gone = session.execute(delete(table).where(column.in_(conversations_of(person_id))))
+            counts[table.name] = counts.get(table.name, 0) + gone.rowcount  # type: ignore[attr-defined]
+    gone = session.execute(delete(ConversationRow).where(ConversationRow.person_id == person_id))
+    counts["conversations"] = gone.rowcount  # type: ignore[attr-defined]
+    key_id, person.key_id, person.sealed_name = person.key_id, None, None
+    session.flush()
+    session.execute(delete(DataKey).where(DataKey.id == key_id))
+    counts["data_keys"] = 1
+    return counts
+
+
+def referring_tables() -> list[Table]:
+    """Every table with a foreign key to conversations, so that a table of tomorrow is not forgotten."""
+    return [table for table in reversed(Base.metadata.sorted_tables) if referring_columns(table)]
+
+
+def referring_columns(table: Table) -> list[Any]:
+    constraints = (c for c in table.constraints if isinstance(c, ForeignKeyConstraint))
+    return [column for c in constraints if c.referred_table.name == ConversationRow.__tablename__ for column in c.columns]
+
+
+def keys_of_only(session: Session, person_id: int) -> set[str]:
+    """What ties the person's conversations to a side of the split, and nobody else's."""
+    hers: set[str] = set()
+    theirs: set[str] = set()
+    for one in iterate_conversations(session):
+        (hers if one.person == person_id else theirs).update(own_keys(one.conversation, one.person))
+    return {*hers, f"p:{person_id}"} - theirs
+
+
+def forget_names(session: Session, name: str | None) -> int:
+    """Paths of imports and reasons of runs that name the person."""
+    changed = 0
+    for entry in session.scalars(select(Import)):
+        if names(entry.path, name):
+            entry.path, changed = REMOVED, changed + 1
+    for run in session.scalars(select(Run)):
+        named = [key for key, value in run.detail.items() if names(str(value), name)]
+        if named:
+            run.detail = {**run.detail, **dict.fromkeys(named, REMOVED)}
+            changed += 1
+    return changed
+
+
+def mark_removed(session: Session, datasets: list[str], erasure_id: int) -> None:
+    session.execute(update(DatasetVersion).where(DatasetVersion.id.in_(datasets)).values(erasure_id=erasure_id))
+
+
+def count_naming(session: Session, name: str) -> int:
+    """Rows of all tables with a word or a JSON value that names the person. What is sealed cannot."""
+    count = 0
+    for table in Base.metadata.sorted_tables:
+        columns = [column for column in table.columns if isinstance(column.type, JSON | String)]
+        if columns:
+            count += sum(any(names(str(value), name) for value in row) for row in session.execute(select(*columns)))
+    return count
