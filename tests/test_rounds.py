@@ -15,7 +15,9 @@ import torch
 from heedful.config import Settings, load_settings
 from heedful.dataset import build_dataset, load_split
 from heedful.errors import ModelError, RegistryError, TrainingError
+from heedful.lifecycle.compaction import compact_version
 from heedful.lifecycle.ingest import import_file
+from heedful.lifecycle.matrix import fill_matrix
 from heedful.lifecycle.rounds import check_held_out, find_parent, history_of, key_of, next_round
 from heedful.lifecycle.strategy import Planned, plan_training
 from heedful.lifecycle.training import TrainedVersion, train_version
@@ -251,3 +253,63 @@ def test_a_round_is_kept_by_names(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="is no round"):
         read_round(tmp_path, tmp_path)
     assert read_round(tmp_path / "nowhere", tmp_path) is None
+
+
+def test_the_matrix_has_what_each_round_brought(team: Team, first: TrainedVersion, third: tuple[Planned, TrainedVersion]) -> None:
+    last = third[1]
+    with team.store.snapshot() as session:
+        middle = find_version(session, last.model).parent
+    found = fill_matrix(team.workspace, team.store, settings(), last.model)
+    assert [(one.model, one.depth) for one in found.generations] == [
+        ("base", 0),
+        (first.model, 1),
+        (middle, 2),
+        (last.model, 3),
+    ]
+    assert [suite.label for suite in found.suites] == ["sleep", "work", "family"]
+    tested = len(load_split(team.workspace.datasets / last.dataset, "test"))
+    assert sum(suite.conversations for suite in found.suites) == tested, "splits are frozen, so nothing is there twice"
+    assert [[cell is not None for cell in row] for row in found.cells] == [
+        [True, True, True],
+        [True, False, False],
+        [True, True, False],
+        [True, True, True],
+    ]
+    assert {one.dataset for one in found.forgotten} == {suite.dataset for suite in found.suites[:2]}
+    cell, row = found.cells[3][2], load_split(team.workspace.datasets / last.dataset, "test")
+    assert cell is not None and cell.n == sum(one.question.startswith("family") for one in row)
+
+
+def test_a_cell_is_measured_once(team: Team, third: tuple[Planned, TrainedVersion]) -> None:
+    before = fill_matrix(team.workspace, team.store, settings(), third[1].model)
+    cells = {path: path.stat().st_mtime_ns for path in (team.workspace.reports / "cells").iterdir()}
+    assert len(cells) == 3 + 1 + 2 + 3
+    assert fill_matrix(team.workspace, team.store, settings(), third[1].model) == before
+    assert {path: path.stat().st_mtime_ns for path in (team.workspace.reports / "cells").iterdir()} == cells
+
+
+def test_a_generation_that_is_gone_is_named(team: Team, first: TrainedVersion, third: tuple[Planned, TrainedVersion]) -> None:
+    adapter = first.path / "adapter_model.safetensors"
+    adapter.rename(first.path / "away")
+    try:
+        found = fill_matrix(team.workspace, team.store, settings(), third[1].model)
+        assert len(found.generations) == 3 and found.words.endswith(f"cannot be loaded any more: {first.model}.")
+    finally:
+        (first.path / "away").rename(adapter)
+
+
+def test_a_deep_stack_becomes_one_adapter(team: Team, third: tuple[Planned, TrainedVersion]) -> None:
+    last = third[1]
+    small = compact_version(team.workspace, team.store, last.model, 3, "ann")
+    assert (small.parent, small.depth_before, small.rank_before, small.rank) == (last.model, 3, 6, 3)
+    assert 0 < small.error <= small.worst < 1
+    manifest = read_manifest(small.path)
+    assert (manifest["parent"], manifest["stack"]) == (last.model, [{"model": small.model, "rank": 3}])
+    assert manifest["learned_from"] == [] and manifest["compacted"]["rank_before"] == 6
+    assert history_of(team.workspace, small.model) == history_of(team.workspace, last.model)
+    assert read_adapter(small.path).rank == 3
+    with pytest.raises(ModelError, match="rank 7 is not within the 6 of this adapter"):
+        compact_version(team.workspace, team.store, last.model, 7, "ann")
+    with pytest.raises(RegistryError, match="has 6 ranks in 3 generations, and needs them all"):
+        compact_version(team.workspace, team.store, last.model, 6, "ann")
+    assert compact_version(team.workspace, team.store, last.model, 3, "ann").existing

@@ -1,36 +1,110 @@
-"""`heedful models`: every version with its aliases and where it came from."""
+"""`heedful models`: every version with its aliases and where it came from; what was forgotten; a deep stack made shallow."""
 
-from typing import Any
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 
-from heedful.cli.options import HERE, JsonOption, WorkspaceOption, open_desk
-from heedful.cli.output import reporting
+from heedful.cli.options import HERE, Desk, JsonOption, WorkspaceOption, open_desk
+from heedful.cli.output import Output, progress_bar, reporting
+from heedful.evaluation.matrix import matrix_as_dict, table
+from heedful.lifecycle.compaction import compact_version
+from heedful.lifecycle.companions import newest_or_named
+from heedful.lifecycle.matrix import fill_matrix
 from heedful.registry.aliases import fell_to_base
 from heedful.registry.promotion import newest_evaluation
-from heedful.registry.versions import list_versions
+from heedful.registry.versions import Version, list_versions, model_directory
+from heedful.workspace import MANIFEST, Workspace, read_manifest
 
 app = typer.Typer()
 
 
-@app.command()
-def models(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
+@app.callback(invoke_without_command=True)
+def models(
+    context: typer.Context,
+    matrix: Annotated[
+        bool, typer.Option("--matrix", help="Show the NLL of every generation on what each round brought, and what was forgotten.")
+    ] = False,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
     """List model versions and aliases.
 
-    Example: heedful models --json
+    Example: heedful models --matrix
+    """
+    if context.invoked_subcommand is not None:
+        return
+    with reporting(as_json) as output, open_desk(workspace) as desk:
+        if matrix:
+            show_matrix(output, desk)
+        else:
+            show_versions(output, desk)
+
+
+@app.command()
+def compact(
+    model: Annotated[str, typer.Argument(help="Id or alias.", show_default=False)],
+    rank: Annotated[int | None, typer.Option("--rank", help="Ranks to keep.", show_default="the fewest within 1%")] = None,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Make one adapter of few ranks out of a deep stack; the error is stated, and the new version has to pass the gate.
+
+    Example: heedful models compact champion --rank 16
     """
     with reporting(as_json) as output, open_desk(workspace) as desk:
-        with desk.store.snapshot() as session:
-            versions = list_versions(session)
-            verdicts = {v.id: newest_evaluation(session, v.id) for v in versions}
-            fallen = fell_to_base(session)
-        said = {v.id: "quarantined" if v.quarantined else in_words(verdicts[v.id]) for v in versions}
-        rows = [(v.id, ", ".join(v.aliases), said[v.id], v.base, v.dataset, f"{v.created_at:%Y-%m-%d %H:%M}") for v in versions]
-        output.table("models", ("id", "aliases", "gate", "base", "dataset", "trained"), rows)
-        if fallen:
-            output.say("champion: the base alone, for an erasure left no clean version; next: heedful dataset build, heedful train")
-        keys = ("id", "aliases", "parent", "dataset", "base", "adapter_sha256", "created_at", "quarantined")
-        output.result({"versions": [{**{key: getattr(v, key) for key in keys}, "gate": said[v.id]} for v in versions]})
+        found = compact_version(desk.workspace, desk.store, model, rank, desk.actor)
+        output.say(
+            f"model {found.model}{' (the same weights as before)' if found.existing else ''}: {found.rank} ranks instead of "
+            f"{found.rank_before} in {found.depth_before} generations; {found.error:.2%} of the update was left out, "
+            f"{found.worst:.2%} of the module that lost most"
+        )
+        output.say(f"next: heedful evaluate {found.model}")
+        output.result(asdict(found))
+
+
+def show_versions(output: Output, desk: Desk) -> None:
+    with desk.store.snapshot() as session:
+        versions = list_versions(session)
+        verdicts = {v.id: newest_evaluation(session, v.id) for v in versions}
+        fallen = fell_to_base(session)
+    said = {v.id: "quarantined" if v.quarantined else in_words(verdicts[v.id]) for v in versions}
+    depths = {v.id: depth(desk.workspace, v) for v in versions}
+    columns = ("id", "aliases", "gate", "base", "dataset", "depth", "trained")
+    rows = [
+        (
+            v.id,
+            ", ".join(v.aliases),
+            said[v.id],
+            v.base,
+            v.dataset,
+            "–" if depths[v.id] is None else depths[v.id],
+            f"{v.created_at:%Y-%m-%d %H:%M}",
+        )
+        for v in versions
+    ]
+    output.table("models", columns, rows)
+    if fallen:
+        output.say("champion: the base alone, for an erasure left no clean version; next: heedful dataset build, heedful train")
+    keys = ("id", "aliases", "parent", "dataset", "base", "adapter_sha256", "created_at", "quarantined")
+    shown = [{**{key: getattr(v, key) for key in keys}, "gate": said[v.id], "depth": depths[v.id]} for v in versions]
+    output.result({"versions": shown})
+
+
+def show_matrix(output: Output, desk: Desk) -> None:
+    with progress_bar(output, "measure") as observe:
+        newest = newest_or_named(desk.store, None)
+        found = fill_matrix(desk.workspace, desk.store, desk.settings, newest, lambda done, total: observe(done, total, ""))
+    columns, rows = table(found)
+    output.table("NLL, nats a token, on the test conversations that came with each round", columns, rows)
+    output.say(found.words)
+    output.result(matrix_as_dict(found))
+
+
+def depth(workspace: Workspace, version: Version) -> int | None:
+    """Generations of its stack; None when its files are gone."""
+    folder = model_directory(workspace, version.id)
+    return len(read_manifest(folder, verify=False)["stack"]) if (folder / MANIFEST).is_file() else None
 
 
 def in_words(verdict: dict[str, Any] | None) -> str:

@@ -171,3 +171,64 @@ def strip(check: CheckResult) -> Markup:
             value=None if check.value is None else across(check.value),
         )
     )
+
+
+HEAT = _templates.from_string("""\
+<svg class="heat" viewBox="0 0 {{ width }} {{ height }}" role="img" aria-label="nats a token of each row on each column">
+{% for at, text in columns %}
+<text class="tick" x="{{ at }}" y="18" text-anchor="middle">{{ text }}</text>
+{% endfor %}
+{% for at, text in rows %}
+<text class="tick" x="{{ left - 8 }}" y="{{ at }}" text-anchor="end">{{ text }}</text>
+{% endfor %}
+{% for cell in cells %}
+<rect class="heat-{{ cell.level }}" x="{{ cell.x }}" y="{{ cell.y }}" width="{{ cell.width }}" height="{{ cell.height }}"/>
+<text class="legend" x="{{ cell.middle }}" y="{{ cell.base }}" text-anchor="middle">{{ cell.text }}</text>
+{% endfor %}
+</svg>""")
+
+HEAT_LEFT, HEAT_TOP, HEAT_ROW = 110, 28, 30
+HEAT_STEPS = (0.005, 0.02, 0.05, 0.1, 0.2)  # above the best of the column, as a share of it
+
+
+def heat_map(rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float | None]]) -> Markup:
+    """`values[row][column]`, lower is better; None stays empty. The colour says how far a value is above the best of its column."""
+    wide = (WIDTH - HEAT_LEFT) / max(1, len(columns))
+    best = [min((v for v in column if v is not None), default=None) for column in zip(*values, strict=True)]
+    cells = [
+        {
+            "x": round(HEAT_LEFT + place * wide, 2),
+            "y": HEAT_TOP + place_of_row * HEAT_ROW,
+            "width": round(wide - 2, 2),
+            "height": HEAT_ROW - 2,
+            "middle": round(HEAT_LEFT + (place + 0.5) * wide - 1, 2),
+            "base": HEAT_TOP + place_of_row * HEAT_ROW + 19,
+            "level": heat_level(value, best[place]),
+            "text": f"{value:.3f}",
+        }
+        for place_of_row, row in enumerate(values)
+        for place, value in enumerate(row)
+        if value is not None
+    ]
+    return Markup(
+        HEAT.render(
+            width=WIDTH,
+            height=HEAT_TOP + HEAT_ROW * len(rows),
+            left=HEAT_LEFT,
+            columns=[(round(HEAT_LEFT + (place + 0.5) * wide, 2), shortened(name, wide)) for place, name in enumerate(columns)],
+            rows=[(HEAT_TOP + place * HEAT_ROW + 19, shortened(name, HEAT_LEFT)) for place, name in enumerate(rows)],
+            cells=cells,
+        )
+    )
+
+
+def heat_level(value: float, best: float | None) -> int:
+    """0 is within half a per cent of the best."""
+    above = 0.0 if not best else (value - best) / best
+    return sum(above > step for step in HEAT_STEPS)
+
+
+def shortened(text: str, width: float) -> str:
+    """Seven pixels a character."""
+    most = max(3, int(width / 7))
+    return text if len(text) <= most else f"{text[: most - 1]}…"

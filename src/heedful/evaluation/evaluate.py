@@ -18,6 +18,7 @@ from heedful.evaluation.checks import CheckResult, judge
 from heedful.evaluation.gate import failed_checks, verdict
 from heedful.evaluation.learning import Splits, judge_gap
 from heedful.evaluation.likelihood import judge_likelihood
+from heedful.evaluation.matrix import Matrix
 from heedful.evaluation.page import to_html
 from heedful.evaluation.prompts import Prompt, draw_prompts
 from heedful.evaluation.report import REPORT_HTML, REPORT_JSON, SCHEMA, PromptCount, Report, ShownReply, Transcript, to_json
@@ -53,6 +54,7 @@ class Lineage:
     hashes: Mapping[str, str]
     metrics: Sequence[Mapping[str, Any]] = ()
     seed: int = 7
+    matrix: Matrix | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ async def evaluate(
         metrics=tuple(dict(row) for row in lineage.metrics),
         transcripts=transcripts(pairs),
         gap=gap,
+        matrix=lineage.matrix,
     )
     write_text(output / REPORT_JSON, to_json(report))
     write_text(output / REPORT_HTML, to_html(report))

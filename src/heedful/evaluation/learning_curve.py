@@ -13,8 +13,8 @@ from pydantic import TypeAdapter
 
 from heedful.evaluation.charts import Series, line_chart
 from heedful.evaluation.checks import number
+from heedful.evaluation.gain import estimate_gain
 from heedful.evaluation.intervals import Estimate, Interval, estimate_ratio
-from heedful.evaluation.likelihood import estimate_gain
 from heedful.modeling.likelihood import Nll
 
 CURVE_JSON, CURVE_HTML = "learning-curve.json", "learning-curve.html"

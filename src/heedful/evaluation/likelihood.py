@@ -3,9 +3,9 @@
 from math import isfinite
 
 from heedful.config import GateSettings
-from heedful.errors import EvaluationError
 from heedful.evaluation.checks import Check, CheckResult, judge
-from heedful.evaluation.intervals import NOTHING, Estimate, estimate_ratio
+from heedful.evaluation.gain import estimate_gain
+from heedful.evaluation.intervals import NOTHING, Estimate
 from heedful.evaluation.report import LikelihoodResult
 from heedful.modeling.likelihood import Nll
 
@@ -38,20 +38,6 @@ def judge_likelihood(tuned: Nll | None, base: Nll | None, gate: GateSettings) ->
         conversations=gain.n,
     )
     return judge(NLL_GAIN, gate, gain, Estimate(0.0, gain.n, None)), result
-
-
-def estimate_gain(tuned: Nll, base: Nll) -> Estimate:
-    """Base minus tuned, nats a token, with a bootstrap over conversations: each keeps its own base beside its own tuned score."""
-    counts = [tokens for _, tokens in tuned.per_sample]
-    if counts != [tokens for _, tokens in base.per_sample]:
-        raise EvaluationError(
-            f"base and tuned NLL were measured on different tokens ({base.tokens} and {tuned.tokens}, "
-            f"{len(base.per_sample)} and {len(tuned.per_sample)} conversations); they must be the same",
-            "measure both on the same test split with the same tokenizer",
-        )
-    pairs = zip(base.per_sample, tuned.per_sample, strict=True)
-    gains = [(before[0] - after[0], float(after[1])) for before, after in pairs if after[1] > 0]
-    return estimate_ratio([saved for saved, _ in gains], [tokens for _, tokens in gains])
 
 
 def finite(value: float) -> float | None:

@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from heedful.evaluation.charts import line_chart, series_from, strip
 from heedful.evaluation.checks import SHARE, CheckResult, number, per_cent, quantity
 from heedful.evaluation.learning import gap_words
+from heedful.evaluation.matrix import plot
 from heedful.evaluation.report import LikelihoodResult, Report
 from heedful.evaluation.scorers import SCORERS
 
@@ -39,6 +40,8 @@ def to_html(report: Report) -> str:
         interval=interval,
         strip=strip,
         curves=line_chart(curves, "optimiser step", "nats a token"),
+        matrix_plot=None if report.matrix is None or not report.matrix.forgotten else plot(report.matrix),
+        suite_labels={} if report.matrix is None else {suite.dataset: suite.label for suite in report.matrix.suites},
         flags=FLAGS,
         shown_turns=SHOWN_TURNS,
         nll_words=None if report.nll is None else likelihood_words(report.nll),

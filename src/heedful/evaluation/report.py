@@ -13,6 +13,7 @@ from heedful.evaluation.checks import CheckResult
 from heedful.evaluation.gate import Verdict
 from heedful.evaluation.intervals import Interval
 from heedful.evaluation.learning import GapResult
+from heedful.evaluation.matrix import Matrix
 
 SCHEMA = 1  # of report.json; a change that a reader must know of gets the next number
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
@@ -85,6 +86,7 @@ class Report:
     transcripts: tuple[Transcript, ...]
     gap: GapResult | None = None
     redacted: int = 0  # transcripts that an erasure took out
+    matrix: Matrix | None = None
 
 
 _adapter = TypeAdapter(Report)

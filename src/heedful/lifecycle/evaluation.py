@@ -11,15 +11,17 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heedful.config import Settings
 from heedful.conversation import Conversation
 from heedful.dataset import dataset_dir, load_split
 from heedful.evaluation.evaluate import Lineage, Subject, evaluate
 from heedful.evaluation.learning import Splits
+from heedful.evaluation.matrix import MATRIX_JSON, matrix_to_json
 from heedful.evaluation.report import REPORT_JSON, Report
 from heedful.lifecycle.companions import BASE, Target, find_target, load_network, to_companion
+from heedful.lifecycle.matrix import BATCH_TOKENS, grid_of, measure, read_matrix
 from heedful.lifecycle.runs import recorded_run
 from heedful.modeling.bases import context_length, load_tokenizer
 from heedful.modeling.chat_template import Sample
@@ -29,9 +31,11 @@ from heedful.registry.promotion import EVALUATION
 from heedful.registry.versions import ADAPTER_FILE, find_version
 from heedful.store.database import Store
 from heedful.store.schema import utc_now
-from heedful.workspace import Workspace, sha256, staging, write_manifest
+from heedful.workspace import Workspace, sha256, staging, write_manifest, write_text
 
-BATCH_TOKENS = 4_096  # of one likelihood batch, padding included
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 FEWEST_TRAIN_ROWS, MOST_TRAIN_ROWS, TRAIN_ROWS_SEED = 20, 100, 7  # the fixed sample on which the gap is measured
 ROOM = 2  # a reply may be so many times as long as the team's long answers (95th percentile)
 
@@ -55,19 +59,25 @@ def evaluate_version(
     folder = dataset_dir(workspace, version.dataset)
     rows = load_rows(tuned, folder)
     room = reply_room(rows.test, settings.generation.max_new_tokens, context_length(tuned.base))
+    base, grid = replace(tuned, name=BASE, adapter=None), grid_of(workspace, store, version.id)
     report_id = f"r-{uuid.uuid4().hex[:10]}"
     with recorded_run(store, EVALUATION, version.dataset, version.id) as outcome, staging(workspace.reports) as aside:
+        networks = load_network(tuned, settings), load_network(base, settings)
+        measure(workspace, settings, grid.rows[-1], networks[0])
+        measure(workspace, settings, grid.rows[0], networks[1])
+        matrix = read_matrix(workspace, grid)
         report = asyncio.run(
             evaluate(
-                load_subject(tuned, settings, rows, room),
-                load_subject(replace(tuned, name=BASE, adapter=None), settings, rows, room),
+                to_subject(tuned, networks[0], settings, rows, room),
+                to_subject(base, networks[1], settings, rows, room),
                 folder,
                 settings.gate,
                 aside,
-                lineage_of(tuned, folder),
+                replace(lineage_of(tuned, folder), matrix=matrix),
                 observe,
             )
         )
+        write_text(aside / MATRIX_JSON, matrix_to_json(matrix))
         digest = sha256(aside / REPORT_JSON)
         write_manifest(aside, {"kind": "report", "id": report_id, "model": version.id, "dataset": version.dataset})
         target = workspace.reports / report_id
@@ -122,8 +132,7 @@ def answer_lengths(sample: Sample) -> list[int]:
     return lengths
 
 
-def load_subject(target: Target, settings: Settings, rows: Rows, room: int) -> Subject:
-    network = load_network(target, settings)
+def to_subject(target: Target, network: "PreTrainedModel", settings: Settings, rows: Rows, room: int) -> Subject:
     train, validation, test = (
         negative_log_likelihood(network, part, BATCH_TOKENS) for part in (rows.train, rows.validation, rows.test)
     )

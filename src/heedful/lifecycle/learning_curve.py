@@ -21,7 +21,8 @@ from heedful.evaluation.learning_curve import (
     last_step_words,
 )
 from heedful.lifecycle.companions import BASE, Target, load_network
-from heedful.lifecycle.evaluation import BATCH_TOKENS, load_rows
+from heedful.lifecycle.evaluation import load_rows
+from heedful.lifecycle.matrix import BATCH_TOKENS
 from heedful.lifecycle.runs import recorded_run
 from heedful.modeling.chat_template import Sample
 from heedful.modeling.likelihood import Nll, negative_log_likelihood
