@@ -11,6 +11,7 @@ import pytest
 from heedful.config import TrainingSettings
 from heedful.errors import TrainingError, TrainingInterrupted
 from heedful.training.plan import BY_YOU, Choice, TrainingPlan, make_plan
+from heedful.training.progress import Progress
 from heedful.training.recovery import Point, Recovery, newest, sole_use
 from heedful.training.train import TrainedAdapter, train
 
@@ -50,12 +51,11 @@ class Folders:
         folders.recovery.mkdir()
         return folders
 
-    def train(self, dataset: Path, plan: TrainingPlan, stop_after: int = 99) -> TrainedAdapter:
-        """`stop_after`: steps of this process."""
-        asked = iter(range(99))
-        return train(
-            dataset, "tiny", plan, self.output, recovery=self.recovery, stop=lambda: next(asked) > stop_after
-        )  # fmt: skip
+    def train(self, dataset: Path, plan: TrainingPlan, stop_at: int = 99) -> TrainedAdapter:
+        """Until it is asked to stop, behind the step `stop_at`."""
+        seen = [Progress(0, 0, 0, 0, 0, 0, None)]
+        stop = lambda: seen[-1].step >= stop_at  # noqa: E731
+        return train(dataset, "tiny", plan, self.output, seen.append, recovery=self.recovery, stop=stop)
 
     def curve(self) -> list[dict[str, Any]]:
         """Of metrics.jsonl all that is no measure of this machine."""
@@ -75,9 +75,9 @@ def test_stopped_and_taken_up_again_it_ends_in_the_same_bytes(dataset: Path, tmp
     plan = plan_for(dataset, path)
     undisturbed, disturbed = Folders.make(tmp_path / "a"), Folders.make(tmp_path / "b")
     undisturbed.train(dataset, plan)
-    for stop_after in (1, 2, 5):
-        with pytest.raises(TrainingInterrupted) as caught:
-            disturbed.train(dataset, plan, stop_after)
+    for step in (1, 4, 7):
+        with pytest.raises(TrainingInterrupted, match=f"training was stopped at step {step} of 10") as caught:
+            disturbed.train(dataset, plan, step)
         assert caught.value.next_step == "heedful train --resume"
     ended = disturbed.train(dataset, plan)
     assert disturbed.curve() == undisturbed.curve()
@@ -89,7 +89,7 @@ def test_stopped_and_taken_up_again_it_ends_in_the_same_bytes(dataset: Path, tmp
 def test_changed_inputs_are_refused_by_name(dataset: Path, tmp_path: Path) -> None:
     plan, folders = plan_for(dataset), Folders.make(tmp_path)
     with pytest.raises(TrainingInterrupted):
-        folders.train(dataset, plan, stop_after=0)
+        folders.train(dataset, plan, stop_at=0)
     other = tmp_path / "ds-test"
     other.mkdir()
     for split in ("train", "validation"):

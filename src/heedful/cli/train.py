@@ -1,7 +1,8 @@
 """`heedful train`: the newest dataset in, a registered model version out."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,13 +23,15 @@ from heedful.cli.options import (
     WorkspaceOption,
     open_desk,
 )
-from heedful.cli.output import Output, progress_bar, reporting
+from heedful.cli.output import Observe, Output, progress_bar, reporting
 from heedful.cli.plan import show_plan
 from heedful.evaluation.intervals import Interval
 from heedful.evaluation.learning_curve import CURVE_HTML, curve_as_dict
 from heedful.lifecycle.learning_curve import read_sizes, trace_learning_curve
 from heedful.lifecycle.strategy import plan_training
-from heedful.lifecycle.training import TrainedVersion, choose_dataset, train_version
+from heedful.lifecycle.training import TrainedVersion, choose_dataset, resume_version, train_version
+from heedful.lifecycle.unfinished import DISCARD, RESUME, find_unfinished, list_unfinished
+from heedful.lifecycle.unfinished import discard as discard_training
 from heedful.training.progress import Progress
 
 app = typer.Typer()
@@ -49,10 +52,19 @@ def train(
     learning_curve: Annotated[
         str | None, typer.Option("--learning-curve", help="Train on parts of the data instead: 100,300,all.", show_default="no")
     ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was stopped or killed.")] = False,
+    discard: Annotated[bool, typer.Option("--discard", help="Remove an unfinished training.")] = False,
+    training_id: Annotated[
+        str | None,
+        typer.Option("--training", help="Id of an unfinished training.", show_default="the only one"),
+    ] = None,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Train an adapter by the plan; the best checkpoint on the validation split is kept.
+
+    A training that was stopped or killed keeps what it learned; --resume goes on with it, to the very same weights. What is
+    unfinished is listed by `heedful doctor`.
 
     With --learning-curve, train on nested parts of the data and plot the test NLL of each; nothing is registered.
 
@@ -68,20 +80,58 @@ def train(
         "strategy": strategy,
         "parent": parent,
     }
+    check_alone(learning_curve is not None, resume, discard, training_id)
     with reporting(as_json) as output, open_desk(workspace, {"base": base, "training": training}) as desk:
-        chosen = choose_dataset(desk.workspace, dataset)
-        if learning_curve is not None:
-            trace(output, desk, chosen, learning_curve)
-            return
-        planned = plan_training(desk.workspace, desk.store, desk.settings, chosen)
-        show_plan(output, planned.plan)
-        with progress_bar(output, "train") as observe:
-            version = train_version(
-                desk.workspace, desk.store, chosen, desk.settings, planned, desk.actor, lambda p: observe(p.step, p.steps, note(p))
-            )
-        show_trained(output, version)
-        output.say(f"next: heedful evaluate {version.model}")
-        output.result(asdict(version))
+        if discard:
+            drop_training(output, desk, training_id)
+        elif resume:
+            asked = {f"training.{name}": value for name, value in training.items()}
+            go_on(output, desk, training_id, {"dataset": dataset, "base": base and desk.settings.base, **asked})
+        elif learning_curve is not None:
+            trace(output, desk, choose_dataset(desk.workspace, dataset), learning_curve)
+        else:
+            train_anew(output, desk, choose_dataset(desk.workspace, dataset))
+
+
+def check_alone(learning_curve: bool, resume: bool, discard: bool, training_id: str | None) -> None:
+    if learning_curve + resume + discard > 1:
+        raise typer.BadParameter("--learning-curve, --resume and --discard exclude one another")
+    if training_id is not None and not (resume or discard):
+        raise typer.BadParameter("--training goes with --resume or --discard")
+
+
+def train_anew(output: Output, desk: Desk, dataset: str) -> None:
+    for one in list_unfinished(desk.workspace):
+        output.say(f"unfinished: training {one.in_words()}; {RESUME} goes on with it, {DISCARD} removes it")
+    planned = plan_training(desk.workspace, desk.store, desk.settings, dataset)
+    show_plan(output, planned.plan)
+    with progress_bar(output, "train") as observe:
+        watched = watching(output, observe)
+        version = train_version(desk.workspace, desk.store, dataset, desk.settings, planned, desk.actor, watched)
+    report(output, version)
+
+
+def go_on(output: Output, desk: Desk, training_id: str | None, flags: Mapping[str, Any]) -> None:
+    with progress_bar(output, "train") as observe:
+        version = resume_version(desk.workspace, desk.store, training_id, flags, desk.actor, watching(output, observe))
+    report(output, version)
+
+
+def watching(output: Output, observe: Observe) -> Callable[[Progress], None]:
+    return lambda progress: observe(progress.step, progress.steps, note(progress))
+
+
+def report(output: Output, version: TrainedVersion) -> None:
+    show_trained(output, version)
+    output.say(f"next: heedful evaluate {version.model}")
+    output.result(asdict(version))
+
+
+def drop_training(output: Output, desk: Desk, training_id: str | None) -> None:
+    one = find_unfinished(desk.workspace, training_id, DISCARD)
+    discard_training(one)
+    output.say(f"removed: {one.in_words()}")
+    output.result({"discarded": one.id})
 
 
 def trace(output: Output, desk: Desk, dataset: str, sizes: str) -> None:

@@ -15,6 +15,8 @@ from packaging.requirements import Requirement
 from heedful.config import read_secret
 from heedful.errors import HeedfulError
 from heedful.lifecycle.erasure.standing import RESUME, check_ledger, find_unfinished
+from heedful.lifecycle.unfinished import DISCARD, disk_of, list_unfinished
+from heedful.lifecycle.unfinished import RESUME as RESUME_TRAINING
 from heedful.modeling.devices import available, choose_device
 from heedful.registry.quarantine import open_retrains
 from heedful.store.database import open_store, schema_state
@@ -46,7 +48,7 @@ def examine(workspace: Workspace | None) -> list[Finding]:
         checks.append(lambda: Finding("workspace", "warning", "none here", "heedful init . makes one"))
     else:
         checks += [lambda: check_disk(workspace.root), lambda: check_writable(workspace), lambda: check_migrations(workspace)]
-        checks += [lambda: check_master_key(workspace), lambda: check_erasures(workspace)]
+        checks += [lambda: check_master_key(workspace), lambda: check_erasures(workspace), lambda: check_trainings(workspace)]
     return [run_check(check) for check in checks]
 
 
@@ -183,3 +185,16 @@ def check_erasures(workspace: Workspace) -> Finding:
         found = f"a retrain is planned for {', '.join(planned)}"
         return Finding("erasures", "warning", found, "heedful dataset build, then heedful train")
     return Finding("erasures", "ok", "none open")
+
+
+def check_trainings(workspace: Workspace) -> Finding:
+    """Trainings that were stopped or killed keep their weights on the disk until somebody goes on with them or removes them."""
+    there = list_unfinished(workspace)
+    if not there:
+        return Finding("trainings", "ok", "none unfinished")
+    found = "; ".join(f"{one.in_words()} {disk_of(one) / 1e6:.0f} MB" for one in there)
+    waiting = [one.id for one in there if not one.running]
+    if not waiting:
+        return Finding("trainings", "ok", found)
+    chosen = "" if len(there) == 1 else f" --training {waiting[0]}"
+    return Finding("trainings", "warning", f"unfinished: {found}", f"{RESUME_TRAINING}{chosen}, or {DISCARD}{chosen}")

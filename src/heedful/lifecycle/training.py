@@ -1,25 +1,58 @@
 """Train: a dataset version and the settings in, a registered model version with its directory out.
 
-The adapter is written aside; its directory gets its name, made from the hash of the weights, only when it is whole.
+A training has a home of its own (see `unfinished`) until its version is registered; its directory gets its name, made from the hash
+of the weights, only when it is whole. So a training that was stopped or killed at any moment can be gone on with.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from heedful.config import Settings
 from heedful.dataset import dataset_dir, list_datasets
-from heedful.errors import DatasetError
+from heedful.errors import DatasetError, HeedfulError, RegistryError, TrainingDiverged, TrainingError, TrainingInterrupted
 from heedful.lifecycle.rounds import made_of
 from heedful.lifecycle.runs import recorded_run
 from heedful.lifecycle.strategy import Planned
+from heedful.lifecycle.unfinished import (
+    RESUME,
+    Trained,
+    Unfinished,
+    begin,
+    check_unchanged,
+    find_unfinished,
+    has_point,
+    read_trained,
+    remove,
+    resume_command,
+    write_trained,
+)
 from heedful.registry.lineage import shares_of
-from heedful.registry.versions import ADAPTER_FILE, model_directory, register, version_id
+from heedful.registry.versions import ADAPTER_FILE, is_registered, model_directory, register, version_id
 from heedful.store.audit import record
 from heedful.store.database import Store
+from heedful.training.plan import TrainingPlan
 from heedful.training.progress import Progress
-from heedful.training.train import train
-from heedful.workspace import Workspace, read_manifest, sha256, staging, write_manifest
+from heedful.training.round import Round
+from heedful.training.train import TrainedAdapter, train
+from heedful.workspace import Workspace, read_manifest, sha256, write_manifest
+
+
+class CarryOut(Protocol):
+    """How a plan is carried out: `training.train.train`, here or in a process of its own."""
+
+    def __call__(
+        self,
+        dataset_dir: Path,
+        base: str,
+        plan: TrainingPlan,
+        output: Path,
+        observe: Callable[[Progress], None] | None = None,
+        *,
+        part: Round | None = None,
+        recovery: Path | None = None,
+    ) -> TrainedAdapter: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +86,118 @@ def train_version(
     planned: Planned,
     actor: str,
     observe: Callable[[Progress], None] | None = None,
+    carry_out: CarryOut = train,
 ) -> TrainedVersion:
-    """Raises TrainingError or ModelError; the models directory and the registry are then as they were."""
-    folder = dataset_dir(workspace, dataset_id)
-    with recorded_run(store, "train", dataset_id) as outcome, staging(workspace.models) as aside:
-        trained = train(folder, settings.base, planned.plan, aside, observe, part=planned.part)
-        digest = sha256(aside / ADAPTER_FILE)
-        model_id = version_id(digest)
-        prompt = read_manifest(folder)["system_prompt"]  # of the rows it learned from, whatever the settings say today
-        origin = made_of(model_id, dataset_id, planned.plan.rank.value, planned.part)
-        facts = {"model": model_id, "dataset": dataset_id, "system_prompt": prompt, **origin}
-        write_manifest(aside, {"kind": "model", **facts, **trained.facts})
-        target = model_directory(workspace, model_id)
-        existing = target.exists()
-        with store.session() as session:
-            parent = origin["parent"]
-            fields = {"dataset_id": dataset_id, "parent_id": parent, "base": settings.base, "adapter_sha256": digest}
-            register(session, model_id, fields, shares_of(facts))
-            record(session, actor, "train", model_id, {"dataset": dataset_id, "parent": parent, "adapter_sha256": digest})
-            if not existing:
-                # Named before the commit: a stop between the two leaves a directory that nobody refers to, never the reverse.
-                aside.rename(target)
-        outcome.model_id = model_id
+    """Begin a training and see it through.
+
+    Raises TrainingInterrupted when it was stopped, and `resume_version` goes on with it then; TrainingError or ModelError when
+    there is nothing to go on with: the models directory and the registry are then as they were.
+    """
+    dataset_dir(workspace, dataset_id)
+    one = begin(workspace, dataset_id, settings, planned)
+    try:
+        return see_through(workspace, store, one, actor, observe, carry_out)
+    except TrainingInterrupted:
+        raise
+    except HeedfulError:
+        if one.home.exists() and not has_point(one):
+            remove(one.home)
+        raise
+
+
+def resume_version(
+    workspace: Workspace,
+    store: Store,
+    training_id: str | None,
+    flags: Mapping[str, Any],
+    actor: str,
+    observe: Callable[[Progress], None] | None = None,
+    carry_out: CarryOut = train,
+) -> TrainedVersion:
+    """Go on with a training that was stopped or killed: the only one, or that of the id.
+
+    `flags` are settings that this call asks for, by dotted keys; they must be those that it was begun with.
+
+    Raises TrainingError when there is none, when it is running, or when data, base, plan or settings have changed.
+    """
+    one = find_unfinished(workspace, training_id, RESUME)
+    if one.running:
+        raise TrainingError(f"training {one.id} is running already", "wait for it")
+    check_unchanged(one, workspace, flags)
+    return see_through(workspace, store, one, actor, observe, carry_out)
+
+
+def see_through(
+    workspace: Workspace,
+    store: Store,
+    one: Unfinished,
+    actor: str,
+    observe: Callable[[Progress], None] | None,
+    carry_out: CarryOut,
+) -> TrainedVersion:
+    """Every stage leaves a trace that the next call finds, so a kill between two of them costs nothing."""
+    folder = dataset_dir(workspace, one.job.dataset)
+    with recorded_run(store, "train", one.job.dataset) as outcome:
+        trained = carried_out(workspace, one, folder, observe, carry_out)
+        target, existing = publish_version(workspace, store, one, trained, actor)
+        outcome.model_id = trained.model
         outcome.detail = {
             "steps": trained.steps,
             "seconds": round(trained.seconds, 1),
             "validation_nll": trained.best_validation_nll,
         }
-    return TrainedVersion(model_id, target, dataset_id, trained.best_validation_nll, trained.steps, trained.seconds, existing)
+        remove(one.home)
+    nll = trained.best_validation_nll
+    return TrainedVersion(trained.model, target, one.job.dataset, nll, trained.steps, trained.seconds, existing)
+
+
+def carried_out(
+    workspace: Workspace, one: Unfinished, folder: Path, observe: Callable[[Progress], None] | None, carry_out: CarryOut
+) -> Trained:
+    """The facts of the training, from an earlier call or from now. A training that cannot be gone on with is removed."""
+    there = read_trained(one)
+    if there is not None:
+        return there
+    try:
+        done = carry_out(folder, one.job.settings["base"], one.plan, one.model, observe, part=one.part, recovery=one.recovery)
+    except TrainingInterrupted as stopped:
+        raise TrainingInterrupted(stopped.text, resume_command(workspace, one.id)) from None
+    except TrainingDiverged:
+        remove(one.home)
+        raise
+    digest = sha256(one.model / ADAPTER_FILE)
+    trained = Trained(version_id(digest), digest, done.best_validation_nll, done.steps, done.seconds, done.facts)
+    write_trained(one, trained)
+    return trained
+
+
+def publish_version(workspace: Workspace, store: Store, one: Unfinished, trained: Trained, actor: str) -> tuple[Path, bool]:
+    """A row and a named directory. (directory, whether the very same weights were a version before.)
+
+    Raises RegistryError, and removes the training, when it must not be kept: somebody it learned from was erased meanwhile.
+    """
+    model_id, digest, target = trained.model, trained.adapter_sha256, model_directory(workspace, trained.model)
+    manifest = manifest_of(workspace, one, trained)
+    parent = manifest["parent"]
+    if not target.exists():
+        write_manifest(one.model, manifest)
+    try:
+        with store.session() as session:
+            existing = is_registered(session, model_id)
+            fields = {"dataset_id": one.job.dataset, "parent_id": parent, "base": manifest["base"], "adapter_sha256": digest}
+            register(session, model_id, fields, shares_of(manifest))
+            record(session, actor, "train", model_id, {"dataset": one.job.dataset, "parent": parent, "adapter_sha256": digest})
+            if not target.exists():
+                # Named before the commit: a stop between the two leaves a directory that nobody refers to, never the reverse.
+                one.model.rename(target)
+    except RegistryError:
+        remove(one.home)
+        raise
+    return target, existing
+
+
+def manifest_of(workspace: Workspace, one: Unfinished, trained: Trained) -> dict[str, Any]:
+    dataset = one.job.dataset
+    prompt = read_manifest(dataset_dir(workspace, dataset))["system_prompt"]  # of the rows it learned from, whatever is set today
+    facts = {"kind": "model", "model": trained.model, "dataset": dataset, "system_prompt": prompt}
+    return {**facts, **made_of(trained.model, dataset, one.plan.rank.value, one.part), **trained.facts}

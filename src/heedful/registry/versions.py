@@ -61,6 +61,10 @@ def register(session: Session, model_id: str, fields: Mapping[str, Any], shares:
     record_lineage(session, model_id, dataset, [Share(dataset, "train")] if shares is None else shares)
 
 
+def is_registered(session: Session, model_id: str) -> bool:
+    return session.get(ModelVersion, model_id) is not None
+
+
 def list_versions(session: Session) -> list[Version]:
     """All versions, oldest first."""
     aliases, quarantined = current_aliases(session), quarantined_models(session)

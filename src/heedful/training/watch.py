@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from heedful.errors import TrainingError, TrainingInterrupted
+from heedful.errors import TrainingDiverged, TrainingInterrupted
 from heedful.training.best import Kept, rank
 from heedful.training.progress import Progress, Write
 from heedful.training.recovery import Fill, Point, Recovery
@@ -125,7 +125,7 @@ class Watch:
         self._resumed = time.perf_counter()
 
     def after_step(self, step: int, loss: float, learning_rate: float, gradient: float | None = None) -> bool:
-        """True: stop now. `gradient` is its norm before clipping. Raises TrainingError when a number is none, or at a spike."""
+        """True: stop now. `gradient` is its norm before clipping. Raises TrainingDiverged when a number is none, or at a spike."""
         at = self._at
         at.step = step
         at.training_s += time.perf_counter() - self._resumed
@@ -224,7 +224,7 @@ class Watch:
 
     def _check(self, value: float, what: str) -> None:
         if not math.isfinite(value):
-            raise TrainingError(f"{what} at {self._where()} is {value}; it must be a number", self._remedy())
+            raise TrainingDiverged(f"{what} at {self._where()} is {value}; it must be a number", self._remedy())
 
     def _check_spike(self, loss: float) -> None:
         at, gross = self._at, is_gross(loss, self._at.base_loss)
@@ -235,7 +235,7 @@ class Watch:
         if gross or at.high >= IN_A_ROW:
             steps = f"{at.high} steps in a row" if at.high > 1 else "a single step"
             text = f"the training loss spiked: {loss:.3g} at {self._where()}, high for {steps}; the base has {at.base_loss:.3g}"
-            raise TrainingError(text, self._remedy())
+            raise TrainingDiverged(text, self._remedy())
 
     def _where(self) -> str:
         """The step and, once there is one, its rows."""
