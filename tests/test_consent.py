@@ -151,9 +151,10 @@ def test_a_withdrawal_while_a_dataset_is_built_stops_it(
     taken(store, file_of(tmp_path, "chats.jsonl", *PERSONS), "consent")
     write = build.write_lines
 
-    def write_slowly(*arguments: object) -> None:
-        write(*arguments)  # type: ignore[arg-type]
+    def write_slowly(*arguments: object) -> object:
+        written = write(*arguments)  # type: ignore[arg-type]
         decided(store, "ann-1", "withdrawn")
+        return written
 
     monkeypatch.setattr(build, "write_lines", write_slowly)
     with pytest.raises(DatasetError, match="a person withdrew or was erased while the dataset was built"):

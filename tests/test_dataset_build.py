@@ -204,7 +204,8 @@ def test_manifest(store: Store, workspace: Workspace) -> None:
         built.counts,
         built.dropped,
     )
-    assert manifest["settings"] == json.loads(SETTINGS.model_dump_json())
+    assert manifest["settings"] == json.loads(SETTINGS.model_dump_json(exclude={"workers"}))
+    assert manifest["changed"] == {"signature_cut": 0}
     assert manifest["system_prompt"] == PROMPT
     assert (sum(manifest["groups"].values()), manifest["largest_group"]) == (11, 2)
     assert sorted(manifest["files"]) == ["card.md", "test.jsonl", "train.jsonl", "validation.jsonl"]

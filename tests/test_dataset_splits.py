@@ -1,4 +1,4 @@
-"""Splits and filters as functions: who stays together, which side, why dropped."""
+"""Splits as functions: who stays together, and on which side. And lines: what is written of a conversation."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,12 +8,9 @@ from pydantic import ValidationError
 
 from heedful.config import DatasetSettings
 from heedful.conversation import Conversation, Message
-from heedful.dataset.candidates import survey
 from heedful.dataset.card import percentile
-from heedful.dataset.filters import filters_for
 from heedful.dataset.rows import from_line, to_line, with_system_prompt
-from heedful.dataset.splits import Clusters, Ties, cluster, key_of, own_keys, rank, split_clusters
-from heedful.store.conversations import Stored
+from heedful.dataset.splits import Clusters, Ties, cluster, rank, split_clusters
 from heedful.store.schema import Split
 
 SHARES = (0.8, 0.1, 0.1)
@@ -23,58 +20,39 @@ def chat(question: str, answer: str = "An answer.", group: str = "") -> Conversa
     return Conversation((Message("user", question), Message("assistant", answer)), group)
 
 
-def as_stored(*conversations: Conversation) -> list[Stored]:
-    """As the store gives them back, with ids from 0."""
-    return [Stored(number, c, c.fingerprint(), None, "chat") for number, c in enumerate(conversations)]
-
-
 def clustered(*ties: Ties, seed: int = 7, frozen: Mapping[str, Split] | None = None) -> Clusters:
     """In the order in which they are given."""
-    return cluster(ties, [bytes([n]) for n in range(len(ties))], {} if frozen is None else frozen, seed)
+    return cluster(ties, range(len(ties)), {} if frozen is None else frozen, seed)
 
 
-def joined(*conversations: Conversation, seed: int = 7) -> list[str | None]:
-    return clustered(*(Ties(own_keys(c, None)) for c in conversations), seed=seed).of
-
-
-def together(*conversations: Conversation) -> list[int]:
-    """0 for the first cluster that turns up, 1 for the second, ..."""
+def together(*own: str) -> list[int]:
+    """0 for the first cluster that turns up, 1 for the second, ... Each text has the keys of one conversation."""
     order: dict[str | None, int] = {}
-    return [order.setdefault(name, len(order)) for name in joined(*conversations)]
+    return [order.setdefault(name, len(order)) for name in clustered(*(Ties(tuple(keys.split())) for keys in own)).of]
 
 
-def test_one_question_is_one_cluster_whatever_its_case_and_spaces() -> None:
-    assert together(chat("Why me?"), chat("  why\nME? "), chat("Why you?")) == [0, 0, 1]
-
-
-def test_groups_of_the_source_and_questions_tie_along_chains() -> None:
-    conversations = (
-        chat("Hi", group="greeting"),
-        chat("Hello", group="greeting"),
-        chat("Hello", group="hello"),
-        chat("Bye", group="end"),
-        chat("HELLO"),
-    )
-    assert together(*conversations) == [0, 0, 0, 1, 0]
-    assert together(*reversed(conversations)) == [0, 1, 0, 0, 0]
+def test_equal_keys_tie_along_chains() -> None:
+    keys = ("q:hi g:greeting", "q:hello g:greeting", "q:hello g:hello", "q:bye g:end", "q:hello")
+    assert together(*keys) == [0, 0, 0, 1, 0]
+    assert together(*reversed(keys)) == [0, 1, 0, 0, 0]
 
 
 def test_a_tag_is_not_a_question() -> None:
-    assert together(chat("Hi", group="sleep"), chat("sleep")) == [0, 1]
+    assert together("q:hi g:sleep", "q:sleep") == [0, 1]
 
 
 def test_a_person_ties_her_conversations_and_gives_no_rank() -> None:
-    ann, bea = Ties(own_keys(chat("a"), 1)), Ties(own_keys(chat("b"), 1))
-    found = clustered(ann, bea, Ties(own_keys(chat("c"), 2)))
+    found = clustered(Ties(("q:a", "p:1")), Ties(("q:b", "p:1")), Ties(("q:c", "p:2")))
     assert found.of[0] == found.of[1] != found.of[2]
-    assert found.of[0] == min(rank(key_of("q", text), 7) for text in "ab")
-    assert sorted(found.keys[str(found.of[0])]) == sorted(["p:1", key_of("q", "a"), key_of("q", "b")])
+    assert found.of[0] == min(rank("q:a", 7), rank("q:b", 7))
+    assert sorted(found.keys[str(found.of[0])]) == ["p:1", "q:a", "q:b"]
 
 
 def test_a_cluster_has_the_same_rank_in_every_order_and_another_with_another_seed() -> None:
-    conversations = (chat("a", group="x"), chat("b", group="x"), chat("b", group="y"), chat("c"))
-    assert sorted(joined(*conversations)) == sorted(joined(*reversed(conversations)))
-    assert set(joined(*conversations)).isdisjoint(joined(*conversations, seed=8))
+    ties = [Ties(("q:a", "g:x")), Ties(("q:b", "g:x")), Ties(("q:b", "g:y")), Ties(("q:c",))]
+    names = sorted(map(str, clustered(*ties).of))
+    assert names == sorted(map(str, clustered(*reversed(ties)).of))
+    assert set(names).isdisjoint(map(str, clustered(*ties, seed=8).of))
 
 
 def test_what_is_new_joins_the_side_of_what_it_is_tied_to() -> None:
@@ -173,61 +151,7 @@ def test_wrong_shares_are_refused(wrong: str) -> None:
         DatasetSettings.model_validate({"split": wrong})
 
 
-SETTINGS = DatasetSettings(min_characters=3, max_characters=40)
 PROMPT = "Be kind."
-
-
-@pytest.mark.parametrize(
-    ("conversation", "reason"),
-    [
-        (Conversation(()), "no_answer"),
-        (Conversation((Message("user", "Hello?"),)), "no_answer"),
-        (Conversation((Message("assistant", "Hello."),)), "no_answer"),
-        (chat("Hello?", " \n"), "no_answer"),
-        (chat("Hello?", " OK  "), "too_short"),
-        (Conversation((*chat("Hello?").messages, Message("user", "So?"), Message("assistant", "."))), "too_short"),
-        (chat("x" * 30, "y" * 11), "too_long"),
-        (chat("x" * 30, "y" * 10), None),
-        (chat("Hello?", "Yes"), None),
-    ],
-)
-def test_each_filter_drops_what_it_names(conversation: Conversation, reason: str | None) -> None:
-    found = survey(as_stored(conversation), SETTINGS, PROMPT)
-    assert [name for name, count in found.dropped.items() if count] == ([] if reason is None else [reason])
-    assert len(found.candidates) == (reason is None)
-
-
-def test_duplicates_are_found_by_what_would_be_written() -> None:
-    first = chat("Why  me?", "I hear\nyou.")
-    same_but_for_case = chat("why me?", "i HEAR you. ")
-    with_our_prompt = Conversation((Message("system", PROMPT), *first.messages))
-    with_another_prompt = Conversation((Message("system", "Be brief."), *first.messages))
-    swapped = Conversation(tuple(reversed(first.messages)))
-    found = survey(as_stored(first, same_but_for_case, with_our_prompt, with_another_prompt, swapped), DatasetSettings(), PROMPT)
-    assert [candidate.id for candidate in found.candidates] == [0, 3, 4]
-    assert found.dropped == {"no_answer": 0, "too_short": 0, "too_long": 0, "exact_duplicate": 2, "not_sampled": 0}
-
-
-def test_every_drop_has_a_reason_in_words() -> None:
-    assert [(f.name, f.reason) for f in filters_for(SETTINGS, PROMPT)] == [
-        ("no_answer", "had no question or no answer in it"),
-        ("too_short", "had an answer shorter than 3 characters"),
-        ("too_long", "was longer than 40 characters in all"),
-        ("exact_duplicate", "repeated an earlier one, but for letter case and spaces"),
-    ]
-
-
-def test_the_sample_is_drawn_by_seed_and_not_by_order() -> None:
-    stored = as_stored(*(chat(f"question {number}") for number in range(100)))
-
-    def drawn(seed: int, rows: list[Stored]) -> list[int]:
-        found = survey(rows, DatasetSettings(max_samples=20, seed=seed), PROMPT)
-        assert found.dropped["not_sampled"] == 80
-        return [candidate.id for candidate in found.candidates]
-
-    assert drawn(7, stored) == sorted(drawn(7, stored))
-    assert sorted(drawn(7, stored)) == sorted(drawn(7, stored[::-1]))
-    assert drawn(7, stored) != drawn(8, stored)
 
 
 def test_the_system_prompt_goes_first_unless_there_is_one() -> None:
@@ -245,4 +169,8 @@ def test_a_line_is_one_line_and_comes_back() -> None:
 
 @pytest.mark.parametrize(("percent", "expected"), [(50, 3), (95, 6), (100, 6), (1, 1)])
 def test_percentiles_are_by_nearest_rank(percent: int, expected: int) -> None:
-    assert percentile([6, 1, 2, 3, 4, 5], percent) == expected
+    assert percentile({6: 1, 1: 1, 2: 1, 3: 1, 4: 1, 5: 1}, percent) == expected
+
+
+def test_percentiles_count_repeated_values() -> None:
+    assert [percentile({10: 98, 20: 1, 30: 1}, percent) for percent in (50, 98, 99, 100)] == [10, 10, 20, 30]

@@ -44,6 +44,7 @@ class Silent:
         return True
 
     def reading(self, done: int, total: int | None, note: str) -> None: ...
+    def building(self, done: int, total: int | None, note: str) -> None: ...
 
     def training(self, progress: object) -> None:
         self.stages.append("training") if self.stages[-1] != "training" else None

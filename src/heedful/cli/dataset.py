@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from heedful.cli.options import HERE, JsonOption, SamplesOption, SeedOption, SplitOption, WorkspaceOption, open_desk
-from heedful.cli.output import Output, reporting
+from heedful.cli.output import Output, progress_bar, reporting
 from heedful.dataset import BuiltDataset, build_dataset, dataset_dir, list_datasets, show_dataset
 
 app = typer.Typer(no_args_is_help=True, help="Build, list and show dataset versions.")
@@ -25,7 +25,9 @@ def build(
     """
     flags = {"dataset": {"max_samples": max_samples, "seed": seed, "split": split}}
     with reporting(as_json) as output, open_desk(workspace, flags) as desk:
-        built = build_dataset(desk.store, desk.workspace, desk.settings.dataset, desk.settings.system_prompt, desk.actor)
+        settings = desk.settings
+        with progress_bar(output, "dataset") as observe:
+            built = build_dataset(desk.store, desk.workspace, settings.dataset, settings.system_prompt, desk.actor, observe)
         show_built(output, built)
         output.result({"dataset": built.id, "counts": built.counts, "dropped": built.dropped, "existing": built.existing})
 

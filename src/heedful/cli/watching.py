@@ -40,7 +40,11 @@ class TerminalWatcher:
         self._close()
         show_import(self._output, report)
 
+    def building(self, done: int, total: int | None, note: str) -> None:
+        self._show("dataset", done, total, note)
+
     def built(self, dataset: BuiltDataset) -> None:
+        self._close()
         show_built(self._output, dataset)
 
     def approve(self, plan: TrainingPlan) -> bool:

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+MAIN_LANGUAGE, ANY_LANGUAGE = "auto", "any"
+
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -20,6 +22,12 @@ class DatasetSettings(Section):
     )
     max_samples: int | None = Field(None, ge=10, description="at most so many conversations, drawn by seed; none means all")
     seed: int = Field(7, ge=0, description="decides the split and the sample")
+    language: str = Field(
+        MAIN_LANGUAGE,
+        pattern="^(auto|any|[a-z]{2,3})$",
+        description="auto drops what is not in the language of the large majority, any keeps all, a code such as en keeps that one",
+    )
+    workers: int | None = Field(None, ge=1, description="processes that build a dataset; none means by its size and the cores")
 
     @field_validator("split", mode="before")
     @classmethod

@@ -1,7 +1,7 @@
 """Card: the manifest and the lengths of the conversations in, a page for people out. It holds counts, never a person's words."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import PurePath
@@ -10,20 +10,17 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 
 from heedful.config import DatasetSettings
-from heedful.dataset.candidates import Candidate
-from heedful.dataset.filters import BETWEEN_SPLITS, NO_BASIS, NOT_SAMPLED, filters_for
+from heedful.dataset.filters import reasons
+from heedful.dataset.writing import Lengths
 
 
-def render_card(manifest: Mapping[str, Any], candidates: Sequence[Candidate], settings: DatasetSettings, system_prompt: str) -> str:
-    """card.md. `candidates` are those that are in the dataset."""
-    reasons = {f.name: f.reason for f in filters_for(settings, system_prompt)}
-    reasons[NO_BASIS] = "had no basis for training: no consent, or a consent that was withdrawn"
-    reasons[NOT_SAMPLED] = f"was not drawn into the sample of {settings.max_samples}"
-    reasons[BETWEEN_SPLITS] = "was tied to questions of two files, and would have carried one into the other"
-    left_out = [(name, reasons[name], count) for name, count in manifest["dropped"].items() if count]
+def render_card(manifest: Mapping[str, Any], lengths: Lengths, settings: DatasetSettings, system_prompt: str) -> str:
+    """card.md. `lengths` are those of the lines of the dataset."""
+    words = reasons(settings)
+    left_out = [(name, words[name], count) for name, count in manifest["dropped"].items() if count]
     return template().render(
         manifest,
-        lengths=lengths_table(candidates),
+        lengths=lengths_table(lengths),
         left_out=left_out,
         files=[{**source, "path": PurePath(source["path"]).name} for source in manifest["sources"]],
         shares=[f"{share:.0%}" for share in settings.split],
@@ -37,18 +34,23 @@ def template() -> Template:
     return environment.from_string(files("heedful.dataset").joinpath("card.md").read_text(encoding="utf-8"))
 
 
-def lengths_table(candidates: Sequence[Candidate]) -> list[dict[str, int | str]]:
+def lengths_table(lengths: Lengths) -> list[dict[str, int | str]]:
     measured = {
-        "messages in a conversation": [c.turns for c in candidates],
-        "characters in a conversation": [c.characters for c in candidates],
-        "characters in an answer": [length for c in candidates for length in c.answers],
+        "messages in a conversation": lengths.messages,
+        "characters in a conversation": lengths.characters,
+        "characters in an answer": lengths.answers,
     }
     return [
-        {"what": what, "min": min(values), "median": percentile(values, 50), "p95": percentile(values, 95), "max": max(values)}
-        for what, values in measured.items()
+        {"what": what, "min": min(counted), "median": percentile(counted, 50), "p95": percentile(counted, 95), "max": max(counted)}
+        for what, counted in measured.items()
     ]
 
 
-def percentile(values: Sequence[int], percent: int) -> int:
-    """Nearest rank: the smallest value that at least `percent` of 100 values do not exceed. It is always one of the values."""
-    return sorted(values)[math.ceil(percent * len(values) / 100) - 1]
+def percentile(counted: Mapping[int, int], percent: int) -> int:
+    """Nearest rank: the smallest value that at least `percent` of 100 values do not exceed. `counted`: value -> how often."""
+    wanted, seen = math.ceil(percent * sum(counted.values()) / 100), 0
+    for value in sorted(counted):
+        seen += counted[value]
+        if seen >= wanted:
+            break
+    return value

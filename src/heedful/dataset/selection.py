@@ -1,62 +1,89 @@
-"""Selection: the candidates in; an id, and for each chosen conversation its file and line, out. Nothing is written yet."""
+"""Selection: the survey in; the side of every conversation that goes into the dataset out. Nothing is written yet."""
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from heedful.config import DatasetSettings
-from heedful.dataset.candidates import Survey
-from heedful.dataset.splits import SPLITS, cluster, split_clusters
+from heedful.dataset.boilerplate import widespread
+from heedful.dataset.conflicts import conflicting
+from heedful.dataset.filters import BETWEEN_SPLITS, CONFLICTING, NEAR_DUPLICATE, NOT_SAMPLED
+from heedful.dataset.splits import SPLITS, Ties, cluster, split_clusters
+from heedful.dataset.survey import NOBODY, Numbers, Survey
+from heedful.dataset.twins import Load, components, near_duplicates, twin_questions
 from heedful.errors import DatasetError
 from heedful.store.schema import Split
 
 MIN_CONVERSATIONS, MIN_GROUPS = 10, 3
 
+Frozen = Callable[[Iterable[str]], Mapping[str, Split]]  # those of the keys that have a side
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """`members` has the conversation ids of each file, line by line; `assigned` the side of every key that ties them; `held_out`
-    conversations are tied to two sides."""
+    """`members` are rows of the survey in order, `sides` the index in SPLITS of each. `assigned` is the side of every key that ties
+    them. `signatures` are to be cut off their answers."""
 
-    id: str
-    members: dict[Split, list[int]]
+    members: Numbers
+    sides: NDArray[np.int8]
     groups: dict[Split, int]
     largest_group: int
     assigned: dict[str, Split]
-    held_out: int
-
-    @property
-    def counts(self) -> dict[str, int]:
-        return {split: len(self.members[split]) for split in SPLITS}
-
-    def places(self) -> Iterator[tuple[int, Split, int]]:
-        """(conversation id, file, line from 0)."""
-        for split in SPLITS:
-            yield from ((key, split, line) for line, key in enumerate(self.members[split]))
+    signatures: frozenset[int]
 
 
-def select_members(found: Survey, settings: DatasetSettings, frozen: Mapping[str, Split]) -> Selection:
-    """Split the candidates and name the result. Raises DatasetError when there are too few, or none is free for a side."""
-    clusters = cluster([c.ties for c in found.candidates], [c.draw for c in found.candidates], frozen, settings.seed)
-    placed = [(one, name) for one, name in zip(found.candidates, clusters.of, strict=True) if name is not None]
-    check_enough(found, len(placed), len({name for _, name in placed}))
-    sides = split_clusters([name for _, name in placed], settings.split, clusters.sides)
-    members: dict[Split, list[int]] = {split: [] for split in SPLITS}
-    lines: dict[Split, list[bytes]] = {split: [] for split in SPLITS}
-    for candidate, name in placed:
-        members[sides[name]].append(candidate.id)
-        lines[sides[name]].append(candidate.line_sha256)
-    check_sides(members)
+def select_members(found: Survey, settings: DatasetSettings, frozen: Frozen, load: Load) -> Selection:
+    """Drop what needs all conversations to be seen, then divide. Raises DatasetError when too little is left."""
+    tied = found.kept()  # also what is dropped from here on ties questions: a twin that waits for review keeps its side
+    twins = twin_questions(found)
+    drop_conflicts(found, twins)
+    found.drop(near_duplicates(found, load), NEAR_DUPLICATE)
+    found.drop(not_drawn(found, settings.max_samples), NOT_SAMPLED)
+    ties = [ties_of(found, row, twins) for row in tied]
+    known = frozen({key for one in ties for key in (*one.own, *one.twins)})
+    clusters = cluster(ties, found.rows["draw"][tied].tolist(), known, settings.seed)
+    found.drop([row for row, name in zip(tied, clusters.of, strict=True) if name is None], BETWEEN_SPLITS)
+    names = {row: name for row, name in zip(tied.tolist(), clusters.of, strict=True) if name is not None and not found.out[row]}
+    check_enough(found, len(names), len(set(names.values())))
+    sides = split_clusters(list(names.values()), settings.split, clusters.sides)
+    check_sides(set(sides.values()))
     return Selection(
-        id=content_id(lines, settings),
-        members=members,
+        members=np.array(list(names), np.int64),
+        sides=np.array([SPLITS.index(sides[name]) for name in names.values()], np.int8),
         groups={split: sum(side == split for side in sides.values()) for split in SPLITS},
-        largest_group=max(Counter(name for _, name in placed).values()),
+        largest_group=max(Counter(names.values()).values()),
         assigned={key: side for name, side in sides.items() for key in clusters.keys[name]},
-        held_out=len(found.candidates) - len(placed),
+        signatures=widespread(found.signatures),
     )
+
+
+def drop_conflicts(found: Survey, twins: Mapping[int, set[int]]) -> None:
+    same = components(twins)
+    questions = {row: int(found.rows["question"][row]) for row in found.claims if not found.out[row]}
+    in_cluster = ((str(same.get(question, question)), row) for row, question in questions.items())
+    found.drop(conflicting(found.claims, in_cluster), CONFLICTING)
+
+
+def not_drawn(found: Survey, most: int | None) -> Numbers:
+    """All but the `most` smallest lottery numbers.
+
+    The numbers come from seed and text, so the draw does not depend on the order of imports, and more data moves it little.
+    """
+    kept = found.kept()
+    return kept[:0] if most is None else kept[np.argsort(found.rows["draw"][kept], kind="stable")[most:]]
+
+
+def ties_of(found: Survey, row: int, twins: Mapping[int, set[int]]) -> Ties:
+    question, group, person = (int(found.rows[name][row]) for name in ("question", "group", "person"))
+    own = [f"q:{question:016x}"]
+    if group:
+        own.append(f"g:{group:016x}")
+    if person != NOBODY:
+        own.append(f"p:{person}")
+    return Ties(tuple(own), tuple(f"q:{twin:016x}" for twin in sorted(twins.get(question, ()))))
 
 
 def check_enough(found: Survey, kept: int, groups: int) -> None:
@@ -70,21 +97,11 @@ def check_enough(found: Survey, kept: int, groups: int) -> None:
     )
 
 
-def check_sides(members: Mapping[Split, list[int]]) -> None:
-    empty = [split for split in SPLITS if not members[split]]
+def check_sides(there: set[Split]) -> None:
+    empty = [split for split in SPLITS if split not in there]
     if empty:
         raise DatasetError(
             f"nothing is left for {' and '.join(empty)}: every question that is here stood on another side in an earlier dataset, "
             "and stays there",
             "heedful import FILE adds new questions",
         )
-
-
-def content_id(lines: dict[Split, list[bytes]], settings: DatasetSettings) -> str:
-    """`ds-` and ten hex digits of a SHA-256 over the settings and the hash of every line of the three files, in order."""
-    content = hashlib.sha256(json.dumps(settings.model_dump(mode="json"), sort_keys=True).encode())
-    for split in SPLITS:
-        content.update(f"\n{split} {len(lines[split])}\n".encode())
-        for line in lines[split]:
-            content.update(line)
-    return f"ds-{content.hexdigest()[:10]}"

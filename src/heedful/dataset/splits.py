@@ -19,18 +19,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from heedful.conversation import Conversation
-from heedful.dataset.normalise import normalise
 from heedful.store.schema import Split
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 LARGE = 0.2  # share of a held-out side
-KEY_DIGITS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Ties:
-    """`own` keys of a conversation: its question, its group, its person. `twins` are keys of questions that are nearly its own."""
+    """`own` keys of a conversation: its question, its group, its person. `twins` are keys of questions that are nearly its own.
+
+    A key is `q:` or `g:` and a hash, or `p:` and the id of the person.
+    """
 
     own: tuple[str, ...]
     twins: tuple[str, ...] = ()
@@ -44,20 +44,6 @@ class Clusters:
     of: list[str | None]
     sides: dict[str, Split]
     keys: dict[str, list[str]]
-
-
-def own_keys(conversation: Conversation, person: int | None) -> tuple[str, ...]:
-    """Everything that ties this conversation to others by equality."""
-    keys = [key_of("q", normalise(conversation.question))]
-    if conversation.group:
-        keys.append(key_of("g", conversation.group))
-    if person is not None:
-        keys.append(f"p:{person}")
-    return tuple(keys)
-
-
-def key_of(kind: str, text: str) -> str:
-    return f"{kind}:{hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]}"
 
 
 def rank(key: str, seed: int) -> str:
@@ -95,7 +81,7 @@ class Forest:
                 self.side[roots[0]] = self.side.pop(other)
 
 
-def cluster(ties: Sequence[Ties], order: Sequence[bytes], frozen: Mapping[str, Split], seed: int) -> Clusters:
+def cluster(ties: Sequence[Ties], order: Sequence[int], frozen: Mapping[str, Split], seed: int) -> Clusters:
     """Who belongs together. `order` decides who comes first where a new conversation ties two sides, so that imports do not."""
     forest = Forest(frozen)
     held_out = set()

@@ -37,6 +37,7 @@ class Watcher(Protocol):
     """Told what happens; the command line draws it. `approve` is asked once, before the long work."""
 
     def imported(self, report: ImportReport) -> None: ...
+    def building(self, done: int, total: int | None, note: str) -> None: ...
     def built(self, dataset: BuiltDataset) -> None: ...
     def approve(self, plan: TrainingPlan) -> bool: ...
     def reading(self, done: int, total: int | None, note: str) -> None: ...
@@ -79,7 +80,7 @@ def run_pipeline(workspace: Workspace, store: Store, settings: Settings, request
     started = time.monotonic()
     for source in request.sources:
         watcher.imported(import_file(store, source, request.actor, request.hints, request.skip_bad, watcher.reading, request.basis))
-    dataset = build_dataset(store, workspace, settings.dataset, settings.system_prompt, request.actor)
+    dataset = build_dataset(store, workspace, settings.dataset, settings.system_prompt, request.actor, watcher.building)
     watcher.built(dataset)
     planned = plan_training(workspace, store, settings, dataset.id)
     if not watcher.approve(planned.plan):

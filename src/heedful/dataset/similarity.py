@@ -1,0 +1,87 @@
+"""Similarity: the words of two texts in; whether the one is the other with small edits out.
+
+Long words and numbers weigh more than short ones, which are mostly grammar, and a word with a typing error still counts as itself.
+The shorter the texts, the more alike they must be: in "how do I treat asthma" one word is a quarter of the question, in a letter
+of a hundred words it is nothing. A text that is the other without some of its sentences counts as well.
+
+The numbers below were set on one half of the edited real rows of `benchmarks/duplicates.py` and are reported on the other half.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rapidfuzz.distance import OSA
+
+from heedful.dataset.words import NEGATIONS
+
+LONG_WORD, LIGHT = 4, 0.4  # letters; weight of a word shorter than that
+STRICTEST, LOOSEST, SLOPE = 0.95, 0.45, 0.0135  # share of common weight that is asked of texts of few, of many words; per word
+PART_WORDS, PART_SHARE, PART_SIZE = 12, 0.95, 0.5  # least words, common share and relative size of a text that is part of the other
+LETTERS_AN_ERROR = 12  # a short text may have one typing error in so many letters, wherever it is
+OPPOSITES = ("hypo", "hyper")  # two letters apart, and a different illness
+
+
+def is_near(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether both are versions of one text."""
+    if not one or not other:
+        return one == other
+    common, only_one, only_other = overlap(one, other)
+    longest = max(len(one), len(other))
+    if common >= max(LOOSEST, STRICTEST - SLOPE * longest) * (common + only_one + only_other):
+        return True
+    smaller, larger = sorted((only_one, only_other))
+    if longest >= PART_WORDS and common >= PART_SHARE * (common + smaller) and common >= PART_SIZE * (common + larger):
+        return True
+    return longest <= PART_WORDS and is_mistyped(one, other)
+
+
+def overlap(one: Sequence[str], other: Sequence[str]) -> tuple[float, float, float]:
+    """Weight of what is in both, only in the first, only in the second. Words count as often as they occur; order does not."""
+    here, there = Counter(one), Counter(other)
+    common = sum(weight(word) * count for word, count in (here & there).items())
+    left, right = list((here - there).elements()), list((there - here).elements())
+    if sum(map(weight, left)) + sum(map(weight, right)) > 3 * common:
+        return common, sum(map(weight, left)), sum(map(weight, right))  # far apart, whatever is mistyped
+    for word in list(left):
+        alike = (known for known in right if known[0] == word[0] or known[-2:] == word[-2:])  # cheap to ask, and asked often
+        meant = next((known for known in alike if is_typo(word, known)), None)
+        if meant is not None:
+            left.remove(word)
+            right.remove(meant)
+            common += weight(word)
+    return common, sum(map(weight, left)), sum(map(weight, right))
+
+
+def weight(word: str) -> float:
+    return 1.0 if len(word) >= LONG_WORD or word in NEGATIONS or is_number(word) else LIGHT
+
+
+def is_number(word: str) -> bool:
+    """Also `50mg` and `4th`."""
+    return any(character.isdigit() for character in word)
+
+
+def is_typo(one: str, other: str) -> bool:
+    """One letter more, less, other, or two in turned order; two such errors in words of eight letters or more. Never in numbers."""
+    shortest = min(len(one), len(other))
+    if shortest < LONG_WORD or is_number(one) or is_number(other) or are_opposites(one, other):
+        return False
+    allowed = 1 if shortest < 2 * LONG_WORD else 2
+    return OSA.distance(one, other, score_cutoff=allowed) <= allowed
+
+
+def are_opposites(one: str, other: str) -> bool:
+    """A prefix of two letters or more may turn a word into its opposite: `unsafe`, `hypotension`."""
+    if [one.startswith(prefix) for prefix in OPPOSITES] != [other.startswith(prefix) for prefix in OPPOSITES]:
+        return True
+    return abs(len(one) - len(other)) > 1 and (one.endswith(other) or other.endswith(one))
+
+
+def is_mistyped(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether few letters differ anywhere, and no number, negation or prefix does."""
+    here, there = " ".join(one), " ".join(other)
+    allowed = min(len(here), len(there)) // LETTERS_AN_ERROR
+    telling = [sorted(word for word in text if is_number(word) or word in NEGATIONS) for text in (one, other)]
+    if telling[0] != telling[1] or OSA.distance(here, there, score_cutoff=allowed) > allowed:
+        return False
+    return not any(are_opposites(left, right) for left in set(one) - set(other) for right in set(other) - set(one))

@@ -1,0 +1,113 @@
+"""Writing: a selection in; the three files of a dataset, and which conversation is which line, out.
+
+Members are in the order of the store, so one more pass over it writes them line by line.
+"""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TextIO
+
+from heedful.config import DatasetSettings
+from heedful.dataset.pool import ordered_map
+from heedful.dataset.render import Rendered, Style, render_all
+from heedful.dataset.selection import Selection
+from heedful.dataset.splits import SPLITS
+from heedful.dataset.survey import BATCH, Survey
+from heedful.store.batches import batches
+from heedful.store.conversations import Stored
+from heedful.store.schema import Split
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """All that decides a version, before anything is written."""
+
+    found: Survey
+    selection: Selection
+    settings: DatasetSettings
+    system_prompt: str
+
+
+@dataclass(slots=True)
+class Lengths:
+    """How many lines have so many messages, so many characters; how many answers have so many characters."""
+
+    messages: Counter[int] = field(default_factory=Counter)
+    characters: Counter[int] = field(default_factory=Counter)
+    answers: Counter[int] = field(default_factory=Counter)
+
+    def add(self, line: Rendered) -> None:
+        self.messages[line.messages] += 1
+        self.characters[line.characters] += 1
+        self.answers.update(line.answers)
+
+
+@dataclass(slots=True)
+class Written:
+    """`places` are (conversation id, file, line from 0). `cut` conversations lost a signature, `empty` ones were nothing else."""
+
+    places: list[tuple[int, Split, int]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
+    lengths: Lengths = field(default_factory=Lengths)
+    cut: int = 0
+    empty: int = 0
+    id: str = ""
+
+
+def write_lines(stored: Iterable[Stored], folder: Path, draft: Draft, workers: int) -> Written:
+    style = Style(draft.system_prompt, draft.selection.signatures, draft.settings.min_characters)
+    ids, sides = draft.found.rows["id"][draft.selection.members], draft.selection.sides
+    side_of = dict(zip(ids.tolist(), (SPLITS[side] for side in sides), strict=True))
+    members = (one for one in stored if one.id in side_of)
+    written = Written()
+    with ExitStack() as stack:
+        files = {split: stack.enter_context(open_lines(folder / f"{split}.jsonl")) for split in SPLITS}
+        for rendered in lines_of(members, style, workers):
+            put(written, files, side_of[rendered.id], rendered)
+        for file in files.values():
+            file.flush()
+            os.fsync(file.fileno())
+    written.id = content_id(folder, written.counts, draft.settings)
+    return written
+
+
+def open_lines(path: Path) -> TextIO:
+    return path.open("w", encoding="utf-8", newline="\n")
+
+
+def lines_of(members: Iterable[Stored], style: Style, workers: int) -> Iterator[Rendered]:
+    for batch in ordered_map(partial(render_all, style=style), batches(members, BATCH), workers):
+        yield from batch
+
+
+def put(written: Written, files: dict[Split, TextIO], split: Split, rendered: Rendered) -> None:
+    if not rendered.line:
+        written.empty += 1
+        return
+    files[split].write(rendered.line)
+    written.places.append((rendered.id, split, written.counts[split]))
+    written.counts[split] += 1
+    written.cut += rendered.cut
+    written.lengths.add(rendered)
+
+
+def content_id(folder: Path, counts: dict[str, int], settings: DatasetSettings) -> str:
+    """`ds-` and ten hex digits of a SHA-256 over the settings that decide the content, and the three files."""
+    content = hashlib.sha256(json.dumps(content_settings(settings), sort_keys=True).encode())
+    for split in SPLITS:
+        content.update(f"\n{split} {counts[split]}\n".encode())
+        with (folder / f"{split}.jsonl").open("rb") as file:
+            content.update(hashlib.file_digest(file, "sha256").digest())
+    return f"ds-{content.hexdigest()[:10]}"
+
+
+def content_settings(settings: DatasetSettings) -> dict[str, object]:
+    """All but how many processes did the work: that changes no line."""
+    return settings.model_dump(mode="json", exclude={"workers"})
