@@ -31,7 +31,7 @@ from heedful.dataset.similarity import is_near
 from heedful.dataset.sketch import candidate_pairs, pieces, sketch
 from heedful.dataset.twins import components
 from heedful.dataset.words import words
-from heedful.sources import SourceRow, detect, read
+from heedful.sources import Hints, Passed, SourceRow, find, read
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 FILES = (
@@ -112,10 +112,15 @@ EDITS: dict[str, Edit] = {
 }  # fmt: skip
 
 
+def conversations_of(path: Path) -> list[Conversation]:
+    rows = (row for source in find(path, Hints(), Passed()) for row in read(source))
+    return [row.conversation for row in rows if isinstance(row, SourceRow)]
+
+
 def questions_of(shared: Path, name: str, half: str) -> list[str]:
-    rows = (row.conversation.question for row in read(detect(shared / name)) if isinstance(row, SourceRow))
     wanted = half == "reported"
-    kept = {text.strip() for text in rows if len(text.strip()) >= LEAST_LETTERS}
+    questions = (conversation.question.strip() for conversation in conversations_of(shared / name))
+    kept = {text for text in questions if len(text) >= LEAST_LETTERS}
     return sorted(text for text in kept if bool(hashlib.sha256(text.encode()).digest()[0] % 2) == wanted)
 
 

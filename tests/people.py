@@ -27,7 +27,7 @@ def texts_of(person: str, number: int) -> tuple[str, str]:
     """A question and its answer, different for every number."""
     drawn = random.Random(f"{person} {number}")
     noun, other = drawn.sample(NOUNS[person], 2)
-    question = f"{drawn.choice(OPENINGS)} {noun} {drawn.choice(PLACES)}, it is day {number} of this."
+    question = f"{drawn.choice(OPENINGS)} {noun} and its {other} {drawn.choice(PLACES)}: day {number}."
     return question, f"{drawn.choice(REPLIES)} {other} {drawn.choice(ENDS)} What happened on day {number}?"
 
 

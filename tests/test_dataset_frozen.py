@@ -106,8 +106,7 @@ def test_nothing_new_for_an_empty_side_is_told(store: Store, workspace: Workspac
     with pytest.raises(DatasetError) as refused:
         build(store, workspace)
     assert refused.value.text == (
-        "nothing is left for validation and test: every question that is here stood on another side in an earlier dataset, "
-        "and stays there"
+        "nothing is left for test: what is here was used otherwise in an earlier dataset, and must not change sides"
     )
 
 

@@ -20,7 +20,6 @@ from heedful.dataset.survey import survey
 from heedful.dataset.twins import components, near_duplicates, twin_questions
 from heedful.dataset.words import words
 from heedful.lifecycle.ingest import import_file
-from heedful.sources import SourceRow, detect, read
 from heedful.store.conversations import Stored
 from heedful.store.database import open_store
 from heedful.workspace import Workspace
@@ -147,9 +146,7 @@ def test_recall_and_precision_on_edited_real_rows(shared_data: Path) -> None:
 @pytest.mark.shared
 def test_no_twins_stand_on_two_sides_of_counsel_chat(shared_data: Path, workspace: Workspace) -> None:
     """Every question against every question of another side, by letter triples and by word triples, without any of our hashing."""
-    rows = [
-        row.conversation for row in read(detect(shared_data / "counsel_chat" / "counsel_chat.csv")) if isinstance(row, SourceRow)
-    ]
+    rows = duplicates.conversations_of(shared_data / "counsel_chat" / "counsel_chat.csv")
     store = open_store(workspace.database)
     import_file(store, shared_data / "counsel_chat" / "counsel_chat.csv", "tester", basis="public")
     with_edits = workspace.root / "edited.csv"

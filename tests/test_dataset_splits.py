@@ -134,8 +134,15 @@ def test_more_data_moves_nobody_and_fills_up_the_shares() -> None:
 
 
 def test_an_empty_side_is_filled_before_the_shares_are() -> None:
-    assert split_clusters(["a", "b", "c"], SHARES, {"a": "train", "b": "train"}) == {"a": "train", "b": "train", "c": "test"}
+    assert split_clusters(["a", "b", "c"], SHARES, {"a": "train", "b": "train"}) == {"a": "validation", "b": "train", "c": "test"}
     assert split_clusters(["a", "b", "c"], SHARES, {"a": "test"}) == {"a": "test", "b": "validation", "c": "train"}
+
+
+def test_a_side_of_which_nothing_is_left_takes_from_the_one_beside_it_and_never_from_train_into_test() -> None:
+    frozen: dict[str, Split] = {"a": "train", "b": "train", "c": "validation", "d": "validation"}
+    assert split_clusters(["a", "a", "b", "c", "c", "d"], SHARES, frozen) == {**frozen, "d": "test"}
+    assert split_clusters(["a", "a", "b", "c", "c"], SHARES, frozen) == {"a": "train", "b": "validation", "c": "test"}
+    assert split_clusters(["a", "a", "b"], SHARES, frozen) == {"a": "train", "b": "validation"}  # no test: a build refuses that
 
 
 @pytest.mark.parametrize(

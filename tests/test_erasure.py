@@ -356,10 +356,11 @@ def test_a_build_under_way_does_not_keep_her(
 ) -> None:
     write = build.write_lines
 
-    def write_slowly(*arguments: object) -> None:
-        write(*arguments)  # type: ignore[arg-type]
+    def write_slowly(*arguments: object) -> object:
+        written = write(*arguments)  # type: ignore[arg-type]
         with store.session() as session:  # the first transaction of an erasure
             session.get_one(Person, id_of(store, ANN)).erased_at = session.get_one(Person, id_of(store, ANN)).created_at
+        return written
 
     monkeypatch.setattr(build, "write_lines", write_slowly)
     with pytest.raises(DatasetError, match="withdrew or was erased while the dataset was built"):

@@ -141,7 +141,7 @@ def register(session: Session, record_: DatasetRecord, result: Result) -> None:
     still = set(session.scalars(permitted("training")))
     if any(key not in still for key, _, _ in result.written.places):
         raise DatasetError("a person withdrew or was erased while the dataset was built", "heedful dataset build")
-    if not freeze(session, result.draft.selection.assigned):
+    if not freeze(session, result.draft.selection.assigned, result.draft.selection.moved):
         raise DatasetError("another program built a dataset of the same questions just now", "heedful dataset build")
     register_dataset(session, record_, result.written.places)
     record(session, result.actor, "dataset.build", record_.id, {"counts": record_.counts, "dropped": result.manifest["dropped"]})

@@ -15,6 +15,7 @@ from heedful.dataset.filters import Filter, sameness, text_filters
 from heedful.dataset.language import UNKNOWN, language_of
 from heedful.dataset.rows import with_system_prompt
 from heedful.dataset.sketch import pieces, sketch
+from heedful.dataset.splits import keys_of
 from heedful.dataset.words import words
 from heedful.store.conversations import Stored
 
@@ -59,7 +60,7 @@ def look(stored: Stored, settings: DatasetSettings, system_prompt: str) -> Look:
         sameness=number(same),
         draw=number(f"{settings.seed}\n".encode(), same),
         question=number(" ".join(opening).encode()),
-        group=number(b"group", conversation.group.encode()) if conversation.group else 0,
+        group=group_number(conversation),
         language=UNKNOWN if settings.language == ANY_LANGUAGE else language_of(conversation),
         opening=" ".join(opening),
         opening_pieces=min(len(opening_pieces), MOST_PIECES),
@@ -69,6 +70,15 @@ def look(stored: Stored, settings: DatasetSettings, system_prompt: str) -> Look:
         signatures=signatures(conversation),
         claim=claim_of(conversation),
     )
+
+
+def own_keys(conversation: Conversation, person: int | None) -> tuple[str, ...]:
+    """What ties this conversation to a side of the split."""
+    return keys_of(number(" ".join(opening_words(conversation)).encode()), group_number(conversation), person)
+
+
+def group_number(conversation: Conversation) -> int:
+    return number(b"group", conversation.group.encode()) if conversation.group else 0
 
 
 @lru_cache(maxsize=4)

@@ -11,7 +11,7 @@ from heedful.config import DatasetSettings
 from heedful.dataset.boilerplate import widespread
 from heedful.dataset.conflicts import conflicting
 from heedful.dataset.filters import BETWEEN_SPLITS, CONFLICTING, NEAR_DUPLICATE, NOT_SAMPLED
-from heedful.dataset.splits import SPLITS, Ties, cluster, split_clusters
+from heedful.dataset.splits import SPLITS, Ties, cluster, keys_of, split_clusters
 from heedful.dataset.survey import NOBODY, Numbers, Survey
 from heedful.dataset.twins import Load, components, near_duplicates, twin_questions
 from heedful.errors import DatasetError
@@ -25,13 +25,14 @@ Frozen = Callable[[Iterable[str]], Mapping[str, Split]]  # those of the keys tha
 @dataclass(frozen=True, slots=True)
 class Selection:
     """`members` are rows of the survey in order, `sides` the index in SPLITS of each. `assigned` is the side of every key that ties
-    them. `signatures` are to be cut off their answers."""
+    them, `moved` those of the keys that had another one. `signatures` are to be cut off their answers."""
 
     members: Numbers
     sides: NDArray[np.int8]
     groups: dict[Split, int]
     largest_group: int
     assigned: dict[str, Split]
+    moved: frozenset[str]
     signatures: frozenset[int]
 
 
@@ -50,12 +51,14 @@ def select_members(found: Survey, settings: DatasetSettings, frozen: Frozen, loa
     check_enough(found, len(names), len(set(names.values())))
     sides = split_clusters(list(names.values()), settings.split, clusters.sides)
     check_sides(set(sides.values()))
+    moved = [name for name, side in clusters.sides.items() if sides.get(name, side) != side]
     return Selection(
         members=np.array(list(names), np.int64),
         sides=np.array([SPLITS.index(sides[name]) for name in names.values()], np.int8),
         groups={split: sum(side == split for side in sides.values()) for split in SPLITS},
         largest_group=max(Counter(names.values()).values()),
         assigned={key: side for name, side in sides.items() for key in clusters.keys[name]},
+        moved=frozenset(key for name in moved for key in clusters.keys[name]),
         signatures=widespread(found.signatures),
     )
 
@@ -78,12 +81,8 @@ def not_drawn(found: Survey, most: int | None) -> Numbers:
 
 def ties_of(found: Survey, row: int, twins: Mapping[int, set[int]]) -> Ties:
     question, group, person = (int(found.rows[name][row]) for name in ("question", "group", "person"))
-    own = [f"q:{question:016x}"]
-    if group:
-        own.append(f"g:{group:016x}")
-    if person != NOBODY:
-        own.append(f"p:{person}")
-    return Ties(tuple(own), tuple(f"q:{twin:016x}" for twin in sorted(twins.get(question, ()))))
+    own = keys_of(question, group, None if person == NOBODY else person)
+    return Ties(own, tuple(key for twin in sorted(twins.get(question, ())) for key in keys_of(twin, 0, None)))
 
 
 def check_enough(found: Survey, kept: int, groups: int) -> None:
@@ -101,7 +100,7 @@ def check_sides(there: set[Split]) -> None:
     empty = [split for split in SPLITS if split not in there]
     if empty:
         raise DatasetError(
-            f"nothing is left for {' and '.join(empty)}: every question that is here stood on another side in an earlier dataset, "
-            "and stays there",
+            f"nothing is left for {' and '.join(empty)}: what is here was used otherwise in an earlier dataset, "
+            "and must not change sides",
             "heedful import FILE adds new questions",
         )

@@ -1,6 +1,6 @@
 """Similarity: the words of two texts in; whether the one is the other with small edits out.
 
-Long words and numbers weigh more than short ones, which are mostly grammar, and a word with a typing error still counts as itself.
+Numbers weigh most, and long words more than short ones, which are mostly grammar. A word with a typing error counts as itself.
 The shorter the texts, the more alike they must be: in "how do I treat asthma" one word is a quarter of the question, in a letter
 of a hundred words it is nothing. A text that is the other without some of its sentences counts as well.
 
@@ -14,8 +14,8 @@ from rapidfuzz.distance import OSA
 
 from heedful.dataset.words import NEGATIONS
 
-LONG_WORD, LIGHT = 4, 0.4  # letters; weight of a word shorter than that
-STRICTEST, LOOSEST, SLOPE = 0.95, 0.45, 0.0135  # share of common weight that is asked of texts of few, of many words; per word
+LONG_WORD, LIGHT, NUMBER = 4, 0.4, 2.0  # letters; weight of a word shorter than that, and of a number
+STRICTEST, LOOSEST, SLOPE = 1.0, 0.45, 0.0125  # share of common weight that is asked of texts of few, of many words; per word
 PART_WORDS, PART_SHARE, PART_SIZE = 12, 0.95, 0.5  # least words, common share and relative size of a text that is part of the other
 LETTERS_AN_ERROR = 12  # a short text may have one typing error in so many letters, wherever it is
 OPPOSITES = ("hypo", "hyper")  # two letters apart, and a different illness
@@ -53,7 +53,9 @@ def overlap(one: Sequence[str], other: Sequence[str]) -> tuple[float, float, flo
 
 
 def weight(word: str) -> float:
-    return 1.0 if len(word) >= LONG_WORD or word in NEGATIONS or is_number(word) else LIGHT
+    if is_number(word):
+        return NUMBER
+    return 1.0 if len(word) >= LONG_WORD or word in NEGATIONS else LIGHT
 
 
 def is_number(word: str) -> bool:

@@ -5,8 +5,9 @@ in two, and neither is a group that a source named (the tag of an intent), nor a
 belong together, also along a chain: one tag's questions may turn up under another tag.
 
 **A side is for ever.** Questions, groups and persons that once had a side keep it in every later round, whatever the seed and the
-shares. A new conversation joins the side of what it is tied to. One that is tied to two sides is held out: it would carry the
-test into training, and moving what is there would do the same.
+shares; only when nothing is left of a side does it take from the one beside it, and never from train into test. A new conversation
+joins the side of what it is tied to. One that is tied to two sides is held out: it would carry the test into training, and moving
+what is there would do the same.
 
 Free clusters are ordered by SHA-256 of seed and key, which no other row can change. The held-out sides are filled in that order
 until they have their share of conversations. A plain threshold on the hash would not do: of ten clusters none falls into a tenth
@@ -44,6 +45,16 @@ class Clusters:
     of: list[str | None]
     sides: dict[str, Split]
     keys: dict[str, list[str]]
+
+
+def keys_of(question: int, group: int, person: int | None) -> tuple[str, ...]:
+    """The keys of a conversation, from the hashes of its question and its group (0: none) and the id of its person."""
+    named = [f"q:{question:016x}"]
+    if group:
+        named.append(f"g:{group:016x}")
+    if person is not None:
+        named.append(f"p:{person}")
+    return tuple(named)
 
 
 def rank(key: str, seed: int) -> str:
@@ -115,7 +126,8 @@ def name_clusters(ties: Sequence[Ties], held_out: set[int], forest: Forest, seed
 def split_clusters(clusters: Sequence[str], shares: tuple[float, float, float], frozen: Mapping[str, Split]) -> dict[str, Split]:
     """A side for every cluster. `clusters` has the cluster of each conversation; `shares` are those of train, validation and test.
 
-    A side without a frozen cluster gets at least one, as far as there are free ones. What does not fit goes to train.
+    A side without a frozen cluster gets at least one, as far as there are free ones. What does not fit goes to train. A held-out
+    side that stays empty, because all of it was erased or withdrawn, is refilled: see `refill`.
     """
     sizes = Counter(clusters)
     sides: dict[str, Split] = {name: frozen.get(name, "train") for name in sizes}
@@ -131,10 +143,27 @@ def split_clusters(clusters: Sequence[str], shares: tuple[float, float, float], 
         whole = max(1, round(share * len(clusters)))
         taken = fill(free, whole - there[side], most, LARGE * whole)
         if not taken and not there[side] and free:
-            taken = [min(free, key=lambda name: (free[name], name))]
+            taken = [smallest(free)]
         sides |= dict.fromkeys(taken, side)
         free = {name: size for name, size in free.items() if name not in taken}
+    return refill(sides, sizes)
+
+
+def refill(sides: dict[str, Split], sizes: Mapping[str, int]) -> dict[str, Split]:
+    """An empty test side takes the smallest cluster of validation, and an empty validation side the smallest of train.
+
+    Nothing that was learned from ever comes into the test, and nothing leaves it.
+    """
+    steps: tuple[tuple[Split, Split], ...] = (("validation", "test"), ("train", "validation"))
+    for giver, taker in steps:
+        givers = {name: sizes[name] for name, side in sides.items() if side == giver}
+        if taker not in sides.values() and givers:
+            sides = {**sides, smallest(givers): taker}
     return sides
+
+
+def smallest(sizes: Mapping[str, int]) -> str:
+    return min(sizes, key=lambda name: (sizes[name], name))
 
 
 def fill(free: Mapping[str, int], room: int, most: int, large: float) -> list[str]:

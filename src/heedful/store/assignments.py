@@ -3,9 +3,9 @@
 A key is kept as its keyed hash, so that the table of a stolen database tells nothing of what anybody asked.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from heedful.store.batches import batches
@@ -22,11 +22,15 @@ def assignments(session: Session, keys: Iterable[str]) -> dict[str, Split]:
     return {key: known[name] for key, name in hashed if name in known}
 
 
-def freeze(session: Session, sides: Mapping[str, Split]) -> bool:
-    """Keep new assignments. False, and nothing is written, when one of them stands on another side already."""
+def freeze(session: Session, sides: Mapping[str, Split], moved: Collection[str] = ()) -> bool:
+    """Keep new assignments, and change those of `moved`. False, and nothing is written, when another key stands elsewhere."""
     known = assignments(session, sides)
-    if any(side != sides[key] for key, side in known.items()):
+    if any(side != sides[key] and key not in moved for key, side in known.items()):
         return False
+    for key in moved:
+        session.execute(
+            update(SplitAssignment).where(SplitAssignment.key == digest(session, "split", key)).values(split=sides[key])
+        )
     fresh = ({"key": digest(session, "split", key), "split": side} for key, side in sides.items() if key not in known)
     for batch in batches(fresh, BATCH):
         session.execute(insert(SplitAssignment), batch)

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKeyConstraint, String, Table, delete, select, update
 from sqlalchemy.orm import Session
 
-from heedful.dataset.splits import own_keys
+from heedful.dataset.look import own_keys
 from heedful.lifecycle.erasure.affected import conversations_of
 from heedful.lifecycle.erasure.traces import names
 from heedful.store.assignments import forget
