@@ -15,7 +15,7 @@ from typing import Any
 from heedful.conversation import Conversation, Message
 from heedful.modeling.chat_template import Sample
 from heedful.modeling.trimming import trim
-from heedful.sources import BadRow, detect, read
+from heedful.sources import Hints, Passed, SourceRow, find, read
 from training_speed.bases import DATA
 
 REAL = (DATA / "counsel_chat" / "context_response.jsonl", DATA / "esconv_dev" / "esconv_dev_reconstructed.jsonl")
@@ -60,7 +60,8 @@ def draw_steps(tokenizer: Any, vocabulary: int, prompt: bool, steps: int, seed: 
 
 def tokenised(path: Path, tokenizer: Any, vocabulary: int, prompt: bool, seed: int) -> Iterator[Sample]:
     """In an order drawn by `seed`: as many as all steps can want, no more, for tokenising takes its time."""
-    found = [row.conversation for row in read(detect(path)) if not isinstance(row, BadRow)]
+    rows = [row for source in find(path, Hints(), Passed()) for row in read(source)]
+    found = [row.conversation for row in rows if isinstance(row, SourceRow)]
     system = (Message("system", PROMPT),) if prompt else ()
     for conversation in random.Random(seed).sample(found, min(len(found), MOST_ROWS)):
         said = tuple(message for message in conversation.messages if message.role != "system")

@@ -2,7 +2,7 @@
 
 Every segment attends causally to the shared prefix and to itself, within the sliding window if there is one. Queries are cut into
 tiles, and a tile meets only keys that some query of it may see; all products are batched over the key-value heads. On CUDA,
-torch's variable-length flash attention does the same (`flash`).
+torch's variable-length flash attention does the same (`flash`); on a processor with AVX512-BF16, our own in C++ (`native`).
 
 Shapes: T tokens, K key-value heads, G query heads to each, D head dimension; queries [K, T, G, D], keys and values [K, T, D];
 R queries of a tile and N its keys.
@@ -19,6 +19,7 @@ from torch.autograd.function import once_differentiable
 
 from heedful.training.packed.flash import flash_attention, has_flash
 from heedful.training.packed.kernels import MASKED, Kernels, wide
+from heedful.training.packed.native import NativeAttention, Span, make_span
 
 TILE = 128  # query tokens; smaller tiles compute fewer masked scores, larger ones take fewer calls
 
@@ -55,10 +56,11 @@ class Field:
     prefix: int
     window: int | None
     tiles: tuple[Tile, ...]
+    span: Span
 
 
 def make_field(segments: tuple[tuple[int, int], ...], prefix: int, window: int | None, device: torch.device) -> Field:
-    """`window` None is full attention. Flash attention needs no tiles, but they cost next to nothing."""
+    """`window` None is full attention. Not every way needs the tiles, but they cost next to nothing."""
     reach = max(stop - start for start, stop in segments) + prefix
     wall = make_wall(reach, window, device)
     tiles = [
@@ -66,7 +68,7 @@ def make_field(segments: tuple[tuple[int, int], ...], prefix: int, window: int |
         for start, stop in segments
         for row, end in cut(start, stop)
     ]
-    return Field(segments, prefix, window, tuple(tiles))
+    return Field(segments, prefix, window, tuple(tiles), make_span(segments, prefix, window))
 
 
 def cut(start: int, stop: int) -> Iterator[tuple[int, int]]:
@@ -101,6 +103,9 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, field: Field, kernels:
     """Softmax attention, scores divided by the root of D. Returns [T, K G D]."""
     if has_flash(queries):
         return flash_attention(queries, keys, values, field.segments, field.prefix, field.window)
+    if kernels.attention is not None and kernels.attention.takes(queries):
+        found: Tensor = SegmentAttention.apply(queries, keys, values, field.span, kernels.attention)  # type: ignore[no-untyped-call]
+        return found
     output: Tensor = TiledAttention.apply(queries, keys, values, field, kernels)  # type: ignore[no-untyped-call]
     return output
 
@@ -159,3 +164,19 @@ class TiledAttention(torch.autograd.Function):
             tile.give(d_keys, torch.bmm(d_scores.transpose(1, 2), query))
             tile.give(d_values, torch.bmm(probability.transpose(1, 2), upper))
         return d_queries, d_keys, d_values, None, None
+
+
+class SegmentAttention(torch.autograd.Function):
+    """The same in one call each way; it keeps the same."""
+
+    @staticmethod
+    def forward(context: Any, queries: Tensor, keys: Tensor, values: Tensor, span: Span, native: NativeAttention) -> Tensor:
+        output, log_sums = native.forward(queries, keys, values, span)
+        context.save_for_backward(queries, keys, values, output, log_sums)
+        context.span, context.native = span, native
+        return output
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return *context.native.backward(context.saved_tensors, gradient.contiguous(), context.span), None, None

@@ -15,12 +15,17 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from heedful.training.packed.native import NativeAttention, load_attention
+
 MASKED = -1e30
 
 
 @dataclass(frozen=True, slots=True)
 class Kernels:
-    """One implementation of every kernel; `plain()` and `compiled()` make them. See the functions of the same name."""
+    """One implementation of every kernel; `plain()` and `compiled()` make them. See the functions of the same name.
+
+    `attention`: of whole segments, where it could be compiled for the processor.
+    """
 
     norm_forward: Callable[..., tuple[Tensor, Tensor]]
     norm_again: Callable[..., Tensor]
@@ -36,11 +41,15 @@ class Kernels:
     log_sum_exp: Callable[..., Tensor]
     logits_gradient: Callable[..., None]
     drop: Callable[..., Tensor]
+    attention: NativeAttention | None = None
+
+
+NAMES = tuple(field.name for field in fields(Kernels) if field.name != "attention")
 
 
 @lru_cache(maxsize=1)
 def plain() -> Kernels:
-    return Kernels(**{field.name: globals()[field.name] for field in fields(Kernels)})
+    return Kernels(**{name: globals()[name] for name in NAMES})
 
 
 @lru_cache(maxsize=1)
@@ -51,7 +60,11 @@ def compiled() -> Kernels:
     """
     # or two sizes that are equal in the first batch by chance are taken for one, and a kernel is compiled again at a later batch
     torch.fx.experimental._config.use_duck_shape = False
-    return Kernels(**{field.name: torch.compile(globals()[field.name], dynamic=True) for field in fields(Kernels)})
+    attention = load_attention()
+    return Kernels(
+        **{name: torch.compile(globals()[name], dynamic=True) for name in NAMES},
+        attention=attention if isinstance(attention, NativeAttention) else None,
+    )
 
 
 def wide(x: Tensor) -> Tensor:

@@ -87,5 +87,13 @@ def can_compile(device: str) -> Reason | None:
         return None if find_spec("triton") is not None else Reason("Triton is not installed")
     if device != "cpu":
         return Reason(f"kernels are not compiled for {device}")
-    wanted = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++"]
-    return None if any(shutil.which(name) for name in wanted) else Reason(f"there is no C++ compiler ({', '.join(wanted)})")
+    return None if compiler() is not None else Reason(f"there is no C++ compiler ({', '.join(compilers())})")
+
+
+def compiler() -> str | None:
+    return next((name for name in compilers() if shutil.which(name)), None)
+
+
+def compilers() -> list[str]:
+    """Those that torch asks for, too."""
+    return [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++"]
