@@ -173,3 +173,12 @@ def test_the_manifest_says_under_which_consent_it_was_built(store: Store, worksp
     manifest = show_dataset(workspace, built.id)
     assert manifest["consent"] == {"events": 4, "persons": 3, "basis_consent": 24, "basis_owned": 8}
     assert "- 8, because each had no basis for training" in (built.path / "card.md").read_text()
+
+
+def test_a_dataset_lists_no_file_of_somebody_who_is_not_in_it(store: Store, workspace: Workspace, tmp_path: Path) -> None:
+    """The name of a file may name the person."""
+    taken(store, file_of(tmp_path, "faq.jsonl", None, each=20))
+    taken(store, file_of(tmp_path, "ann-1.jsonl", "ann-1"), "consent")
+    decided(store, "ann-1", "withdrawn")
+    built = build_dataset(store, workspace, DatasetSettings(), "", "tester")
+    assert "ann-1" not in "".join(path.read_text() for path in built.path.iterdir())

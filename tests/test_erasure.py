@@ -1,5 +1,6 @@
 """Erasure: what is searched and how, what is removed, and what can never come back. Real store, datasets and reports."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -7,11 +8,15 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
 
+from heedful.cli.chat import converse
 from heedful.cli.main import app
+from heedful.cli.output import Output
+from heedful.companion.turn import Companion
 from heedful.config import DatasetSettings
 from heedful.conversation import Message
 from heedful.dataset import BuiltDataset, build, build_dataset, load_split
-from heedful.errors import DatasetError, StoreError
+from heedful.engines.scripted import ScriptedEngine
+from heedful.errors import DatasetError, RegistryError, StoreError
 from heedful.evaluation.page import to_html
 from heedful.evaluation.report import REPORT_HTML, REPORT_JSON, PromptCount, Report, ShownReply, Transcript, read_report, to_json
 from heedful.lifecycle.erasure.erase import Erased, erase, verify
@@ -280,6 +285,26 @@ def test_another_report_that_quotes_her_goes_as_a_whole(workspace: Workspace, st
     result = erased(workspace, store)
     assert result.detail["removed"]["quoting"] == ["x-1"]
     assert not folder.exists()
+
+
+def test_a_dataset_that_only_names_her_in_its_sources_goes_too(workspace: Workspace, store: Store, tmp_path: Path) -> None:
+    """Her conversation was filtered out, so lineage does not know the dataset; the path of her file stands in its manifest."""
+    rows = [{"role": "user", "content": "Hello there?"}, {"role": "assistant", "content": "x"}]
+    (tmp_path / "zebulon-99.jsonl").write_text(json.dumps({"messages": rows, "person": "zebulon-99"}) + "\n")
+    import_file(store, tmp_path / "zebulon-99.jsonl", "tester", basis="consent")
+    built = build_dataset(store, workspace, DatasetSettings(), "Be kind.", "tester")
+    result = erased(workspace, store, "zebulon-99")
+    assert (result.detail["datasets"], result.detail["removed"]["quoting"]) == ([], [built.id])
+    assert result.found.hits == ()
+    assert not built.path.exists()
+
+
+def test_a_chat_in_the_terminal_ends_with_the_model(workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    companion = Companion(ScriptedEngine("m-1", ["I see."]), "")
+    monkeypatch.setattr("builtins.input", lambda prompt: "Hello?")
+    asked = iter([False, True])
+    with asyncio.Runner() as runner, pytest.raises(RegistryError, match="m-1 learned from a person who was erased"):
+        converse(Output(), companion, runner, lambda: next(asked))
 
 
 def test_what_is_not_heedfuls_is_named_and_left(workspace: Workspace, store: Store, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """`heedful chat`: a conversation in the terminal with a model of the registry. The same turn as the server's."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -12,6 +12,7 @@ from heedful.companion.turn import Companion, Reply, stream_reply
 from heedful.conversation import Message
 from heedful.lifecycle.companions import BASE, find_target, load_companion
 from heedful.registry.aliases import CHAMPION, current_aliases, fell_to_base
+from heedful.registry.versions import quarantine_refusal, quarantined_models
 from heedful.store.database import Store
 
 app = typer.Typer()
@@ -33,7 +34,7 @@ def chat(
         output.say(f"{companion.engine.model}; {AFRESH} starts afresh, {LEAVE[0]} leaves")
         with asyncio.Runner() as runner:
             try:
-                converse(output, companion, runner)
+                converse(output, companion, runner, lambda: is_quarantined(desk.store, companion.engine.model))
             finally:
                 runner.run(companion.engine.close())
 
@@ -49,9 +50,17 @@ def champion_or_base(store: Store, output: Output) -> str:
     return BASE
 
 
-def converse(output: Output, companion: Companion, runner: asyncio.Runner) -> None:
+def is_quarantined(store: Store, model: str) -> bool:
+    with store.snapshot() as session:
+        return model in quarantined_models(session)
+
+
+def converse(output: Output, companion: Companion, runner: asyncio.Runner, quarantined: Callable[[], bool]) -> None:
+    """Turn by turn, until the person leaves, or an erasure takes the model out of service."""
     said: list[Message] = []
     while (line := ask()) is not None:
+        if quarantined():
+            raise quarantine_refusal(companion.engine.model)
         if line == AFRESH:
             said = []
         elif line:

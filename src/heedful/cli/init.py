@@ -7,8 +7,10 @@ import typer
 
 from heedful.cli.options import HERE, JsonOption
 from heedful.cli.output import reporting
-from heedful.config import Settings
+from heedful.config import Settings, read_secret
 from heedful.errors import ConfigError
+from heedful.store.cipher import new_key
+from heedful.store.master_key import KEY_FILE, VARIABLE, write_key
 from heedful.workspace import create_workspace
 
 app = typer.Typer()
@@ -40,6 +42,8 @@ def init(
     """
     with reporting(as_json) as output:
         workspace = create_workspace(folder, plain_text() if recipe is None else recipe_text(recipe))
+        if read_secret(VARIABLE) is None and not (workspace.root / KEY_FILE).exists():
+            write_key(workspace.root / KEY_FILE, new_key())
         output.say(f"made {workspace.root}")
         output.say(f"next: cd {folder} && heedful run FILE")
         output.result({"workspace": str(workspace.root)})

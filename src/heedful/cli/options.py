@@ -17,6 +17,7 @@ from heedful.errors import ConfigError
 from heedful.lifecycle.erasure.standing import RESUME, check_ledger, find_unfinished
 from heedful.modeling.bases import TINY
 from heedful.store.database import Store, open_store
+from heedful.store.rotation import settle
 from heedful.store.schema import Basis
 from heedful.workspace import Workspace, find_workspace
 
@@ -89,6 +90,7 @@ def open_desk(start: Path, flags: Mapping[str, Any] | None = None, settled: bool
 
 def check_erasures(workspace: Workspace, store: Store) -> None:
     """Raises StoreError when the ledger of erasures knows better than the database."""
+    settle(store)
     check_ledger(workspace, store)
     with store.snapshot() as session:
         unfinished = len(find_unfinished(session))

@@ -21,7 +21,7 @@ from heedful.store.cipher import Key, seal, unseal
 from heedful.store.persons import Known, find_or_add_persons
 from heedful.store.schema import Basis, ConversationRow, Import, MessageRow
 from heedful.store.schema_trust import DataKey
-from heedful.store.vault import digest, find_key, make_keys, open_key
+from heedful.store.vault import digest, find_key, make_keys, open_key, open_keys
 
 BATCH = 2_000  # rows a statement; ten bound values a row stay below SQLite's 32,766
 
@@ -74,6 +74,7 @@ def add_conversations(session: Session, import_id: int, rows: Iterable[Row]) -> 
     occurrences: Counter[str] = Counter()
     for batch in batches(rows, BATCH):
         named = find_or_add_persons(session, {person for _, _, person in batch if person is not None})
+        open_keys(session, {person.key_id for person in named.values() if person.key_id is not None})
         taken = [row for row in batch if row[2] is None or not named[row[2]].erased]
         identified = {
             identify(session, conversation, person, occurrences): row for row in taken for _, conversation, person in [row]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from heedful.store.consent import permitted
 from heedful.store.schema import ConversationRow, Import
 
 
@@ -19,10 +20,14 @@ class Contribution:
 
 
 def contributions(session: Session) -> list[Contribution]:
-    """Oldest import first. A reading that added nothing is not among them."""
+    """Of what may be trained on. Oldest import first; a reading that added nothing of it is not among them.
+
+    A path may name a person, so a dataset must not list the file of somebody who is not in it.
+    """
     query = (
         select(Import.path, Import.format, Import.sha256, func.count(ConversationRow.id))
         .join(ConversationRow, ConversationRow.import_id == Import.id)
+        .where(ConversationRow.id.in_(permitted("training")))
         .group_by(Import.id, Import.path, Import.format, Import.sha256)
         .order_by(Import.id)
     )

@@ -26,9 +26,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """`sealed_index_key` is the one of the vault, byte for byte."""
+    """`sealed_index_keys` has the one of the vault, byte for byte; two while the master key is changed, the older first."""
 
-    sealed_index_key: bytes
+    sealed_index_keys: tuple[bytes, ...]
     entries: tuple[Entry, ...]
 
 
@@ -38,7 +38,7 @@ def read_ledger(path: Path) -> Ledger | None:
         return None
     try:
         first, *rest = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        sealed = base64.b64decode(first["index_key"], validate=True)
+        sealed = tuple(base64.b64decode(text, validate=True) for text in first["index_keys"])
         return Ledger(sealed, tuple(Entry(row["person"], datetime.fromisoformat(row["erased_at"])) for row in rest))
     except (ValueError, KeyError, TypeError, binascii.Error):
         raise StoreError(f"{path} is damaged, so nobody can tell who was erased", "restore it from a backup") from None
@@ -46,7 +46,7 @@ def read_ledger(path: Path) -> Ledger | None:
 
 def write_ledger(path: Path, ledger: Ledger) -> None:
     """The whole file, aside and renamed."""
-    head = {"heedful": "erasures", "index_key": base64.b64encode(ledger.sealed_index_key).decode()}
+    head = {"heedful": "erasures", "index_keys": [base64.b64encode(sealed).decode() for sealed in ledger.sealed_index_keys]}
     rows = [{"person": entry.lookup, "erased_at": entry.erased_at.isoformat()} for entry in ledger.entries]
     write_text(path, "".join(json.dumps(row) + "\n" for row in [head, *rows]))
 
@@ -56,4 +56,11 @@ def add_entry(path: Path, sealed_index_key: bytes, entry: Entry) -> None:
     known = read_ledger(path)
     entries = () if known is None else known.entries
     if all(entry.lookup != other.lookup for other in entries):
-        write_ledger(path, Ledger(sealed_index_key, (*entries, entry)))
+        write_ledger(path, Ledger((sealed_index_key,), (*entries, entry)))
+
+
+def reseal(path: Path, *sealed_index_keys: bytes) -> None:
+    """The same entries under another master key, or under both; nothing when there is no ledger."""
+    known = read_ledger(path)
+    if known is not None and known.sealed_index_keys != sealed_index_keys:
+        write_ledger(path, Ledger(sealed_index_keys, known.entries))

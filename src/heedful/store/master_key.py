@@ -11,12 +11,12 @@ from pathlib import Path
 
 from heedful.config import read_secret
 from heedful.errors import StoreError
-from heedful.store.cipher import KEY_BYTES, Key, new_key
+from heedful.store.cipher import KEY_BYTES, new_key
 from heedful.workspace import ASIDE
 
 KEY_FILE = "master.key"
 NEXT_FILE = ".next-master.key"  # the key that a rotation is about to make the master
-VARIABLE = "HEEDFUL_MASTER_KEY"
+VARIABLE, NEXT_VARIABLE = "HEEDFUL_MASTER_KEY", "HEEDFUL_NEXT_MASTER_KEY"
 OWNER_ONLY = 0o600
 
 
@@ -47,14 +47,14 @@ def candidates(root: Path) -> list[tuple[str, bytes]]:
     return [(str(path), decode(path.read_text(encoding="ascii", errors="replace"), str(path))) for path in files]
 
 
-def find_or_make(root: Path) -> Key:
+def find_or_make(root: Path) -> bytes:
     """The master key of a new vault; a file is made where nothing else gives one."""
     if not candidates(root):
         try:
             write_key(root / KEY_FILE, new_key())
         except OSError as error:
             raise StoreError(f"{root / KEY_FILE} cannot be written: {error.strerror}", f"set {VARIABLE}, or chmod {root}") from None
-    return Key(candidates(root)[0][1])
+    return candidates(root)[0][1]
 
 
 def write_key(path: Path, key: bytes) -> None:

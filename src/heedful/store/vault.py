@@ -8,21 +8,26 @@ they are first needed: a verb that reads no text needs no master key.
 import hashlib
 import hmac
 import uuid
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from heedful.errors import StoreError
+from heedful.store.batches import batches
 from heedful.store.cipher import Key, new_key, seal, unseal
-from heedful.store.ledger import Ledger
+from heedful.store.ledger import Ledger, reseal
 from heedful.store.master_key import KEY_FILE, VARIABLE, candidates, find_or_make
 from heedful.store.schema_trust import DataKey, VaultRow
+from heedful.workspace import Workspace
 
 ONLY = 1  # id of the one row of `vault`
 INDEX_KEY = "index key"  # place of the secret of all keyed hashes
-KEYS_KEPT = 4_096  # opened keys a session holds; more are opened again when they are needed
+KEYS_KEPT = 5_000  # opened keys that a session holds, 2.5 KB each; more are opened again when they are needed
+BATCH = 4_000
 INFO = "keyring"  # where a session carries its keyring
 
 
@@ -32,6 +37,7 @@ class Keyring:
 
     root: Path
     master: Key | None = None
+    master_bytes: bytes = b""
     index_key: bytes = b""
     opened: dict[str, Key] = field(default_factory=dict)
 
@@ -43,21 +49,22 @@ def keyring(session: Session) -> Keyring:
         row = session.get(VaultRow, ONLY)
         if row is None:
             raise StoreError("the database has no vault", "restore it from a backup")
-        ring.master, ring.index_key = open_with_any(ring.root, row.sealed_index_key)
+        ring.master_bytes, ring.index_key = open_with_any(ring.root, (row.sealed_index_key,))
+        ring.master = Key(ring.master_bytes)
     return ring
 
 
-def open_with_any(root: Path, sealed: bytes) -> tuple[Key, bytes]:
-    """The master key that fits, and what it opens."""
+def open_with_any(root: Path, sealed: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The master key that fits one of the sealed index keys, and what it opens."""
     found = candidates(root)
     if not found:
         raise StoreError(
             f"there is no master key: {VARIABLE} is not set and {root / KEY_FILE} is not there",
             f"restore {KEY_FILE}, or set {VARIABLE}",
         )
-    for _, key in found:
+    for (_, key), one in product(found, sealed):
         try:
-            return Key(key), unseal(Key(key), sealed, INDEX_KEY)
+            return key, unseal(Key(key), one, INDEX_KEY)
         except StoreError:
             continue
     raise StoreError(f"the master key of {found[0][0]} is not the one of this workspace", f"restore {KEY_FILE}, or set {VARIABLE}")
@@ -70,11 +77,13 @@ def make_vault(session: Session, ledger: Ledger | None) -> None:
     """
     ring: Keyring = session.info[INFO]
     if ledger is None:
-        ring.master, ring.index_key = find_or_make(ring.root), new_key()
-        sealed = seal(ring.master, ring.index_key, INDEX_KEY)
+        ring.master_bytes, ring.index_key = find_or_make(ring.root), new_key()
     else:
-        sealed = ledger.sealed_index_key
-        ring.master, ring.index_key = open_with_any(ring.root, sealed)
+        ring.master_bytes, ring.index_key = open_with_any(ring.root, ledger.sealed_index_keys)
+    ring.master = Key(ring.master_bytes)
+    sealed = seal(ring.master, ring.index_key, INDEX_KEY)
+    if ledger is not None:
+        reseal(Workspace(ring.root).ledger, sealed)
     session.add(VaultRow(id=ONLY, generation=1, sealed_index_key=sealed))
     session.flush()
 
@@ -85,16 +94,26 @@ def digest(session: Session, kind: str, text: str) -> str:
 
 
 def make_keys(session: Session, count: int) -> list[str]:
-    """Ids of `count` new keys."""
+    """Ids of `count` new keys, which are open already."""
     if count == 0:
         return []
-    master = keyring(session).master
-    assert master is not None, "keyring opens it"
-    ids = [uuid.uuid4().hex for _ in range(count)]
-    session.execute(
-        insert(DataKey), [{"id": key_id, "sealed_key": seal(master, new_key(), place_of_key(key_id))} for key_id in ids]
-    )
-    return ids
+    ring = keyring(session)
+    assert ring.master is not None, "keyring opens it"
+    fresh = {uuid.uuid4().hex: new_key() for _ in range(count)}
+    rows = [{"id": key_id, "sealed_key": seal(ring.master, key, place_of_key(key_id))} for key_id, key in fresh.items()]
+    session.execute(insert(DataKey), rows)
+    ring.opened |= {key_id: Key(key) for key_id, key in fresh.items()}
+    return list(fresh)
+
+
+def open_keys(session: Session, key_ids: Set[str]) -> None:
+    """Look up the keys of a batch at once, before they are asked for one by one."""
+    ring = keyring(session)
+    if len(ring.opened) + len(key_ids) > KEYS_KEPT:
+        ring.opened.clear()
+    for batch in batches(sorted(key_ids - ring.opened.keys()), BATCH):
+        for key_id, sealed in session.execute(select(DataKey.id, DataKey.sealed_key).where(DataKey.id.in_(batch))):
+            open_key(session, key_id, sealed)
 
 
 def find_key(session: Session, key_id: str) -> Key:

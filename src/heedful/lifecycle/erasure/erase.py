@@ -42,9 +42,10 @@ from heedful.store.ledger import Entry, add_entry
 from heedful.store.persons import find_person, name_of
 from heedful.store.schema import ConversationRow, Import, Person, utc_now
 from heedful.store.schema_trust import Erasure, PlannedRetrain, VaultRow
-from heedful.workspace import Workspace
+from heedful.workspace import MANIFEST, Workspace
 
 LOCK = ".erasing.lock"
+CARD = "card.md"  # of a dataset: counts and file names, no words
 Watch = Callable[[str, int, int | None], None]  # stage, done, total
 
 
@@ -153,7 +154,7 @@ def clean(workspace: Workspace, store: Store, erasure_id: int, needles: Needles,
     watch("reports", 0, None)
     remove_datasets(workspace, detail["datasets"])
     watch("datasets", 0, None)
-    unfinished = remove_unfinished(workspace, detail["datasets"])
+    unfinished = remove_unfinished(workspace, (*detail["datasets"], *detail["models"]))
     with store.snapshot() as session:
         orphans = remove_orphans(session, workspace)
     watch("unfinished", 0, None)
@@ -170,7 +171,7 @@ def clean(workspace: Workspace, store: Store, erasure_id: int, needles: Needles,
             "quoting": quoting,
         }
         detail["needles"] = {"fragments": len(needles.fragments), "too_short": needles.too_short, "shared": needles.shared}
-        mark_removed(session, detail["datasets"], erasure_id)
+        mark_removed(session, [*detail["datasets"], *quoting], erasure_id)
         erasure = session.get_one(Erasure, erasure_id)
         erasure.state, erasure.detail = "removed", detail
         record(session, erasure.actor, "erase.removed", f"person {person_id}", {"erasure": erasure_id, **detail["removed"]})
@@ -192,11 +193,22 @@ def sources_of(session: Session, person_id: int) -> list[str]:
 
 
 def remove_quoting(workspace: Workspace, found: Found) -> list[str]:
-    """Reports in which the search met the person's words after all: they are ours, so they go as a whole."""
-    inside = {Path(hit.path).parts[1] for hit in found.hits if hit.words and Path(hit.path).parts[0] == workspace.reports.name}
-    for name in sorted(inside):
-        remove(workspace.reports / name)
-    return sorted(inside)
+    """Reports and datasets in which the search met the person after all. They are ours, so they go as a whole.
+
+    What lineage knows of is gone already: this is a quote in another kind of report, or a file's name in a dataset's manifest.
+    """
+    inside = {folder for hit in found.hits if (folder := folder_of_ours(workspace, hit)) is not None}
+    for folder in sorted(inside):
+        remove(workspace.root / folder)
+    return sorted(folder.name for folder in inside)
+
+
+def folder_of_ours(workspace: Workspace, hit: Hit) -> Path | None:
+    """The report or dataset that holds words of the person, or that names them in a file without words of others."""
+    path = Path(hit.path)
+    if len(path.parts) < 3 or path.parts[0] not in {workspace.reports.name, workspace.datasets.name}:
+        return None
+    return Path(*path.parts[:2]) if hit.words > 0 or path.name in {MANIFEST, CARD} else None
 
 
 def finish(workspace: Workspace, store: Store, erasure_id: int, needles: Needles, found: Found) -> Erased:

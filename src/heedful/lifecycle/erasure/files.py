@@ -14,11 +14,10 @@ from heedful.dataset import load_split
 from heedful.errors import HeedfulError
 from heedful.evaluation.page import to_html
 from heedful.evaluation.report import REPORT_HTML, REPORT_JSON, read_report, to_json
+from heedful.lifecycle.unfinished import PREFIX
 from heedful.store.database import Store
 from heedful.store.schema import ConversationRow, DatasetMember, DatasetVersion, ModelVersion, Run
 from heedful.workspace import ASIDE, Workspace, read_manifest, sha256, write_manifest, write_text
-
-UNFINISHED, JOB = ".training-", "job.json"
 
 
 def fingerprints_of(session: Session, workspace: Workspace, datasets: Iterable[str], person_id: int) -> dict[str, set[str] | None]:
@@ -88,25 +87,25 @@ def remove_orphans(session: Session, workspace: Workspace) -> list[str]:
     return sorted(path.name for path in found)
 
 
-def remove_unfinished(workspace: Workspace, datasets: Iterable[str]) -> int:
-    """What is being written aside, or was when a process died, and trainings that learn from one of the datasets.
+def remove_unfinished(workspace: Workspace, ids: Iterable[str]) -> int:
+    """What is being written aside, or was when a process died, and trainings on one of these datasets or on top of these models.
 
     A build, an evaluation or a training under way loses its directory by this and ends with an error: it may hold the words.
     """
     found = [path for folder in workspace.folders for path in folder.glob(f"{ASIDE}*")]
-    found += [path for path in workspace.models.glob(f"{UNFINISHED}*") if learns_from(path / JOB, set(datasets))]
+    found += [path for path in workspace.models.glob(f"{PREFIX}*") if learns_from(path, set(ids))]
     for path in found:
         remove(path)
     return len(found)
 
 
-def learns_from(job: Path, datasets: set[str]) -> bool:
-    """Whether a training's job names one of the datasets, anywhere; also when the job cannot be read."""
+def learns_from(home: Path, ids: set[str]) -> bool:
+    """Whether the description of a training names one of the ids, anywhere; also when it cannot be read."""
     try:
-        text = json.dumps(json.loads(job.read_text(encoding="utf-8")))
+        told = [json.dumps(json.loads(path.read_text(encoding="utf-8"))) for path in home.glob("*.json")]
     except (OSError, ValueError):
         return True
-    return any(f'"{dataset}"' in text for dataset in datasets)
+    return not told or any(f'"{one}"' in text for text in told for one in ids)
 
 
 def remove(path: Path) -> None:

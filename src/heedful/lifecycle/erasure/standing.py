@@ -28,19 +28,24 @@ def check_ledger(workspace: Workspace, store: Store) -> None:
         check_same_secret(workspace, session, ledger)
         back, missing = returned(session, ledger), unknown(session, ledger)
     if missing:
-        with store.session() as session:
-            erased_at = {entry.lookup: entry.erased_at for entry in ledger.entries}
-            session.add_all(Person(lookup=lookup, erased_at=erased_at[lookup]) for lookup in unknown(session, ledger))
+        add_unknown(store, ledger)
     if back:
         raise StoreError(f"the database is older than {len(back)} erasures, and holds persons who were erased", RESUME)
+
+
+def add_unknown(store: Store, ledger: Ledger) -> None:
+    """Rows that keep an import from bringing back somebody of whom the database knows nothing."""
+    erased_at = {entry.lookup: entry.erased_at for entry in ledger.entries}
+    with store.session() as session:
+        session.add_all(Person(lookup=lookup, erased_at=erased_at[lookup]) for lookup in unknown(session, ledger))
 
 
 def check_same_secret(workspace: Workspace, session: Session, ledger: Ledger) -> None:
     """Equal bytes are the usual case, and need no master key."""
     row = session.get(VaultRow, ONLY)
-    if row is None or row.sealed_index_key == ledger.sealed_index_key:
+    if row is None or row.sealed_index_key in ledger.sealed_index_keys:
         return
-    _, secret = open_with_any(workspace.root, ledger.sealed_index_key)
+    _, secret = open_with_any(workspace.root, ledger.sealed_index_keys)
     if secret != keyring(session).index_key:
         raise StoreError(
             f"{workspace.ledger} belongs to another workspace than {workspace.database}",
