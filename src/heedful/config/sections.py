@@ -56,7 +56,9 @@ class TrainingSettings(Section):
         description="fresh: all of the dataset, from the base; continue: what is new, on a version; auto: fresh if affordable",
     )
     parent: str | None = Field(None, description="version, by id or alias, that is continued; none means the champion")
-    replay: float = Field(0.5, ge=0, lt=1, description="share of what a continued training shows that was learned before")
+    replay: float = Field(
+        0.35, ge=0, le=1, description="share of what was learned before that a continued training shows once more"
+    )
     budget_hours: float = Field(8.0, gt=0, description="auto trains fresh while the plan's estimate is within so many hours")
     epochs: float | None = Field(None, gt=0, description="passes over the training data")
     rank: int | None = Field(None, ge=1, description="LoRA rank r")

@@ -20,10 +20,8 @@ from heedful.registry.lineage import ALL
 from heedful.registry.versions import Version, find_version, model_directory, verified_directory
 from heedful.store.database import Store
 from heedful.store.schema import Split
-from heedful.training import rules
 from heedful.training.replay import Learned, draw_replay
 from heedful.training.round import Round
-from heedful.training.schedule import total
 from heedful.workspace import MANIFEST, Workspace, read_manifest
 
 FRESH = "heedful train --strategy fresh"
@@ -70,7 +68,7 @@ def next_round(workspace: Workspace, settings: Settings, dataset_id: str, parent
     check_held_out(workspace, {one.dataset for one in taught}, dataset_id, {key for key, _ in rows})
     new = tuple(line for line, (key, _) in enumerate(rows) if key not in known)
     learned = [Learned(line, known[key], group) for line, (key, group) in enumerate(rows) if key in known]
-    replay = draw_replay(learned, replay_count(len(new), settings), settings.training.seed)
+    replay = draw_replay(learned, round(settings.training.replay * len(learned)), settings.training.seed)
     return NextRound(parent, Round(folder, new, replay) if new else None, gone)
 
 
@@ -97,13 +95,6 @@ def ancestry(workspace: Workspace, model_id: str) -> tuple[list[dict[str, Any]],
         chain.append(read_manifest(folder, verify=False))
         current = chain[-1]["parent"]
     return chain[::-1], ()
-
-
-def replay_count(new: int, settings: Settings) -> int:
-    """So many that they are the wanted share of all rows that are shown; new ones count in every epoch."""
-    share, epochs = settings.training.replay, settings.training.epochs
-    shown = total(new, rules.epochs(new)[0] if epochs is None else epochs)
-    return round(shown * share / (1 - share))
 
 
 def learned_keys(workspace: Workspace, taught: Iterable[Taught]) -> dict[Key, int]:

@@ -147,7 +147,7 @@ def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSetti
     """The plan from numbers alone: touches no file and no model. `below` are the ranks that it learns on top of."""
     size, preset, replayed = profile.conversations, settings.preset, len(profile.replayed)
     device = choose_device(machine.device, machine.parameters)
-    epochs = pick(settings.epochs, rules.epochs(size))
+    epochs = pick(settings.epochs, rules.epochs(size, profile.known))
     rank = pick(settings.rank, rules.rank(size))
     rslora = pick(settings.rslora, rules.rslora(preset))
     batch_size = pick(settings.batch_size, rules.batch_size())
@@ -157,7 +157,7 @@ def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSetti
     return TrainingPlan(
         strategy=Choice(*rules.strategy(below)),
         new_rows=Choice(*rules.new_rows(size, below)),
-        replay_rows=Choice(*rules.replay_rows(replayed, below)),
+        replay_rows=Choice(*rules.replay_rows(replayed, profile.known, below)),
         path=Choice("trl", "TRL's SFTTrainer trains every architecture"),
         device=Choice(device.name, device.why),
         dtype=Choice(device.dtype_name, "number format of the frozen base; the adapter is float32 in any case"),

@@ -15,7 +15,8 @@ class Profile:
     """Of the rows that are read in every epoch, as the base's tokenizer sees them: the train split, or what a round has new of it.
 
     `lengths` are tokens a conversation, in ascending order, uncut. `validation` holds those of the validation split, `replayed`
-    those of the rows that a round reads once more, with `replayed_supervised` tokens that carry the loss.
+    those of the rows that a round reads once more, with `replayed_supervised` tokens that carry the loss. `known` rows of the
+    dataset were learned in earlier rounds.
     """
 
     conversations: int
@@ -25,6 +26,7 @@ class Profile:
     validation: tuple[int, ...] = ()
     replayed: tuple[int, ...] = ()
     replayed_supervised: int = 0
+    known: int = 0
 
     @property
     def longest_first(self) -> list[int]:
@@ -74,6 +76,7 @@ def profile(samples: Samples) -> Profile:
         validation=tuple(sorted(len(row.ids) for row in samples.validation)),
         replayed=tuple(sorted(len(row.ids) for row in replayed)),
         replayed_supervised=sum(row.supervised for row in replayed),
+        known=samples.known,
     )
 
 

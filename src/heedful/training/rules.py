@@ -53,14 +53,18 @@ def new_rows(size: int, below: int) -> tuple[int, str]:
     return size, "conversations that the version below never learned" if below else "all training conversations of the dataset"
 
 
-def replay_rows(count: int, below: int) -> tuple[int, str]:
+def replay_rows(count: int, known: int, below: int) -> tuple[int, str]:
     if not below:
         return count, "everything is learned anew, so nothing has to be replayed"
-    return count, "conversations that earlier rounds learned, once each, so that they are not forgotten: training.replay"
+    return count, f"of {known} that earlier rounds learned, once each, so that they are not forgotten: training.replay"
 
 
-def epochs(size: int) -> tuple[float, str]:
-    return by_size(size, 10, 5, 3), f"{size_in_words(size)}: little data is read more often; early stopping guards"
+def epochs(size: int, known: int = 0) -> tuple[float, str]:
+    """A round reads what is new as often as all would be read anew: so it costs its share of that, and little more."""
+    found = by_size(size + known, 10, 5, 3)
+    if known:
+        return found, f"as for all {size_in_words(size + known)}, earlier rounds included: what is new is read as often as anew"
+    return found, f"{size_in_words(size)}: little data is read more often; early stopping guards"
 
 
 def rank(size: int) -> tuple[int, str]:

@@ -27,7 +27,8 @@ class Origin(NamedTuple):
 class Samples:
     """Rows of the two splits that training may see. `trimmed` rows lost old turns, `dropped` ones did not fit or hold no answer.
 
-    `origins` are those of the training rows, in their order. The last `replayed` of these were learned before.
+    `origins` are those of the training rows, in their order. The last `replayed` of these were learned before, as were `known` rows
+    of the dataset in all.
     """
 
     train: list[Sample]
@@ -36,6 +37,7 @@ class Samples:
     trimmed: int
     dropped: int
     replayed: int = 0
+    known: int = 0
 
 
 def load_samples(dataset_dir: Path, tokenizer: Tokenizer, max_length: int, part: Round | None = None) -> Samples:
@@ -53,6 +55,7 @@ def load_samples(dataset_dir: Path, tokenizer: Tokenizer, max_length: int, part:
         trimmed=sum(one.sample is not None and one.removed > 0 for one in everything),
         dropped=sum(one.sample is None for one in everything),
         replayed=len(fitting(train[len(new) :])),
+        known=len(offered) - len(new),
     )
     fresh = samples.train[: len(samples.train) - samples.replayed]
     for name, rows, given in (("train", fresh, train[: len(new)]), ("validation", samples.validation, validation)):
