@@ -11,8 +11,8 @@
 
 Domains: Counsel Chat, three sets of MedQuAD (topics of MedlinePlus, NIDDK, CDC) and the intents, from ../shared/data; of each so
 many rows as `--first` and `--rest` say, short ones, drawn by a seed. All is done with the functions behind `heedful import`,
-`dataset build`, `train` and `models --matrix`; each version becomes the champion. The first round is the same for all strategies and
-is trained once.
+`dataset build`, `train` and `models --matrix`; each version becomes the champion. The first round is the same for all strategies
+and is trained once.
 
 | in the JSON line | |
 | --- | --- |
