@@ -18,7 +18,7 @@ from heedful.errors import ModelError, RegistryError, TrainingError
 from heedful.lifecycle.compaction import compact_version
 from heedful.lifecycle.ingest import import_file
 from heedful.lifecycle.matrix import fill_matrix
-from heedful.lifecycle.rounds import check_held_out, find_parent, history_of, key_of, next_round
+from heedful.lifecycle.rounds import check_held_out, find_parent, history_of, lines_of, next_round
 from heedful.lifecycle.strategy import Planned, plan_training
 from heedful.lifecycle.training import TrainedVersion, train_version
 from heedful.modeling.adapters import load_with_adapter
@@ -194,26 +194,26 @@ def test_what_cannot_be_continued_is_refused(team: Team, third: tuple[Planned, T
     parent = find_parent(team.store, None)
     assert parent is not None and parent.id == version.model
     with pytest.raises(ModelError, match="was trained on base 'tiny', so nothing can be put on top of it here"):
-        next_round(team.workspace, settings().model_copy(update={"base": "other"}), version.dataset, parent)
+        next_round(team.workspace, team.store, settings().model_copy(update={"base": "other"}), version.dataset, parent)
     with pytest.raises(ModelError, match="was trained on base 'former', so nothing"):
-        next_round(team.workspace, settings(), version.dataset, replace(parent, base="former"))
-    tested = key_of(load_split(team.workspace.datasets / version.dataset, "test")[0])
+        next_round(team.workspace, team.store, settings(), version.dataset, replace(parent, base="former"))
+    with team.store.snapshot() as session:
+        taught, tested = history_of(session, version.model), lines_of(session, version.dataset, "test")
+    check_held_out(taught, version.dataset, taught.conversations)
     with pytest.raises(TrainingError, match=f"1 training rows of ds-x are test rows of {version.dataset}, on which"):
-        check_held_out(team.workspace, [version.dataset], "ds-x", {tested})
+        check_held_out(taught, "ds-x", [next(iter(taught.conversations)), tested[0]])
 
 
-def test_a_dataset_that_is_gone_counts_as_not_learned(team: Team, third: tuple[Planned, TrainedVersion]) -> None:
-    planned, version = third
-    taught, gone = history_of(team.workspace, version.model)
-    assert (len(taught), gone) == (5, ())
-    moved = team.workspace.datasets / planned.plan.strategy.value
-    folder = team.workspace.datasets / taught[0].dataset
-    folder.rename(moved)
-    try:
-        left, gone = history_of(team.workspace, version.model)
-        assert gone == (taught[0].dataset,) and left == taught[1:]
-    finally:
-        moved.rename(folder)
+def test_what_a_chain_learned_is_known_without_its_files(team: Team, third: tuple[Planned, TrainedVersion]) -> None:
+    version = third[1]
+    with team.store.snapshot() as session:
+        taught = history_of(session, version.model)
+        lines = lines_of(session, version.dataset, "train")
+    assert set(taught.conversations) == set(lines.values())
+    subjects = {0: "sleep", 1: "work", 2: "family"}
+    for generation, subject in subjects.items():
+        told = tuple(line for line, key in lines.items() if taught.conversations[key] == generation)
+        assert set(team.subjects(version.dataset, told)) == {subject}
 
 
 def test_replay_is_drawn_by_turns() -> None:
@@ -306,7 +306,8 @@ def test_a_deep_stack_becomes_one_adapter(team: Team, third: tuple[Planned, Trai
     manifest = read_manifest(small.path)
     assert (manifest["parent"], manifest["stack"]) == (last.model, [{"model": small.model, "rank": 3}])
     assert manifest["learned_from"] == [] and manifest["compacted"]["rank_before"] == 6
-    assert history_of(team.workspace, small.model) == history_of(team.workspace, last.model)
+    with team.store.snapshot() as session:
+        assert history_of(session, small.model) == history_of(session, last.model)
     assert read_adapter(small.path).rank == 3
     with pytest.raises(ModelError, match="rank 7 is not within the 6 of this adapter"):
         compact_version(team.workspace, team.store, last.model, 7, "ann")

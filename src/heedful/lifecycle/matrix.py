@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session
 from heedful.config import Settings
 from heedful.conversation import Conversation
 from heedful.dataset import load_split
+from heedful.dataset.rows import to_line
 from heedful.errors import HeedfulError
 from heedful.evaluation.matrix import Generation, Matrix, Suite, build_matrix
 from heedful.lifecycle.companions import BASE, Target, load_network, target_of
-from heedful.lifecycle.rounds import Key, ancestry, key_of
+from heedful.lifecycle.rounds import ancestry, lines_of
 from heedful.modeling.bases import context_length, load_tokenizer, resolve_base, weights_sha256
 from heedful.modeling.chat_template import fingerprint
 from heedful.modeling.likelihood import Nll, negative_log_likelihood
@@ -67,8 +68,8 @@ class Grid:
 def grid_of(workspace: Workspace, store: Store, judged: str) -> Grid:
     """Raises RegistryError or ModelError when the judged version itself cannot be used."""
     with store.snapshot() as session:
-        versions = generations_until(session, workspace, find_version(session, judged))
-    brought = brought_by(workspace, [one.dataset for one in versions])
+        versions = generations_until(session, find_version(session, judged))
+        brought = brought_by(workspace, session, [one.dataset for one in versions])
     newest = target_of(workspace, versions[-1])
     rows, unusable = [Row(replace(newest, name=BASE, adapter=None), tuple(brought))], []
     for place, version in enumerate(versions, start=1):
@@ -82,10 +83,10 @@ def grid_of(workspace: Workspace, store: Store, judged: str) -> Grid:
     return Grid(tuple(rows), tuple(brought), tuple(unusable))
 
 
-def generations_until(session: Session, workspace: Workspace, judged: Version) -> list[Version]:
+def generations_until(session: Session, judged: Version) -> list[Version]:
     """The oldest first; all on one base, none of them quarantined."""
     served = set(session.scalars(select(AliasEvent.to_model).where(AliasEvent.alias == CHAMPION)))
-    wanted = served | {manifest["model"] for manifest in ancestry(workspace, judged.id)[0]}
+    wanted = served | set(ancestry(session, judged.id))
     earlier = [
         one
         for one in list_versions(session)
@@ -94,23 +95,23 @@ def generations_until(session: Session, workspace: Workspace, judged: Version) -
     return [*(one for one in earlier if one.id != judged.id), judged]
 
 
-def brought_by(workspace: Workspace, datasets: Iterable[str]) -> list[Brought]:
+def brought_by(workspace: Workspace, session: Session, datasets: Iterable[str]) -> list[Brought]:
     """What each dataset has in its test split that no earlier one had. Datasets that are gone bring nothing."""
-    seen: set[Key] = set()
+    seen: set[int] = set()
     known: set[str] = set()
     found: list[Brought] = []
     for dataset in dict.fromkeys(datasets):
         folder = workspace.datasets / dataset
         if not (folder / MANIFEST).is_file():
             continue
-        rows = {key_of(row): row for row in load_split(folder, "test")}
-        new = {key: row for key, row in rows.items() if key not in seen}
+        keys, rows = lines_of(session, dataset, "test"), load_split(folder, "test")
+        new = tuple(rows[line] for line, key in sorted(keys.items()) if key not in seen)
         sources = {PurePath(source["path"]).stem for source in read_manifest(folder, verify=False)["sources"]}
         if new:
             label = ", ".join(sorted(sources - known)) or dataset
-            digest = hashlib.sha256(b"".join(sorted(new))).hexdigest()
-            found.append(Brought(Suite(dataset, label, len(new)), tuple(new[key] for key in sorted(new)), digest))
-        seen |= rows.keys()
+            digest = hashlib.sha256("".join(map(to_line, new)).encode()).hexdigest()
+            found.append(Brought(Suite(dataset, label, len(new)), new, digest))
+        seen |= set(keys.values())
         known |= sources
     return found
 

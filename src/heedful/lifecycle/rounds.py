@@ -1,50 +1,44 @@
 """Rounds: a dataset and a parent version in; which of its rows are new to the parent, and which are replayed, out.
 
-A row is known by what was said, whatever the system prompt. What may be learned from today is the dataset, built under today's
-consent and filters: so replay is drawn from those of its rows that the parent's chain has learned, never from an older dataset.
+A row is known by the conversation it is made of, so another system prompt or another rendering does not make it new. What may be
+learned from today is the dataset, built under today's consent and filters: so replay is drawn from those of its rows that the
+parent's chain has learned, never from an older dataset.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from heedful.config import Settings
-from heedful.conversation import Conversation
 from heedful.dataset import dataset_dir, load_split
-from heedful.dataset.filters import sameness
 from heedful.dataset.normalise import normalise
 from heedful.errors import ModelError, RegistryError, TrainingError
 from heedful.modeling.bases import resolve_base, weights_sha256
 from heedful.registry.aliases import CHAMPION, current_aliases
-from heedful.registry.lineage import ALL
-from heedful.registry.versions import Version, find_version, model_directory, verified_directory
+from heedful.registry.lineage import ALL, generations, parents_of
+from heedful.registry.versions import Version, find_version, verified_directory
 from heedful.store.database import Store
-from heedful.store.schema import Split
+from heedful.store.schema import DatasetMember, ModelVersion, Split
+from heedful.store.schema_trust import LEARNING, Membership
 from heedful.training.replay import Learned, draw_replay
 from heedful.training.round import Round
-from heedful.workspace import MANIFEST, Workspace, read_manifest
+from heedful.workspace import Workspace, read_manifest
 
 FRESH = "heedful train --strategy fresh"
-
-Key = bytes  # what was said in a conversation, by its hash
-
-
-@dataclass(frozen=True, slots=True)
-class NextRound:
-    """`part` is None when the dataset has nothing new. `gone` are earlier versions and datasets that are not there any more."""
-
-    parent: Version
-    part: Round | None
-    gone: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """Lines of a dataset that round `generation`, from 0, learned; None is all of them."""
+    """What a chain of versions learned, and what they were proven on.
 
-    generation: int
-    dataset: str
-    lines: tuple[int, ...] | None
+    `conversations`: by id the round, from 0, that learned it first; `tested`: by id the dataset whose test split it is in.
+    """
+
+    conversations: Mapping[int, int]
+    tested: Mapping[int, str]
 
 
 def find_parent(store: Store, name: str | None) -> Version | None:
@@ -55,87 +49,72 @@ def find_parent(store: Store, name: str | None) -> Version | None:
         return find_version(session, CHAMPION if name is None else name)
 
 
-def next_round(workspace: Workspace, settings: Settings, dataset_id: str, parent: Version) -> NextRound:
-    """What `parent` would learn from the dataset.
+def require_parent(parent: Version | None) -> Version:
+    if parent is None:
+        raise RegistryError("there is no champion to continue from", f"{FRESH}, or name a version with --parent")
+    return parent
+
+
+def next_round(workspace: Workspace, store: Store, settings: Settings, dataset_id: str, parent: Version) -> Round | None:
+    """What `parent` would learn from the dataset; None when nothing of it is new.
 
     Raises ModelError when it is of another base, TrainingError when a row to learn was a test row of an earlier round.
     """
     folder = verified_directory(workspace, parent)
     check_base(parent, read_manifest(folder, verify=False), settings.base)
-    taught, gone = history_of(workspace, parent.id)
-    known = learned_keys(workspace, taught)
-    rows = [(key_of(row), normalise(row.question)) for row in load_split(dataset_dir(workspace, dataset_id), "train")]
-    check_held_out(workspace, {one.dataset for one in taught}, dataset_id, {key for key, _ in rows})
-    new = tuple(line for line, (key, _) in enumerate(rows) if key not in known)
-    learned = [Learned(line, known[key], group) for line, (key, group) in enumerate(rows) if key in known]
-    replay = draw_replay(learned, round(settings.training.replay * len(learned)), settings.training.seed)
-    return NextRound(parent, Round(folder, new, replay) if new else None, gone)
-
-
-def history_of(workspace: Workspace, model_id: str) -> tuple[list[Taught], tuple[str, ...]]:
-    """All that a version and its ancestors learned, the oldest first; and what of that is not there any more."""
-    chain, gone = ancestry(workspace, model_id)
-    taught = [
-        Taught(generation, entry["dataset"], None if entry["lines"] == ALL else tuple(entry["lines"]))
-        for generation, manifest in enumerate(chain)
-        for entry in manifest["learned_from"]
+    with store.snapshot() as session:
+        taught, lines = history_of(session, parent.id), lines_of(session, dataset_id, "train")
+    check_held_out(taught, dataset_id, lines.values())
+    new = tuple(sorted(line for line, key in lines.items() if key not in taught.conversations))
+    groups = [normalise(row.question) for row in load_split(dataset_dir(workspace, dataset_id), "train")]
+    learned = [
+        Learned(line, taught.conversations[key], groups[line]) for line, key in sorted(lines.items()) if key in taught.conversations
     ]
-    lost = {one.dataset for one in taught if not (workspace.datasets / one.dataset / MANIFEST).is_file()}
-    return [one for one in taught if one.dataset not in lost], (*gone, *sorted(lost))
+    replay = draw_replay(learned, round(settings.training.replay * len(learned)), settings.training.seed)
+    return Round(folder, new, replay) if new else None
 
 
-def ancestry(workspace: Workspace, model_id: str) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Manifests of a version and its parents, the oldest first, as far as they are there; and the first that is not."""
-    chain: list[dict[str, Any]] = []
-    current: str | None = model_id
-    while current is not None:
-        folder = model_directory(workspace, current)
-        if not (folder / MANIFEST).is_file():
-            return chain[::-1], (current,)
-        chain.append(read_manifest(folder, verify=False))
-        current = chain[-1]["parent"]
-    return chain[::-1], ()
+def history_of(session: Session, model_id: str) -> Taught:
+    """All that a version and its ancestors learned, and all that their datasets kept out to test them."""
+    chain = ancestry(session, model_id)
+    conversations: dict[int, int] = {}
+    tested: dict[int, str] = {}
+    for generation, model in enumerate(chain):
+        learned = select(Membership.conversation_id).where(Membership.model_id == model, Membership.role.in_(LEARNING))
+        for key in session.scalars(learned):
+            conversations.setdefault(key, generation)
+        dataset = session.get_one(ModelVersion, model).dataset_id
+        tested |= dict.fromkeys(lines_of(session, dataset, "test").values(), dataset)
+    return Taught(conversations, tested)
 
 
-def learned_keys(workspace: Workspace, taught: Iterable[Taught]) -> dict[Key, int]:
-    """What was said in every row that a chain has learned -> the round that learned it first."""
-    known: dict[Key, int] = {}
-    for one in taught:
-        keys = split_keys(workspace, one.dataset, "train")
-        for line in range(len(keys)) if one.lines is None else one.lines:
-            known.setdefault(keys[line], one.generation)
-    return known
+def ancestry(session: Session, model_id: str) -> list[str]:
+    """A version and its parents, the oldest first."""
+    return list(generations(model_id, parents_of(session)))[::-1]
 
 
-def check_held_out(workspace: Workspace, earlier: Iterable[str], dataset_id: str, rows: set[Key]) -> None:
+def lines_of(session: Session, dataset_id: str, split: Split) -> dict[int, int]:
+    """Line from 0 -> conversation."""
+    query = select(DatasetMember.position, DatasetMember.conversation_id).where(
+        DatasetMember.dataset_id == dataset_id, DatasetMember.split == split
+    )
+    return dict(session.execute(query).all())
+
+
+def check_held_out(taught: Taught, dataset_id: str, conversations: Iterable[int]) -> None:
     """What an earlier round was proven on must stay unseen, or the matrix of the generations would flatter the later ones."""
-    for one in sorted(earlier):
-        seen = rows.intersection(split_keys(workspace, one, "test"))
-        if seen:
-            raise TrainingError(
-                f"{len(seen)} training rows of {dataset_id} are test rows of {one}, on which an earlier round was proven",
-                "heedful dataset build, which keeps each conversation on its side; then heedful train",
-            )
-
-
-def split_keys(workspace: Workspace, dataset_id: str, split: Split) -> list[Key]:
-    return [key_of(row) for row in load_split(dataset_dir(workspace, dataset_id), split)]
+    seen = [taught.tested[key] for key in conversations if key in taught.tested]
+    if seen:
+        raise TrainingError(
+            f"{len(seen)} training rows of {dataset_id} are test rows of {seen[0]}, on which an earlier round was proven",
+            "heedful dataset build, which keeps each conversation on its side; then heedful train",
+        )
 
 
 def check_base(parent: Version, manifest: Mapping[str, Any], base: str) -> None:
     if parent.base != base or manifest["base_sha256"] != weights_sha256(resolve_base(base)):
         what = f"base {parent.base!r}" if parent.base != base else f"other weights of base {base!r}"
         raise ModelError(f"{parent.id} was trained on {what}, so nothing can be put on top of it here", FRESH)
-
-
-def key_of(conversation: Conversation) -> Key:
-    return sameness(Conversation(tuple(message for message in conversation.messages if message.role != "system")))
-
-
-def require_parent(parent: Version | None) -> Version:
-    if parent is None:
-        raise RegistryError("there is no champion to continue from", f"{FRESH}, or name a version with --parent")
-    return parent
 
 
 def made_of(model_id: str, dataset_id: str, rank: int, part: Round | None) -> dict[str, Any]:

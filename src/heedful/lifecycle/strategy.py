@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from heedful.config import Settings
 from heedful.dataset import dataset_dir
 from heedful.errors import ModelError, TrainingError
-from heedful.lifecycle.rounds import FRESH, NextRound, find_parent, next_round, require_parent
+from heedful.lifecycle.rounds import FRESH, find_parent, next_round, require_parent
 from heedful.registry.versions import Version
 from heedful.store.database import Store
 from heedful.training import rules
@@ -32,7 +32,7 @@ def plan_training(workspace: Workspace, store: Store, settings: Settings, datase
     training = settings.training
     if training.strategy == "continue":
         parent = require_parent(find_parent(store, training.parent))
-        return because(continued(workspace, settings, dataset_id, parent), f"{BY_YOU}; the parent is {named(parent)}")
+        return because(continued(workspace, store, settings, dataset_id, parent), f"{BY_YOU}; the parent is {named(parent)}")
     fresh = Planned(make_plan(dataset_dir(workspace, dataset_id), settings.base, settings.device, training))
     if training.strategy == "fresh":
         return because(fresh, f"{BY_YOU}: all of the dataset, from the base")
@@ -49,7 +49,7 @@ def choose(workspace: Workspace, store: Store, settings: Settings, dataset_id: s
     if parent is None:
         return because(fresh, f"{over}, but there is no champion to continue from")
     try:
-        round_ = continued(workspace, settings, dataset_id, parent)
+        round_ = continued(workspace, store, settings, dataset_id, parent)
     except (ModelError, TrainingError) as reason:
         return because(fresh, f"{over}, but {named(parent)} cannot be continued: {reason.text}")
     share = seconds_of(round_) / needed
@@ -58,22 +58,16 @@ def choose(workspace: Workspace, store: Store, settings: Settings, dataset_id: s
     return because(round_, f"{over}; continuing {named(parent)} takes about {in_time(seconds_of(round_))}, {share:.0%} of that")
 
 
-def continued(workspace: Workspace, settings: Settings, dataset_id: str, parent: Version) -> Planned:
+def continued(workspace: Workspace, store: Store, settings: Settings, dataset_id: str, parent: Version) -> Planned:
     """Raises TrainingError when the dataset has nothing that the parent and those below it have not learned."""
-    found = next_round(workspace, settings, dataset_id, parent)
-    if found.part is None:
+    part = next_round(workspace, store, settings, dataset_id, parent)
+    if part is None:
         raise TrainingError(
             f"nothing is new: {parent.id} and the versions below it learned every training conversation of {dataset_id}",
             f"import more conversations, then heedful dataset build; or {FRESH}",
         )
-    plan = make_plan(dataset_dir(workspace, dataset_id), settings.base, settings.device, settings.training, found.part)
-    return Planned(replace(plan, new_rows=Choice(plan.new_rows.value, new_rows_why(plan.new_rows.why, found))), found.part)
-
-
-def new_rows_why(why: str, found: NextRound) -> str:
-    if not found.gone:
-        return why
-    return f"{why}; {', '.join(found.gone)} of an earlier round is gone, so its rows count as new"
+    plan = make_plan(dataset_dir(workspace, dataset_id), settings.base, settings.device, settings.training, part)
+    return Planned(plan, part)
 
 
 def because(planned: Planned, why: str) -> Planned:
