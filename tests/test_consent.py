@@ -10,6 +10,7 @@ from heedful.dataset import build, build_dataset, load_split, show_dataset
 from heedful.dataset.splits import SPLITS
 from heedful.errors import DatasetError, StoreError
 from heedful.lifecycle.ingest import ImportReport, import_file
+from heedful.store.audit_check import check_trail
 from heedful.store.consent import Statement, decide, history, permitted
 from heedful.store.database import Store, open_store
 from heedful.store.persons import find_person
@@ -122,6 +123,15 @@ def test_purposes_are_apart(store: Store, tmp_path: Path) -> None:
     decided(store, "ann-1", "granted", "review")
     decided(store, "ann-1", "withdrawn", "training")
     assert (count(store, "training"), count(store, "review"), count(store, "chat")) == (16, 8, 0)
+
+
+def test_an_import_can_state_more_purposes(store: Store, tmp_path: Path) -> None:
+    chats = file_of(tmp_path, "chats.jsonl", *PERSONS)
+    report = import_file(store, chats, "tester", basis="consent", purposes=("review", "training"))
+    assert report.consents == 3
+    assert (count(store, "training"), count(store, "review"), count(store, "chat")) == (24, 24, 0)
+    with store.snapshot() as session:
+        assert check_trail(session) == []
 
 
 def test_decisions_are_versions_that_nobody_can_rewrite(store: Store, tmp_path: Path) -> None:

@@ -321,6 +321,20 @@ def test_what_is_not_heedfuls_is_named_and_left(workspace: Workspace, store: Sto
     assert verify(workspace, store, ANN, [texts_of(ANN, 0)[0]])[0].hits == ()
 
 
+def test_the_receipt_names_her_nowhere(workspace: Workspace, store: Store, tmp_path: Path) -> None:
+    """Not even where a file is left whose path does; the terminal tells which."""
+    write_chats(workspace.root / f"{ANN}.jsonl", ANN, each=1)
+    import_file(store, write_chats(tmp_path / f"{ANN}.jsonl", ANN, each=5), "tester", basis="consent")
+    result = erased(workspace, store)
+    assert [hit.path for hit in result.found.hits] == [f"{ANN}.jsonl"]
+    told = result.receipt.read_text()
+    assert ANN not in told
+    assert json.loads(told)["search"]["hits"] == [{"path": "(a file whose path names the person)", "name": 2, "words": 5}]
+    assert (
+        "files it was imported from whose paths name the person, and are therefore not listed: 1" in json.loads(told)["remaining"]
+    )
+
+
 def test_a_short_name_is_searched_in_the_columns(workspace: Workspace, tmp_path: Path) -> None:
     store = open_store(workspace.database)
     (tmp_path / "p-17").mkdir()

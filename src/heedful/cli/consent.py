@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from heedful.cli.options import HERE, JsonOption, WorkspaceOption, open_desk
+from heedful.cli.options import HERE, PURPOSES, JsonOption, PurposeOption, WorkspaceOption, open_desk, read_purposes
 from heedful.cli.output import Output, reporting
-from heedful.errors import ConfigError, StoreError
+from heedful.errors import StoreError
 from heedful.lifecycle.holdings import Holdings, Reached, holdings_of, list_persons, person_named
 from heedful.store.consent import Statement, decide
 from heedful.store.database import Store
@@ -18,11 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Record what persons allow, and show what is held of them.\n\nExample: heedful consent withdraw p-17 --purpose training",
 )
-PURPOSES: tuple[Purpose, ...] = ("chat", "review", "training")
 PersonArgument = Annotated[str, typer.Argument(help="What the source calls the person.", show_default=False)]
-PurposeOption = Annotated[
-    list[str] | None, typer.Option("--purpose", "-p", help="chat, review or training; may be given again.", show_default="training")
-]
 FormOption = Annotated[str, typer.Option("--form", help="Which wording was agreed to, such as 2026-05.", show_default="none")]
 
 
@@ -87,15 +83,6 @@ def list_(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> Non
         rows = [(one.person, one.conversations, *(one.decisions.get(purpose, "–") for purpose in PURPOSES)) for one in listed]
         output.table("persons", ("person", "conversations", *PURPOSES), rows)
         output.result({"persons": [asdict(one) for one in listed]})
-
-
-def read_purposes(words: Sequence[str] | None) -> list[Purpose]:
-    """Raises ConfigError for a word that is no purpose."""
-    wanted = ["training"] if not words else list(words)
-    unknown = [word for word in wanted if word not in PURPOSES]
-    if unknown:
-        raise ConfigError(f"--purpose {unknown[0]!r} is none of {', '.join(PURPOSES)}", "heedful consent grant --help")
-    return [purpose for purpose in PURPOSES if purpose in wanted]
 
 
 def enter(store: Store, name: str, purposes: Sequence[Purpose], decision: Decision, actor: str, form: str) -> None:

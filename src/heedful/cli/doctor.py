@@ -7,7 +7,7 @@ import typer
 
 from heedful.cli.options import HERE, JsonOption, WorkspaceOption
 from heedful.cli.output import FAILED, Output, reporting
-from heedful.config import describe_settings, load_settings
+from heedful.config import SECRETS, describe_settings, load_settings, read_secret
 from heedful.errors import WorkspaceError
 from heedful.lifecycle.doctor import examine
 from heedful.workspace import find_workspace
@@ -33,7 +33,7 @@ def doctor(
             found = None
         settings = load_settings(None if found is None else found.config_file)
         if config:
-            show_config(output, describe_settings(settings))
+            show_config(output, [*describe_settings(settings), *secrets()])
             return
         findings = examine(found)
         output.table("doctor", ("check", "", "found", "fix"), [(f.check, SIGNS[f.level], f.found, f.fix) for f in findings])
@@ -41,6 +41,11 @@ def doctor(
         output.result({"healthy": healthy, "findings": [asdict(f) for f in findings]})
         if not healthy:
             raise typer.Exit(FAILED)
+
+
+def secrets() -> list[tuple[str, object, str]]:
+    """Whether they are set; never what they are."""
+    return [(name, "not set" if read_secret(name) is None else "set", meaning) for name, meaning in SECRETS.items()]
 
 
 def show_config(output: Output, described: list[tuple[str, object, str]]) -> None:

@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from heedful.cli.options import HERE, BasisOption, JsonOption, SkipBadOption, WorkspaceOption, open_desk, read_basis
+from heedful.cli.options import (
+    HERE,
+    BasisOption,
+    JsonOption,
+    PurposeOption,
+    SkipBadOption,
+    WorkspaceOption,
+    open_desk,
+    read_basis,
+    read_purposes,
+)
 from heedful.cli.output import FAILED, Output, progress_bar, reporting
 from heedful.cli.reading import ColumnOption, FormatOption, SeparatorOption, SpeakerOption, read_hints
 from heedful.lifecycle.ingest import ImportReport, Reading, import_file
@@ -33,6 +43,7 @@ def import_(
     ] = False,
     skip_bad: SkipBadOption = False,
     basis: BasisOption = None,
+    purpose: PurposeOption = None,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -42,12 +53,13 @@ def import_(
     and plain transcripts; as JSON, JSON Lines, CSV, Parquet or text, in folders, in zip and tar archives, compressed, from a
     database or a hub. docs/formats.md shows each. Importing a file twice adds nothing.
 
+    With --basis consent, --purpose says what the persons agreed to: training unless it is given, or review and chat as well.
     A person's later decision (heedful consent) always beats the basis; rows without a basis are kept but train nothing.
 
     Example: heedful import answers.csv chats.zip --basis public
     """
     with reporting(as_json) as output:
-        stated, hints = read_basis(basis), read_hints(form, columns, speakers, separator)
+        stated, purposes, hints = read_basis(basis), read_purposes(purpose), read_hints(form, columns, speakers, separator)
         locations = read_locations(sources, sql, url)
         if dry_run:
             show_previews(output, locations, hints, skip_bad)
@@ -56,7 +68,7 @@ def import_(
             reports = []
             for location in locations:
                 with progress_bar(output, f"import {name_of_location(location)}") as observe:
-                    reports.append(import_file(desk.store, location, desk.actor, hints, skip_bad, observe, stated))
+                    reports.append(import_file(desk.store, location, desk.actor, hints, skip_bad, observe, stated, purposes))
                 show_import(output, reports[-1])
             output.result({"imports": [asdict(report) for report in reports]})
 
@@ -147,5 +159,5 @@ def basis_in_words(report: ImportReport) -> str:
             "heedful import FILE --basis consent"
         )
     if report.basis == "consent":
-        return f"basis: consent. {named}, {report.consents} of them newly recorded as agreeing to training"
+        return f"basis: consent. {named}, {report.consents} of them newly recorded as agreeing"
     return f"basis: {report.basis}" + (f"; {named} can withdraw: heedful consent withdraw PERSON" if report.persons else "")

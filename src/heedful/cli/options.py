@@ -2,7 +2,7 @@
 
 import getpass
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from heedful.lifecycle.erasure.standing import RESUME, check_ledger, find_unfini
 from heedful.modeling.bases import TINY
 from heedful.store.database import Store, open_store
 from heedful.store.rotation import settle
-from heedful.store.schema import Basis
+from heedful.store.schema import Basis, Purpose
 from heedful.workspace import Workspace, find_workspace
 
 WorkspaceOption = Annotated[
@@ -57,6 +57,10 @@ BasisOption = Annotated[
         show_default="owned if no row names a person, else none",
     ),
 ]
+PURPOSES: tuple[Purpose, ...] = ("chat", "review", "training")
+PurposeOption = Annotated[
+    list[str] | None, typer.Option("--purpose", "-p", help="chat, review or training; may be given again.", show_default="training")
+]
 STATED: tuple[Basis, ...] = ("consent", "owned", "public")
 HERE = Path()
 
@@ -86,6 +90,15 @@ def open_desk(start: Path, flags: Mapping[str, Any] | None = None, settled: bool
         yield Desk(workspace, settings, store, current_actor())
     finally:
         store.close()
+
+
+def read_purposes(words: Sequence[str] | None) -> list[Purpose]:
+    """Raises ConfigError for a word that is no purpose."""
+    wanted = ["training"] if not words else list(words)
+    unknown = [word for word in wanted if word not in PURPOSES]
+    if unknown:
+        raise ConfigError(f"--purpose {unknown[0]!r} is none of {', '.join(PURPOSES)}", "heedful consent grant --help")
+    return [purpose for purpose in PURPOSES if purpose in wanted]
 
 
 def check_erasures(workspace: Workspace, store: Store) -> None:

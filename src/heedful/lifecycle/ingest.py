@@ -5,7 +5,7 @@ leaves nothing.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from heedful.store.audit import record
 from heedful.store.consent import Statement, grant_undecided
 from heedful.store.conversations import Added, add_conversations
 from heedful.store.database import Store
-from heedful.store.schema import Basis, ConversationRow, Import
+from heedful.store.schema import Basis, ConversationRow, Import, Purpose
 from heedful.store.schema_trust import ConsentEvent
 
 Observe = Callable[[int, int | None, str], None]
@@ -95,6 +95,15 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """Who imports, and why the team may hold the records; with the basis consent, what their persons agreed to."""
+
+    actor: str
+    basis: Basis
+    purposes: Sequence[Purpose]
+
+
+@dataclass(frozen=True, slots=True)
 class Imported:
     """What came of one source."""
 
@@ -111,11 +120,14 @@ def import_file(
     skip_bad: bool = False,
     observe: Observe | None = None,
     basis: Basis = "none",
+    purposes: Sequence[Purpose] = ("training",),
 ) -> ImportReport:
     """Import a file, a folder, an archive, a query or a hub data set.
 
     A `basis` that is not stated is taken as owned where no row of a file names a person, and else stays none: such rows are kept,
-    and train nothing until their persons consent. Raises SourceError for what cannot be read; the store is then as it was.
+    and train nothing until their persons consent. With the basis consent, the persons agreed to `purposes`.
+
+    Raises SourceError for what cannot be read; the store is then as it was.
     """
     place = place_of_location(location)
     tally, passed = Tally(place=place), Passed()
@@ -123,17 +135,15 @@ def import_file(
     with store.session() as session:
         for source in find(location, Hints() if hints is None else hints, passed):
             rows = usable_rows(source, skip_bad, tally, observe)
-            imported.append(import_source(session, source, rows, tally, basis, actor))
+            imported.append(import_source(session, source, rows, tally, Terms(actor, basis, purposes)))
         if tally.usable == 0:
             raise SourceError("no row of it is a usable conversation", Place(place), "heedful import --help shows each format")
     return report_on(location, imported, tally, passed)
 
 
-def import_source(
-    session: Session, source: Source, rows: Iterable[NumberedRow], tally: Tally, basis: Basis, actor: str
-) -> Imported:
+def import_source(session: Session, source: Source, rows: Iterable[NumberedRow], tally: Tally, terms: Terms) -> Imported:
     before = tally.usable, tally.bad
-    entry = Import(path=str(source.path), format=source.format, sha256="", basis=basis)
+    entry = Import(path=str(source.path), format=source.format, sha256="", basis=terms.basis)
     session.add(entry)
     session.flush()
     added = add_conversations(session, entry.id, rows)
@@ -141,16 +151,18 @@ def import_source(
     usable, bad = tally.usable - before[0], tally.bad - before[1]
     entry.rows, entry.skipped, entry.repaired, entry.sha256 = usable + bad, bad, source.repaired, source.records.digest()
     entry.added, entry.known = added.added, added.known
-    consents = settle_basis(session, entry, added.persons, actor)
-    counts = {"added": added.added, "known": added.known, "erased": added.erased, "consents": len(consents)}
-    record(session, actor, "import", f"import {entry.id}", {**counts, "sha256": entry.sha256, "basis": entry.basis}, consents)
-    return Imported(added, entry.basis, len(consents))
+    consents = settle_basis(session, entry, added.persons, terms)
+    agreed = len({event.person_id for event in consents})
+    counts = {"added": added.added, "known": added.known, "erased": added.erased, "consents": agreed}
+    record(session, terms.actor, "import", f"import {entry.id}", {**counts, "sha256": entry.sha256, "basis": entry.basis}, consents)
+    return Imported(added, entry.basis, agreed)
 
 
-def settle_basis(session: Session, entry: Import, persons: frozenset[int], actor: str) -> list[ConsentEvent]:
+def settle_basis(session: Session, entry: Import, persons: frozenset[int], terms: Terms) -> list[ConsentEvent]:
     """Own what names nobody; record the consent that an import states. Returns the new decisions."""
     if entry.basis == "consent":
-        return grant_undecided(session, persons, Statement("training", "granted", actor, import_id=entry.id))
+        stated = [Statement(purpose, "granted", terms.actor, import_id=entry.id) for purpose in terms.purposes]
+        return [event for statement in stated for event in grant_undecided(session, persons, statement)]
     if entry.basis == "none" and not persons:
         entry.basis = "owned"
         session.execute(update(ConversationRow).where(ConversationRow.import_id == entry.id).values(basis=entry.basis))

@@ -32,7 +32,7 @@ from heedful.lifecycle.erasure.files import (
     remove_unfinished,
 )
 from heedful.lifecycle.erasure.rows import count_naming, forget_names, mark_removed, remove_rows
-from heedful.lifecycle.erasure.traces import Found, Hit, Needles, Observe, is_short, names, needles_of, search
+from heedful.lifecycle.erasure.traces import Found, Hit, Needles, Observe, is_searched, is_short, names, needles_of, search
 from heedful.lifecycle.receipts import Receipt, new_name, write_receipt
 from heedful.registry.quarantine import quarantine
 from heedful.store.audit import Wanted, head, list_events, record
@@ -155,7 +155,7 @@ def clean(workspace: Workspace, store: Store, erasure_id: int, needles: Needles,
     remove_datasets(workspace, detail["datasets"])
     watch("datasets", 0, None)
     unfinished = remove_unfinished(workspace, (*detail["datasets"], *detail["models"]))
-    with store.snapshot() as session:
+    with store.session() as session:  # whoever gives a directory its name holds this lock, so none is taken for an orphan
         orphans = remove_orphans(session, workspace)
     watch("unfinished", 0, None)
     found = look(workspace, store, needles, lambda done, total: watch("search", done, total))
@@ -218,7 +218,8 @@ def finish(workspace: Workspace, store: Store, erasure_id: int, needles: Needles
         person = session.get_one(Person, erasure.person_id)
         assert person.erased_at is not None, "the first transaction sets it"
         backups = [event.subject for event in list_events(session, Wanted(action="backup", limit=10_000))]
-        remaining = tuple(left_to_do(erasure.detail, needles, found, backups))
+        told = without_name(found, needles.name)
+        remaining = tuple(left_to_do(erasure.detail, needles, told, backups))
         before = head(session)
         receipt = Receipt(
             erasure=erasure_id,
@@ -226,7 +227,7 @@ def finish(workspace: Workspace, store: Store, erasure_id: int, needles: Needles
             erased_at=person.erased_at,
             actor=erasure.actor,
             detail=erasure.detail,
-            search={**asdict(found), "with_words": bool(needles.fragments), "with_name": needles.name is not None},
+            search={**asdict(told), "with_words": bool(needles.fragments), "with_name": needles.name is not None},
             remaining=remaining,
             audit=before,
         )
@@ -235,6 +236,19 @@ def finish(workspace: Workspace, store: Store, erasure_id: int, needles: Needles
         record(session, erasure.actor, "erase", f"person {person.id}", written)
         erasure.state, erasure.ended_at = "done", utc_now()
     return Erased(erasure_id, path, receipt.detail, found, remaining)
+
+
+def without_name(found: Found, name: str | None) -> Found:
+    """For the receipt: a path that names the person is not spelled out."""
+
+    def masked(path: str) -> str:
+        return "(a file whose path names the person)" if names(path, name) else path
+
+    return replace(
+        found,
+        hits=tuple(replace(hit, path=masked(hit.path)) for hit in found.hits),
+        unreadable=tuple(map(masked, found.unreadable)),
+    )
 
 
 def left_to_do(detail: dict[str, Any], needles: Needles, found: Found, backups: list[str]) -> Iterator[str]:
@@ -246,6 +260,8 @@ def left_to_do(detail: dict[str, Any], needles: Needles, found: Found, backups: 
         yield f"{path} could not be read, so nobody knows what it holds: make it readable, then verify"
     if needles.name is None:
         yield "the name was gone when the erasure went on, so the last search had nothing to look for: verify with the name"
+    elif not is_searched(needles.name):
+        yield "the name is too short to be searched; only words were"
     if detail.get("retrain"):
         yield f"retrain: {detail['retrain']} is quarantined; heedful dataset build, then heedful train"
     for model in detail["models"]:
@@ -255,4 +271,4 @@ def left_to_do(detail: dict[str, Any], needles: Needles, found: Found, backups: 
     if detail.get("sources_naming"):
         yield f"files it was imported from whose paths name the person, and are therefore not listed: {detail['sources_naming']}"
     for backup in backups:
-        yield f"{backup} may hold the person, sealed; a restore erases them again, and heedful vault rotate makes it unreadable"
+        yield f"{backup} may hold the person, sealed; a restore that has the ledger erases them again; remove it when you can"

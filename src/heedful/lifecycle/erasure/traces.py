@@ -121,7 +121,7 @@ class Search:
 
 def prepare(needles: Needles) -> Search | None:
     """Each fragment as UTF-8 and as JSON escapes it; the name comes first. None when there is nothing to search."""
-    has_name = needles.name is not None and size(needles.name) >= NAME_BYTES
+    has_name = needles.name is not None and is_searched(needles.name)
     name = [lower(needles.name).encode()] if needles.name is not None and has_name else []
     written = {form for fragment in needles.fragments for form in (fragment.encode(), json.dumps(fragment)[1:-1].encode())}
     patterns = [*name, *sorted(written)]
@@ -179,6 +179,11 @@ def search_file(path: Path, ready: Search) -> tuple[int, int]:
     return name, words
 
 
+def is_searched(name: str) -> bool:
+    """Whether a name is long enough to be told from any other letters."""
+    return size(name) >= NAME_BYTES
+
+
 def is_short(name: str) -> bool:
     """Whether a name may turn up by chance where bytes are random, and is not searched there."""
     return size(name) < BINARY_NAME_BYTES
@@ -191,7 +196,7 @@ def stands_alone(before: bytes, after: bytes) -> bool:
 
 def names(text: str, name: str | None) -> bool:
     """Whether a short text, such as a path, names the person."""
-    if name is None or size(name) < NAME_BYTES:
+    if name is None or not is_searched(name):
         return False
     found = re.search(rf"(?<![\w]){re.escape(lower(name))}(?![\w])", lower(text))
     return found is not None
