@@ -21,7 +21,7 @@ AB, CD = talk("a", "b"), talk("c", "d")
         "[12/03/24, 10:32:11] Patient: a\n[12/03/24, 10:33:00] Therapist: b\n",
         "12/03/2024, 10:32 - User: a\n12/03/2024, 10:33 - Bot: b\n",
         "2024-03-12 10:32 AM User: a\n2024-03-12 10:33 AM Bot: b\n",
-        "P: a\nT: b\n",
+        "Question: a\nAnswer: b\n",
         "Patient 1: a\r\nTherapist 1: b\r\n",
         "PATIENT (10:02): a\nTHERAPIST (10:03): b\n",
         "Patient：a\nTherapist：b\n",

@@ -10,18 +10,18 @@ from heedful.sources.text import quote, shorten
 SYSTEM = ("system", "developer")
 USER = (
     "user", "human", "client", "patient", "seeker", "help seeker", "customer", "visitor", "member", "caller", "texter",
-    "interviewee", "service user", "usr", "p",
+    "interviewee", "service user", "usr",
 )  # fmt: skip
 ASSISTANT = (
     "assistant", "gpt", "chatgpt", "bing", "bard", "bot", "chatbot", "ai", "model", "companion", "agent", "counselor", "counsellor",
     "therapist", "supporter", "helper", "listener", "doctor", "dr", "clinician", "psychologist", "psychiatrist", "nurse", "coach",
-    "advisor", "adviser", "operator", "volunteer", "interviewer", "support", "t",
+    "advisor", "adviser", "operator", "volunteer", "interviewer", "support",
 )  # fmt: skip
-# `c` may be a client or a counsellor, `q` and `a` are question and answer.
+# No single letters: `c` may be a client or a counsellor, `a` an answer or the first of two.
 ROLES: Mapping[str, Role] = {
     **dict.fromkeys(SYSTEM, "system"),
-    **dict.fromkeys((*USER, "q", "question"), "user"),
-    **dict.fromkeys((*ASSISTANT, "a", "answer"), "assistant"),
+    **dict.fromkeys((*USER, "question"), "user"),
+    **dict.fromkeys((*ASSISTANT, "answer"), "assistant"),
 }
 SPEAKER_KEYS = ("role", "from", "speaker", "sender", "author")  # of a message in JSON
 TEXT_KEYS = ("content", "value", "text", "utterance", "message")

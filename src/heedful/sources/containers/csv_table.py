@@ -46,11 +46,16 @@ def first_records(head: Head, delimiter: str) -> list[list[str]]:
 
 
 def is_table(records: Sequence[Sequence[str]]) -> bool:
-    """At least half of the records are as wide as the first, which has several cells, or the name of a known column."""
+    """At least half of the records are as wide as the first, which has several cells, or the name of a known column.
+
+    A header alone is a table, an empty one, when it has such a name.
+    """
     names, rows = names_of(records[0]), records[1:]
+    if not rows:
+        return any(fits(name, QUESTION | ANSWER) for name in names)
     several = len(names) > 1 or fits(names[0], QUESTION | ANSWER)
     prose = any(name.endswith(".") for name in names)
-    return several and not prose and len(rows) > 0 and sum(len(row) == len(names) for row in rows) * 2 >= len(rows)
+    return several and not prose and sum(len(row) == len(names) for row in rows) * 2 >= len(rows)
 
 
 def read(head: Head, delimiter: str, names: Sequence[str]) -> Iterator[Record | BadRow]:
