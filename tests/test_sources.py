@@ -3,9 +3,11 @@
 import json
 import tracemalloc
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import pytest
+from ftfy import fix_text
 
 from heedful.conversation import Conversation, Message
 from heedful.errors import SourceError
@@ -13,6 +15,7 @@ from heedful.sources import BadRow, Hints, Passed, Source, SourceRow, find, read
 from heedful.sources.detect import FORMATS
 from heedful.sources.encoding import MAX_LINE
 from heedful.sources.shapes.pairs import pick
+from heedful.sources.text import GENTLE, PLAIN
 
 QUESTION = "I can't sleep."
 ANSWER = "That sounds tiring. What keeps you awake?"
@@ -313,3 +316,12 @@ def test_a_line_may_be_as_long_as_the_limit(tmp_path: Path) -> None:
     assert [row.number for row in rows] == [1, 2, 3, 4]
     assert rows[2] == BadRow(3, "the line is longer than 1,048,576 characters")
     assert rows[3] == SourceRow(4, talk("q", "b"))
+
+
+def test_texts_that_are_not_looked_at_by_ftfy_need_it_not() -> None:
+    """Any two and three of the characters beyond ASCII that `clean` takes as they are, between letters and alone."""
+    marks = "\xa0‘’“”–—…"
+    for some in [*map("".join, product(marks, repeat=2)), *map("".join, product(marks, repeat=3))]:
+        for text in (some, f"a{some}b", some.join("abc")):
+            assert PLAIN.fullmatch(text)
+            assert fix_text(text, GENTLE) == text

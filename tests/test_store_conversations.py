@@ -5,13 +5,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from heedful.conversation import Conversation, Message
 from heedful.errors import StoreError
 from heedful.store.conversations import BATCH, Added, Row, add_conversations, iterate_conversations
 from heedful.store.database import Store, open_store
 from heedful.store.imports import Contribution, contributions
+from heedful.store.occurrences import counting
 from heedful.store.persons import name_of
 from heedful.store.schema import Base, ConversationRow, Import, MessageRow, Person
 
@@ -173,3 +174,23 @@ def test_texts_of_people_are_in_sealed_columns_only() -> None:
         "vault.sealed_index_key", "data_keys.sealed_key", "persons.sealed_name", "conversations.sealed_group",
         "messages.sealed_content",
     }  # fmt: skip
+
+
+def test_occurrences_are_counted_over_batches_and_leave_no_table(store: Store) -> None:
+    with store.session() as session:
+        for _ in range(2):
+            with counting(session) as count:
+                assert count(["a", "b", "a"]) == [0, 0, 1]
+                assert count(["a", "c", "b", "a"]) == [2, 0, 1, 3]
+        assert session.execute(text("SELECT count(*) FROM sqlite_temp_master")).scalar() == 0
+
+
+def test_counting_occurrences_keeps_memory_flat(store: Store) -> None:
+    """100,000 fingerprints are 9 MB as texts alone; what is counted lies on the disk."""
+    with store.session() as session, counting(session) as count:
+        tracemalloc.start()
+        for batch in range(50):
+            count([f"{batch * BATCH + number:064}" for number in range(BATCH)])
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 5_000_000

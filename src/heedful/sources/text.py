@@ -17,7 +17,9 @@ GENTLE = TextFixerConfig(
     normalization=None,
     explain=False,
 )
-PLAIN = re.compile(r"[\t\n\r\x20-\x7e]*")  # ASCII without control characters: nothing in it can be broken
+# ASCII without control characters, and what word processors make of it. Every encoding that ftfy tries has these as continuation
+# bytes only, or as lead bytes only, so a text of nothing else cannot be mojibake.
+PLAIN = re.compile(r"[\t\n\r\x20-\x7e\xa0‘’“”–—…]*")
 NO_BREAK_SPACE = "\xa0"
 KINDS = {
     str: "a text",

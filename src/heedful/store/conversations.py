@@ -6,8 +6,7 @@ both: the dataset build counts the second one as a duplicate, in the open. Two p
 can be erased without the other.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
@@ -18,6 +17,7 @@ from sqlalchemy.orm import Session
 from heedful.conversation import Conversation, Message
 from heedful.store.batches import batches
 from heedful.store.cipher import Key, seal, unseal
+from heedful.store.occurrences import counting
 from heedful.store.persons import Known, find_or_add_persons
 from heedful.store.schema import Basis, ConversationRow, Import, MessageRow
 from heedful.store.schema_trust import DataKey
@@ -71,24 +71,27 @@ def add_conversations(session: Session, import_id: int, rows: Iterable[Row]) -> 
     entry = session.get_one(Import, import_id)
     added = known = erased = 0
     persons: set[int] = set()
-    occurrences: Counter[str] = Counter()
-    for batch in batches(rows, BATCH):
-        named = find_or_add_persons(session, {person for _, _, person in batch if person is not None})
-        open_keys(session, {person.key_id for person in named.values() if person.key_id is not None})
-        taken = [row for row in batch if row[2] is None or not named[row[2]].erased]
-        identified = {
-            identify(session, conversation, person, occurrences): row for row in taken for _, conversation, person in [row]
-        }
-        stored = stored_identities(session, {fingerprint for fingerprint, _ in identified})
-        state_basis(session, entry.basis, stored & identified.keys())
-        fresh = {identity: prepare(session, entry, row, named) for identity, row in identified.items() if identity not in stored}
-        if fresh:
-            insert_messages(session, insert_rows(session, entry, fresh), fresh)
-        added += len(fresh)
-        known += len(identified) - len(fresh)
-        erased += len(batch) - len(taken)
-        persons |= {named[person].id for _, _, person in taken if person is not None}
+    with counting(session) as count:
+        for batch in batches(rows, BATCH):
+            part = add_batch(session, entry, batch, count)
+            added, known, erased = added + part.added, known + part.known, erased + part.erased
+            persons |= part.persons
     return Added(added, known, erased, frozenset(persons))
+
+
+def add_batch(session: Session, entry: Import, batch: Sequence[Row], count: Callable[[Sequence[str]], list[int]]) -> Added:
+    named = find_or_add_persons(session, {person for _, _, person in batch if person is not None})
+    open_keys(session, {person.key_id for person in named.values() if person.key_id is not None})
+    taken = [row for row in batch if row[2] is None or not named[row[2]].erased]
+    fingerprints = [fingerprint_of(session, conversation, person) for _, conversation, person in taken]
+    identified: dict[Identity, Row] = dict(zip(zip(fingerprints, count(fingerprints), strict=True), taken, strict=True))
+    stored = stored_identities(session, set(fingerprints))
+    state_basis(session, entry.basis, stored & identified.keys())
+    fresh = {identity: prepare(session, entry, row, named) for identity, row in identified.items() if identity not in stored}
+    if fresh:
+        insert_messages(session, insert_rows(session, entry, fresh), fresh)
+    persons = frozenset(named[person].id for _, _, person in taken if person is not None)
+    return Added(len(fresh), len(identified) - len(fresh), len(batch) - len(taken), persons)
 
 
 def iterate_conversations(session: Session, ids: Select[int] | Sequence[int] | None = None) -> Iterator[Stored]:
@@ -129,11 +132,9 @@ def iterate_conversations(session: Session, ids: Select[int] | Sequence[int] | N
         yield Stored(conversation_id, Conversation(messages, group), fingerprint, person, form)
 
 
-def identify(session: Session, conversation: Conversation, person: str | None, occurrences: Counter[str]) -> Identity:
+def fingerprint_of(session: Session, conversation: Conversation, person: str | None) -> str:
     whose = "" if person is None else person
-    fingerprint = digest(session, "conversation", f"{whose}\0{conversation.fingerprint()}")
-    occurrences[fingerprint] += 1
-    return fingerprint, occurrences[fingerprint] - 1
+    return digest(session, "conversation", f"{whose}\0{conversation.fingerprint()}")
 
 
 def stored_identities(session: Session, fingerprints: Iterable[str]) -> set[Identity]:
