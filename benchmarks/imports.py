@@ -2,10 +2,11 @@
 
     python benchmarks/imports.py --sizes 50,500 --json
 
-The files are made from the rows of counsel_chat and esconv, repeated with a number before each text, so that no row is like another;
-without `../shared/data` the bundled samples serve. Every figure comes from a process of its own, one at a time; rows a second are
-of CPU time, so that other work on the machine does not count, and begin when all modules are loaded. Ways: `read` (detection and every row), `import` (into a store, sealed),
-`datasets` (the peer: rows as dictionaries, nothing cleaned or checked). The last line is one JSON object.
+The files are made from the rows of counsel_chat and esconv, repeated with a number before each text, so that no row is like
+another; without `../shared/data` the bundled samples serve. Every figure comes from a process of its own, one at a time; rows a
+second are of CPU time, so that other work on the machine does not count, and begin when all modules are loaded. Ways: `read`
+(detection and every row), `import` (into a store, sealed), `datasets` (the peer: rows as dictionaries, nothing cleaned or checked).
+The last line is one JSON object.
 """
 
 import argparse
