@@ -38,10 +38,11 @@ FORMATS = (
     Format("turns", "columns conversation, speaker and text", False, turns.SIDES, turns.recognise, turns.read),
     Format("pairs", "columns question and answer", False, pairs.SIDES, pairs.recognise, pairs.read),
 )
-CONTAINERS: tuple[Callable[[Head, Hints], Iterator[Records]], ...] = (
+Candidates = Callable[[Head, Hints], Iterator[Records]]
+CONTAINERS: tuple[Candidates, ...] = (
     json_file.candidates,
-    transcript.candidates,
     csv_table.candidates,
+    transcript.candidates,
 )
 FORMAT_NAMES = tuple(known.name for known in FORMATS)
 COLUMN_SIDES = tuple(dict.fromkeys(side for known in FORMATS for side in known.sides))
@@ -54,25 +55,31 @@ def detect(part: Part, hints: Hints) -> Source:
     if part.starts_with(parquet.MAGIC):
         return in_shape(parquet.table(part), hints)
     head = inspect(part)
-    refusals: list[SourceError] = []
-    for records in records_of(head, hints, refusals):
-        try:
-            return in_shape(records, hints)
-        except SourceError as error:
-            if records.sure:
-                refusals.append(error)
+    refusals = []
+    for candidates in CONTAINERS:
+        found = try_container(candidates, head, hints)
+        if isinstance(found, Source):
+            return found
+        if found is not None:
+            refusals.append(found)
     if refusals:
-        raise refusals[0]
+        raise refusals[-1]  # the later containers are the narrower ones
     raise UnknownFormat(f"is no known format; known are {KNOWN}", Place(part.path), HELP)
 
 
-def records_of(head: Head, hints: Hints, refusals: list[SourceError]) -> Iterator[Records]:
-    """What every container makes of a file; those that refuse it are noted, for another may know it."""
-    for candidates in CONTAINERS:
-        try:
-            yield from candidates(head, hints)
-        except SourceError as error:
-            refusals.append(error)
+def try_container(candidates: Candidates, head: Head, hints: Hints) -> Source | SourceError | None:
+    """The source that a container makes of a file; or why it is one of that container, but no good; or None."""
+    refusal: SourceError | None = None
+    try:
+        for records in candidates(head, hints):
+            try:
+                return in_shape(records, hints)
+            except SourceError as error:
+                if records.sure and refusal is None:
+                    refusal = error
+    except SourceError as error:
+        return error if refusal is None else refusal
+    return refusal
 
 
 def in_shape(records: Records, hints: Hints) -> Source:

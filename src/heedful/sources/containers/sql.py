@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from heedful.errors import Place, SourceError
 from heedful.sources.containers.passing import passing_records
@@ -76,8 +76,8 @@ def connect(url: URL, path: Path) -> Engine:
 
 
 def fetch(engine: Engine, statement: str, path: Path) -> Iterator[Fields]:
-    """Rows, while the transaction is open. A fault before the first row is told in the database's words, later ones are not: those
-    may quote a value."""
+    """Rows, while the transaction is open. Faults of the query are told in the database's words, faults in the data are not: their
+    words may quote it."""
     started = False
     try:
         with reading(engine) as connection:
@@ -86,7 +86,7 @@ def fetch(engine: Engine, statement: str, path: Path) -> Iterator[Fields]:
                 started = True
                 yield dict(row)
     except DBAPIError as error:
-        words = "" if started else f": {first_line(str(error.orig), engine.url)}"
+        words = "" if started or isinstance(error, DataError) else f": {first_line(str(error.orig), engine.url)}"
         raise SourceError(
             f"the database refused{words}", Place(path), "mend the query, the URL or the rights of the user"
         ) from None
