@@ -18,6 +18,9 @@ SEEN = Table(
     prefixes=["TEMPORARY"],
 )
 
+COUNTED = select(SEEN.c.fingerprint, SEEN.c.count).where(SEEN.c.fingerprint.in_(bindparam("names", expanding=True)))
+RECOUNT = update(SEEN).where(SEEN.c.fingerprint == bindparam("name")).values(count=bindparam("total"))
+
 
 @contextmanager
 def counting(session: Session) -> Iterator[Callable[[Sequence[str]], list[int]]]:
@@ -29,8 +32,7 @@ def counting(session: Session) -> Iterator[Callable[[Sequence[str]], list[int]]]
 
 
 def number(session: Session, fingerprints: Sequence[str]) -> list[int]:
-    query = select(SEEN.c.fingerprint, SEEN.c.count).where(SEEN.c.fingerprint.in_(set(fingerprints)))
-    before = dict(session.execute(query).all())
+    before = dict(session.execute(COUNTED, {"names": list(set(fingerprints))}).all())
     counts = dict(before)
     numbers = []
     for fingerprint in fingerprints:
@@ -41,5 +43,5 @@ def number(session: Session, fingerprints: Sequence[str]) -> list[int]:
     if fresh:
         session.execute(insert(SEEN), fresh)
     if again:
-        session.execute(update(SEEN).where(SEEN.c.fingerprint == bindparam("name")).values(count=bindparam("total")), again)
+        session.execute(RECOUNT, again)
     return numbers
