@@ -140,8 +140,11 @@ def main() -> None:
     undisturbed_s = time.monotonic() - started
     expected = curve(only_model(workspace))
     chance = random.Random(given.seed)
-    steps = sorted(chance.randint(-1, expected[-1]["steps"] - 2) for _ in range(given.kills))
-    deaths = [kill_at(killed, plan, step, chance.uniform(0, 0.4)) for step in steps]
+    last = expected[-1]["steps"]
+    # Near the end the delay must stay within a step or two: a training that has ended cannot be killed.
+    slack = undisturbed_s / last
+    steps = sorted(chance.randint(-1, last - 3) for _ in range(given.kills))
+    deaths = [kill_at(killed, plan, step, chance.uniform(0, min(0.4, slack))) for step in steps]
     if os.waitpid(fork(partial(go_on, killed)), 0)[1] != 0:
         sys.exit("the last attempt failed")
     hashes = [sha256(only_model(one) / "adapter_model.safetensors") for one in (workspace, killed)]

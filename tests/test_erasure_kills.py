@@ -32,7 +32,7 @@ def trained(workspace: Workspace, store: Store, dataset: str, weights: bytes) ->
     aside = workspace.models / "aside"
     aside.mkdir()
     (aside / ADAPTER_FILE).write_bytes(weights)
-    write_manifest(aside, {"kind": "model"})
+    write_manifest(aside, {"kind": "model", "stack": []})
     digest = sha256(aside / ADAPTER_FILE)
     aside.rename(workspace.models / version_id(digest))
     with store.session() as session:

@@ -57,7 +57,7 @@ def trained(
     aside = workspace.models / "aside"
     aside.mkdir()
     (aside / ADAPTER_FILE).write_bytes(weights)
-    write_manifest(aside, {"kind": "model"})
+    write_manifest(aside, {"kind": "model", "stack": []})
     digest = sha256(aside / ADAPTER_FILE)
     model = version_id(digest)
     aside.rename(workspace.models / model)

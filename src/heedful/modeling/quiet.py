@@ -4,6 +4,7 @@ Standard output belongs to our reports and standard error to our progress. Usage
 machine unless the configuration says so (transformers and TRL would report architecture and GPU to the hub).
 """
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -19,19 +20,21 @@ HARMLESS = (
 def quiet_libraries() -> Iterator[None]:
     """Errors still come through, as exceptions. What was set before is put back at the end."""
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    # Imported by PEFT wherever it is installed, and then it asks for kernels of a hub that nobody wants here.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     from huggingface_hub import constants
-    from transformers.utils import logging
+    from transformers.utils import logging as transformers_logging
 
     constants.HF_HUB_DISABLE_TELEMETRY = True  # the variable alone is read only when the hub package is first imported
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():
             for message in HARMLESS:
                 warnings.filterwarnings("ignore", message=message)
             yield
     finally:
-        logging.set_verbosity(verbosity)
+        transformers_logging.set_verbosity(verbosity)
         if bars:
-            logging.enable_progress_bar()
+            transformers_logging.enable_progress_bar()
