@@ -14,6 +14,7 @@ VERBS = {
     "doctor": "Check this machine and the workspace; name the fix of what is missing.",
     "import": "Read files of conversations into the store.",
     "dataset": "Build, list and show dataset versions.",
+    "review": "Accept, edit or reject what a rule kept out of the dataset.",
     "plan": "Show the training plan: every value with its reason.",
     "train": "Train an adapter on the newest dataset.",
     "evaluate": "Prove a model on held-out prompts and write a report.",

@@ -27,6 +27,9 @@ class DatasetSettings(Section):
         pattern="^(auto|any|[a-z]{2,3})$",
         description="auto drops what is not in the language of the large majority, any keeps all, a code such as en keeps that one",
     )
+    awaiting_review: Literal["hold", "include"] = Field(
+        "hold", description="hold keeps out what `heedful review` has not decided yet, include takes it in"
+    )
     workers: int | None = Field(None, ge=1, description="processes that build a dataset; none means by its size and the cores")
 
     @field_validator("split", mode="before")

@@ -17,8 +17,9 @@ from heedful.config import DatasetSettings
 from heedful.dataset.card import render_card
 from heedful.dataset.filters import BOILERPLATE, reasons
 from heedful.dataset.pool import choose_workers
+from heedful.dataset.review import hold_back
 from heedful.dataset.scratch import Scratch
-from heedful.dataset.selection import select_members
+from heedful.dataset.selection import select_members, tie
 from heedful.dataset.survey import survey
 from heedful.dataset.writing import Draft, Written, content_settings, write_lines
 from heedful.errors import DatasetError
@@ -29,6 +30,7 @@ from heedful.store.conversations import Stored, iterate_conversations
 from heedful.store.database import Store
 from heedful.store.datasets import DatasetRecord, is_registered, register_dataset
 from heedful.store.imports import contributions
+from heedful.store.reviews import count_reviews, decisions, enqueue, is_current
 from heedful.store.schema import utc_now
 from heedful.workspace import MANIFEST, Workspace, read_manifest, sha256, staging, write_manifest, write_text
 
@@ -62,8 +64,16 @@ def build_dataset(
         watch = Progress(there, observe)
         found = survey(read_permitted(snapshot, watch, "read"), settings, system_prompt, scratch, workers)
         found.withhold(count_withheld(snapshot, "training"))
-        selection = select_members(found, settings, partial(assignments, snapshot), partial(iterate_conversations, snapshot))
-        draft = Draft(found, selection, settings, system_prompt)
+        tied = tie(found)
+        met = hold_back(found, tied.twins, decisions(snapshot), settings)
+        if not is_current(snapshot, met):
+            with store.session() as session:
+                enqueue(session, met)
+        load = partial(iterate_conversations, snapshot, corrected=True)
+        selection = select_members(found, tied, settings, partial(assignments, snapshot), load)
+        with store.snapshot() as now:  # with what has just been queued
+            reviews = count_reviews(now)
+        draft = Draft(found, selection, settings, system_prompt, reviews)
         written = write_lines(read_permitted(snapshot, watch, "write"), aside, draft, workers)
         manifest = describe(snapshot, draft, written)
         target = workspace.datasets / written.id
@@ -105,7 +115,7 @@ def count_permitted(session: Session) -> int:
 
 def read_permitted(session: Session, watch: Progress, stage: str) -> Iterator[Stored]:
     """What may be trained on. The text of what may not is not read."""
-    return watch.of(iterate_conversations(session, permitted("training")), stage)
+    return watch.of(iterate_conversations(session, permitted("training"), corrected=True), stage)
 
 
 def publish(store: Store, aside: Path, target: Path, result: Result) -> None:
@@ -174,6 +184,7 @@ def describe(session: Session, draft: Draft, written: Written) -> dict[str, Any]
         "counts": written.counts,
         "dropped": {name: counted.get(name, 0) for name in reasons(draft.settings)},
         "changed": {"signature_cut": written.cut},
+        "review": draft.reviews,
         "groups": selection.groups,
         "largest_group": selection.largest_group,
     }

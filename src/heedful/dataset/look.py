@@ -17,6 +17,7 @@ from heedful.dataset.rows import with_system_prompt
 from heedful.dataset.sketch import pieces, sketch
 from heedful.dataset.splits import keys_of
 from heedful.dataset.words import words
+from heedful.guards.advice import AdviceHit, find_advice
 from heedful.store.conversations import Stored
 
 OPENING_WORDS = 5  # a chat that begins with "hi" is told from others by what comes next
@@ -43,6 +44,7 @@ class Look:
     whole_signature: bytes = b""
     signatures: tuple[int, ...] = ()
     claim: Claim | None = None
+    hits: tuple[AdviceHit, ...] = ()
 
 
 def look(stored: Stored, settings: DatasetSettings, system_prompt: str) -> Look:
@@ -69,6 +71,7 @@ def look(stored: Stored, settings: DatasetSettings, system_prompt: str) -> Look:
         whole_signature=sketch(whole_pieces).tobytes(),
         signatures=signatures(conversation),
         claim=claim_of(conversation),
+        hits=find_advice(conversation),
     )
 
 

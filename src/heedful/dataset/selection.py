@@ -9,17 +9,31 @@ from numpy.typing import NDArray
 
 from heedful.config import DatasetSettings
 from heedful.dataset.boilerplate import widespread
-from heedful.dataset.conflicts import conflicting
-from heedful.dataset.filters import BETWEEN_SPLITS, CONFLICTING, NEAR_DUPLICATE, NOT_SAMPLED
+from heedful.dataset.filters import BETWEEN_SPLITS, NEAR_DUPLICATE, NOT_SAMPLED
 from heedful.dataset.splits import SPLITS, Ties, cluster, keys_of, split_clusters
 from heedful.dataset.survey import NOBODY, Numbers, Survey
-from heedful.dataset.twins import Load, components, near_duplicates, twin_questions
+from heedful.dataset.twins import Load, near_duplicates, twin_questions
 from heedful.errors import DatasetError
 from heedful.store.schema import Split
 
 MIN_CONVERSATIONS, MIN_GROUPS = 10, 3
 
 Frozen = Callable[[Iterable[str]], Mapping[str, Split]]  # those of the keys that have a side
+
+
+@dataclass(frozen=True, slots=True)
+class Tied:
+    """Rows that tie questions to sides, and which questions are versions of one another.
+
+    Also what is dropped later on ties: a question whose only answer awaits a review keeps its side meanwhile.
+    """
+
+    rows: Numbers
+    twins: Mapping[int, set[int]]
+
+
+def tie(found: Survey) -> Tied:
+    return Tied(found.kept(), twin_questions(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +50,17 @@ class Selection:
     signatures: frozenset[int]
 
 
-def select_members(found: Survey, settings: DatasetSettings, frozen: Frozen, load: Load) -> Selection:
+def select_members(found: Survey, tied: Tied, settings: DatasetSettings, frozen: Frozen, load: Load) -> Selection:
     """Drop what needs all conversations to be seen, then divide. Raises DatasetError when too little is left."""
-    tied = found.kept()  # also what is dropped from here on ties questions: a twin that waits for review keeps its side
-    twins = twin_questions(found)
-    drop_conflicts(found, twins)
     found.drop(near_duplicates(found, load), NEAR_DUPLICATE)
     found.drop(not_drawn(found, settings.max_samples), NOT_SAMPLED)
-    ties = [ties_of(found, row, twins) for row in tied]
+    ties = [ties_of(found, row, tied.twins) for row in tied.rows]
     known = frozen({key for one in ties for key in (*one.own, *one.twins)})
-    clusters = cluster(ties, found.rows["draw"][tied].tolist(), known, settings.seed)
-    found.drop([row for row, name in zip(tied, clusters.of, strict=True) if name is None], BETWEEN_SPLITS)
-    names = {row: name for row, name in zip(tied.tolist(), clusters.of, strict=True) if name is not None and not found.out[row]}
+    clusters = cluster(ties, found.rows["draw"][tied.rows].tolist(), known, settings.seed)
+    found.drop([row for row, name in zip(tied.rows, clusters.of, strict=True) if name is None], BETWEEN_SPLITS)
+    names = {
+        row: name for row, name in zip(tied.rows.tolist(), clusters.of, strict=True) if name is not None and not found.out[row]
+    }
     check_enough(found, len(names), len(set(names.values())))
     sides = split_clusters(list(names.values()), settings.split, clusters.sides)
     check_sides(set(sides.values()))
@@ -61,13 +74,6 @@ def select_members(found: Survey, settings: DatasetSettings, frozen: Frozen, loa
         moved=frozenset(key for name in moved for key in clusters.keys[name]),
         signatures=widespread(found.signatures),
     )
-
-
-def drop_conflicts(found: Survey, twins: Mapping[int, set[int]]) -> None:
-    same = components(twins)
-    questions = {row: int(found.rows["question"][row]) for row in found.claims if not found.out[row]}
-    in_cluster = ((str(same.get(question, question)), row) for row, question in questions.items())
-    found.drop(conflicting(found.claims, in_cluster), CONFLICTING)
 
 
 def not_drawn(found: Survey, most: int | None) -> Numbers:

@@ -19,6 +19,7 @@ from heedful.dataset.language import other_languages
 from heedful.dataset.look import Look, look
 from heedful.dataset.pool import ordered_map
 from heedful.dataset.scratch import Scratch
+from heedful.guards.advice import AdviceHit
 from heedful.store.batches import batches
 from heedful.store.conversations import Stored
 
@@ -58,6 +59,7 @@ class Survey:
     languages: list[str] = field(default_factory=list)
     signatures: list[tuple[int, int]] = field(default_factory=list)
     claims: dict[int, Claim] = field(default_factory=dict)
+    hits: dict[int, tuple[AdviceHit, ...]] = field(default_factory=dict)
 
     def withhold(self, count: int) -> None:
         """Conversations of the store that may not be trained on, and were not read."""
@@ -116,6 +118,8 @@ def take_in(found: Survey, batch: list[Look]) -> NDArray[np.void]:
         found.signatures += [(signature, one.question) for signature in one.signatures]
         if one.claim is not None:
             found.claims[number] = one.claim
+        if one.hits:
+            found.hits[number] = one.hits
     found.conversations += len(batch)
     return np.array([to_row(found, one) for one in kept], ROW)
 

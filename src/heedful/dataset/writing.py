@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,6 +33,7 @@ class Draft:
     selection: Selection
     settings: DatasetSettings
     system_prompt: str
+    reviews: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(slots=True)

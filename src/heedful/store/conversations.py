@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import ColumnElement, Select, and_, false, insert, select, update
 from sqlalchemy.orm import Session
 
 from heedful.conversation import Conversation, Message
@@ -20,6 +20,7 @@ from heedful.store.cipher import Key, seal, unseal
 from heedful.store.occurrences import counting
 from heedful.store.persons import Known, find_or_add_persons
 from heedful.store.schema import Basis, ConversationRow, Import, MessageRow
+from heedful.store.schema_review import Correction
 from heedful.store.schema_trust import DataKey
 from heedful.store.vault import digest, find_key, make_keys, open_key, open_keys
 
@@ -94,10 +95,13 @@ def add_batch(session: Session, entry: Import, batch: Sequence[Row], count: Call
     return Added(len(fresh), len(identified) - len(fresh), len(batch) - len(taken), persons)
 
 
-def iterate_conversations(session: Session, ids: Select[int] | Sequence[int] | None = None) -> Iterator[Stored]:
+def iterate_conversations(
+    session: Session, ids: Select[int] | Sequence[int] | None = None, corrected: bool = False
+) -> Iterator[Stored]:
     """All conversations, or those with these ids, in the order of ids; messages in their order. Reads a batch at a time.
 
-    `ids` may be a query too, for instance `store.consent.permitted("training")`.
+    `ids` may be a query too, for instance `store.consent.permitted("training")`. `corrected`: what a reviewer wrote stands in place
+    of what came.
     """
     conversation = (
         ConversationRow.id,
@@ -110,10 +114,11 @@ def iterate_conversations(session: Session, ids: Select[int] | Sequence[int] | N
         DataKey.sealed_key,
     )
     query = (
-        select(*conversation, MessageRow.position, MessageRow.role, MessageRow.sealed_content)
+        select(*conversation, MessageRow.position, MessageRow.role, MessageRow.sealed_content, Correction.sealed_content)
         .join(Import, Import.id == ConversationRow.import_id)
         .join(DataKey, DataKey.id == ConversationRow.key_id)
         .outerjoin(MessageRow, MessageRow.conversation_id == ConversationRow.id)
+        .outerjoin(Correction, corrections_of_message(corrected))
         .order_by(ConversationRow.id, MessageRow.position)
         .execution_options(yield_per=BATCH)
     )
@@ -125,11 +130,19 @@ def iterate_conversations(session: Session, ids: Select[int] | Sequence[int] | N
         # The outer join gives a conversation without messages one turn of nulls; no conversation is lost on the way.
         messages = tuple(
             Message(role, unseal(key, sealed, place_of_message(place, position, role)).decode())
-            for *_, position, role, sealed in turns
+            if correction is None
+            else Message(role, unseal(key, correction, place_of_correction(place, position)).decode())
+            for *_, position, role, sealed, correction in turns
             if role is not None
         )
         group = unseal(key, sealed_group, f"group:{place}").decode()
         yield Stored(conversation_id, Conversation(messages, group), fingerprint, person, form)
+
+
+def corrections_of_message(wanted: bool) -> ColumnElement[bool]:
+    """The condition that joins them; one that never holds when they are not wanted."""
+    same = and_(Correction.conversation_id == MessageRow.conversation_id, Correction.position == MessageRow.position)
+    return same if wanted else and_(same, false())
 
 
 def fingerprint_of(session: Session, conversation: Conversation, person: str | None) -> str:
@@ -195,6 +208,10 @@ def insert_messages(session: Session, ids: Mapping[Identity, int], fresh: Mappin
 
 def key_of(session: Session, row: Fresh) -> Key:
     return find_key(session, row.key_id)
+
+
+def place_of_correction(conversation: str, position: int) -> str:
+    return f"correction:{conversation}:{position}"
 
 
 def place_of_message(conversation: str, position: int, role: str) -> str:

@@ -25,6 +25,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from heedful.conversation import Role
 
 Split = Literal["train", "validation", "test"]
+ReviewStatus = Literal["awaiting", "accepted", "edited", "rejected"]
 RunStatus = Literal["running", "done", "failed"]
 Basis = Literal["consent", "owned", "public", "none"]  # why a team may hold a record; `none` was never stated
 Purpose = Literal["chat", "review", "training"]
@@ -55,7 +56,7 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 # Columns of one word out of a few. A CHECK constraint names them in the database too.
-KINDS = (Role, Split, RunStatus, Basis, Purpose, Decision, LineageRole, ErasureState)
+KINDS = (Role, Split, RunStatus, ReviewStatus, Basis, Purpose, Decision, LineageRole, ErasureState)
 WORDS: dict[Any, Any] = {kind: String(16) for kind in KINDS}
 
 
@@ -70,7 +71,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON, **WORDS}  # noqa: RUF012 - SQLAlchemy reads it
+    type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON, list[list[int]]: JSON, **WORDS}  # noqa: RUF012 - SQLAlchemy reads it
 
 
 # AUTOINCREMENT: the id of an erased person or conversation never comes back as someone else's.
