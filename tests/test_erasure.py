@@ -29,7 +29,8 @@ from heedful.store.audit_check import check_trail
 from heedful.store.conversations import iterate_conversations
 from heedful.store.database import Store, open_store
 from heedful.store.ledger import read_ledger
-from heedful.store.schema import DatasetVersion, Import, Person, Run, SplitAssignment
+from heedful.store.reviews import correct
+from heedful.store.schema import ConversationRow, DatasetVersion, Import, Person, Run, SplitAssignment
 from heedful.store.schema_trust import DataKey
 from heedful.store.vault import digest
 from heedful.workspace import Workspace, sha256, write_manifest
@@ -205,6 +206,21 @@ def test_nothing_is_left_and_the_others_are(workspace: Workspace, store: Store, 
     assert not dataset.path.exists()
     rebuilt = build_dataset(store, workspace, DatasetSettings(), "Be kind.", "tester")
     assert sum(rebuilt.counts.values()) == EACH * len(OTHERS)
+
+
+def test_what_a_reviewer_wrote_in_place_of_her_words_goes_too(workspace: Workspace, store: Store, tmp_path: Path) -> None:
+    written = "The zeppelin drifted across the meadow while she counted sheep."
+    with store.session() as session:
+        person = person_named(session, ANN)
+        (conversation, *_) = session.scalars(select(ConversationRow.id).where(ConversationRow.person_id == person))
+        correct(session, conversation, {1: written})
+    built = build_dataset(store, workspace, DatasetSettings(), "Be kind.", "tester")
+    assert any(written in path.read_text() for path in built.path.glob("*.jsonl"))
+    (workspace.reports / "x-1").mkdir()
+    (workspace.reports / "x-1" / "notes.txt").write_text(f"quoted: {written}")
+    result = erased(workspace, store)
+    assert (result.detail["removed"]["rows"]["corrections"], result.detail["removed"]["quoting"]) == (1, ["x-1"])
+    assert not [path for path in workspace.root.rglob("*") if path.is_file() and b"zeppelin" in path.read_bytes()]
 
 
 def test_the_receipt_lists_it_all(workspace: Workspace, store: Store, dataset: BuiltDataset, tmp_path: Path) -> None:

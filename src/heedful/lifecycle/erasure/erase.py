@@ -180,10 +180,14 @@ def clean(workspace: Workspace, store: Store, erasure_id: int, needles: Needles,
 
 
 def texts_of(session: Session, person_id: int, own: bool) -> Iterator[str]:
-    """What was said in the person's conversations, or in all others. The system's words are the team's."""
-    for one in iterate_conversations(session, conversations_of(person_id) if own else None):
-        if own or one.person != person_id:
-            yield from (message.content for message in one.conversation.messages if message.role != "system")
+    """What was said in the person's conversations, or in all others, before and after a reviewer corrected it.
+
+    The system's words are the team's.
+    """
+    for corrected in (False, True):
+        for one in iterate_conversations(session, conversations_of(person_id) if own else None, corrected):
+            if own or one.person != person_id:
+                yield from (message.content for message in one.conversation.messages if message.role != "system")
 
 
 def sources_of(session: Session, person_id: int) -> list[str]:
