@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from heedful.cli import models, plan
 from heedful.config import Settings, load_settings
 from heedful.dataset import build_dataset, load_split
 from heedful.errors import ModelError, RegistryError, TrainingError
@@ -314,3 +316,18 @@ def test_a_deep_stack_becomes_one_adapter(team: Team, third: tuple[Planned, Trai
     with pytest.raises(RegistryError, match="has 6 ranks in 3 generations, and needs them all"):
         compact_version(team.workspace, team.store, last.model, 6, "ann")
     assert compact_version(team.workspace, team.store, last.model, 3, "ann").existing
+
+
+def test_the_command_line_shows_depth_matrix_and_the_next_round(team: Team, third: tuple[Planned, TrainedVersion]) -> None:
+    last, root = third[1], str(team.workspace.root)
+    listed = json.loads(CliRunner().invoke(models.app, ["--json", "-w", root]).stdout)["versions"]
+    assert [one["depth"] for one in listed if one["id"] == last.model] == [3]
+    shown = json.loads(CliRunner().invoke(models.app, ["--matrix", "--json", "-w", root]).stdout)
+    assert len(shown["suites"]) == 3 and shown["generations"][0] == {"model": "base", "depth": 0}
+    refused = CliRunner().invoke(plan.app, ["--strategy", "continue", "--json", "-w", root])
+    assert refused.exit_code == 1 and json.loads(refused.stdout)["error"].startswith("nothing is new: ")
+    first = read_manifest(last.path)["stack"][0]["model"]
+    planned = json.loads(CliRunner().invoke(plan.app, ["--strategy", "continue", "--parent", first, "--json", "-w", root]).stdout)
+    assert planned["plan"]["strategy"] == {"value": "continue", "why": f"set by you; the parent is {first}"}
+    assert planned["plan"]["new_rows"]["value"] + 20 == len(load_split(team.workspace.datasets / last.dataset, "train"))
+    assert "earlier rounds learned, once each" in planned["plan"]["replay_rows"]["why"]
