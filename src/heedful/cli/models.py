@@ -44,7 +44,7 @@ def models(
 @app.command()
 def compact(
     model: Annotated[str, typer.Argument(help="Id or alias.", show_default=False)],
-    rank: Annotated[int | None, typer.Option("--rank", help="Ranks to keep.", show_default="the fewest within 1%")] = None,
+    rank: Annotated[int | None, typer.Option("--rank", help="Ranks to keep.", show_default="the fewest within 10%")] = None,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:

@@ -20,7 +20,7 @@ from heedful.training.best import FOLDER as CHECKPOINTS
 from heedful.training.round import ROUND_FILE
 from heedful.workspace import MANIFEST, Workspace, read_manifest, sha256, staging, write_manifest
 
-TOLERANCE = 0.01  # of the norm of the whole update
+TOLERANCE = 0.1  # of the norm of the whole update; measured: half the ranks for a thousandth more NLL (docs/log.md)
 
 
 @dataclass(frozen=True, slots=True)
