@@ -6,6 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
+from heedful.companion.guarding import Guards
 from heedful.companion.turn import Companion, Reply, prompt, reply, reply_many, stream_reply
 from heedful.conversation import Message
 from heedful.engines.base import Sampling
@@ -19,7 +20,8 @@ CHAT = [Message("user", "I feel low")]
 
 def companion(*replies: str, delay_s: float = 0.0, fail_after: int | None = None) -> tuple[Companion, ScriptedEngine]:
     engine = ScriptedEngine("m1", replies, delay_s=delay_s, fail_after=fail_after)
-    return Companion(engine, "Be kind.", Sampling(max_new_tokens=50)), engine
+    guards = Guards(known=("https://a.org",))
+    return Companion(engine, "Be kind.", Sampling(max_new_tokens=50), guards), engine
 
 
 async def collect(mine: Companion, chat: Sequence[Message], sampling: Sampling | None = None) -> tuple[list[str], Reply]:

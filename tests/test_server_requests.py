@@ -61,7 +61,7 @@ def test_used_parameters_are_laid_over_the_companions_sampling() -> None:
         {"n": 1, "presence_penalty": 0, "frequency_penalty": 0.0, "logit_bias": {}, "logprobs": False, "top_logprobs": 0},
         {"tools": [], "tool_choice": "none", "functions": [], "function_call": "none", "parallel_tool_calls": True},
         {"response_format": {"type": "text"}, "modalities": ["text"], "verbosity": "medium", "reasoning_effort": "none"},
-        {"user": "u1", "metadata": {"team": "a"}, "store": False, "service_tier": "auto", "safety_identifier": "s"},
+        {"metadata": {"team": "a"}, "store": False, "service_tier": "auto"},
         {"prompt_cache_key": "k", "stream": False, "stop": []},
         {parameter.name: None for parameter in PARAMETERS if not parameter.required},
     ],
@@ -147,6 +147,12 @@ def test_what_is_not_supported_is_refused_by_name(name: str, value: object) -> N
 )
 def test_a_wrong_value_is_refused_with_what_is_allowed(name: str, value: object, code: str, text: str) -> None:
     assert refused(**{name: value}) == (name, code, text)
+
+
+def test_whose_chat_it_is_is_read_for_a_hand_over() -> None:
+    assert read(user="u1").subject == "u1"
+    assert read(user="u1", safety_identifier="s").subject == "s"
+    assert read().subject == ""
 
 
 def test_metadata_keeps_to_openais_limits() -> None:

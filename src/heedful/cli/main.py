@@ -27,6 +27,7 @@ VERBS = {
     "backup": "Write the workspace into one sealed file.",
     "restore": "Make a workspace of a backup; nobody who was erased comes back.",
     "audit": "List who did what; check that the trail is whole.",
+    "handover": "List people in danger who wait for somebody of the team, and take one on.",
     "chat": "Talk with a model in the terminal.",
     "serve": "Serve the champion to every OpenAI client.",
     "run": "Import, build, train, evaluate and promote in one go.",

@@ -7,6 +7,7 @@ import typer
 
 from heedful.cli.options import HERE, WorkspaceOption, open_desk
 from heedful.cli.output import Output, reporting
+from heedful.lifecycle.handover import timer
 from heedful.server.app import create_app
 from heedful.server.listening import address, bind, server_of
 from heedful.server.registry_catalog import RegistryCatalog
@@ -31,7 +32,8 @@ def serve(
         listener = bind(where.host, where.port)
         catalog = RegistryCatalog(desk.workspace, desk.store, desk.settings)
         announce(output, where.host, address(listener), [name for c in catalog.cards() for name in (*c.aliases, c.id)])
-        server_of(create_app(catalog)).run(sockets=[listener])
+        with timer(desk.store, desk.settings.guards):
+            server_of(create_app(catalog)).run(sockets=[listener])
 
 
 def announce(output: Output, host: str, url: str, names: list[str]) -> None:

@@ -1,22 +1,25 @@
 """One turn of the companion: a chat in, a clean reply out. Server, command line and evaluation all take a turn here."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from heedful.companion.guarding import LOG, Guards, GuardTrace, Look, look, reply_rules
 from heedful.conversation import FinishReason, Message
-from heedful.engines.base import Engine, Finished, Sampling
+from heedful.engines.base import Engine, Finished, Generation, Sampling
 from heedful.errors import EngineError
-from heedful.guards.reply.cleaning import Cleaned, Cleaner, clean
+from heedful.guards.reply.guard import Guarded, ReplyGuard
 
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """An engine, how it is to behave, and how its replies are drawn unless a call says otherwise."""
+    """An engine, how it is to behave, how its replies are drawn unless a call says otherwise, how they are guarded."""
 
     engine: Engine
     system_prompt: str
     sampling: Sampling = field(default_factory=Sampling)
+    guards: Guards = field(default_factory=Guards)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Reply:
     """`text` is for people; `raw` is what the model wrote, tags included; `cleaned` has a reason for each thing taken out.
 
     Counts are tokens. `finish_reason` is the engine's, whatever was cleaned. `dropped_messages` counts the oldest messages of the
-    chat that the model could not see, because they did not fit in its context.
+    chat that the model could not see, because they did not fit in its context. `guard` has what the guards saw, without text.
     """
 
     text: str
@@ -34,11 +37,18 @@ class Reply:
     raw: str
     cleaned: tuple[str, ...]
     dropped_messages: int = 0
+    guard: GuardTrace = field(default_factory=GuardTrace)
 
 
-async def reply(companion: Companion, messages: Sequence[Message], sampling: Sampling | None = None) -> Reply:
+class CrisisResponse(str):
+    """A piece that the crisis guard wrote: whoever passes it on cuts nothing from it."""
+
+    __slots__ = ()
+
+
+async def reply(companion: Companion, messages: Sequence[Message], sampling: Sampling | None = None, subject: str = "") -> Reply:
     """The whole reply. Raises EngineError."""
-    async with aclosing(stream_reply(companion, messages, sampling)) as events:
+    async with aclosing(stream_reply(companion, messages, sampling, subject)) as events:
         async for event in events:
             if isinstance(event, Reply):
                 return event
@@ -46,38 +56,72 @@ async def reply(companion: Companion, messages: Sequence[Message], sampling: Sam
 
 
 async def stream_reply(
-    companion: Companion, messages: Sequence[Message], sampling: Sampling | None = None
+    companion: Companion, messages: Sequence[Message], sampling: Sampling | None = None, subject: str = ""
 ) -> AsyncGenerator[str | Reply, None]:
-    """Pieces of clean text, none of them empty, then the Reply, whose text is the pieces joined. Closing it early stops the engine.
+    """Pieces of guarded text, none empty, then the Reply, whose text is the pieces joined. Closing it early stops the engine.
 
-    Raises EngineError.
+    A person in danger gets a response of the crisis guard, and the engine is not asked. `subject` says whose chat it is, for the
+    hand-over to the team; it may be empty. Raises EngineError.
     """
-    cleaner = Cleaner()
+    seen = await asyncio.to_thread(look, companion.guards, messages, subject)
+    if seen.response is not None:
+        yield CrisisResponse(seen.response)
+        yield await answered(companion, messages, sampling, seen)
+        return
+    asked = prompt(companion, messages)
+    guard = ReplyGuard(reply_rules(companion.guards, asked))
     raw, shown = "", ""
     finished: Finished | None = None
-    async with aclosing(companion.engine.stream(prompt(companion, messages), choose(companion, sampling))) as events:
+    async with aclosing(companion.engine.stream(asked, choose(companion, sampling))) as events:
         async for event in events:
             if isinstance(event, Finished):
                 finished = event
                 break
             raw += event.text
-            text = cleaner.feed(event.text)
+            text = guard.feed(event.text)
             shown += text
             if text:
                 yield text
     if finished is None:
         raise EngineError(f"the engine of {companion.engine.model} stopped in the middle of a reply", "try again")
-    rest = cleaner.finish(finished.reason)
-    if rest.text:
-        yield rest.text
-    yield settle(raw, Cleaned(shown + rest.text, rest.reasons), finished)
+    rest = guard.finish(finished.reason)
+    behind = rest.text + (f"\n\n{seen.addition}" if seen.addition else "")
+    if behind:
+        yield behind
+    yield settle(raw, replace(rest, text=shown + behind), finished, seen)
+
+
+async def answered(companion: Companion, messages: Sequence[Message], sampling: Sampling | None, seen: Look) -> Reply:
+    """The Reply of a crisis response. With `also_generate` it keeps what the model wrote, for those who judge the model."""
+    assert seen.response is not None, "only a chat in danger is answered"
+    if companion.guards.also_generate:
+        found = (await companion.engine.generate([prompt(companion, messages)], choose(companion, sampling)))[0]
+        return settle(found.text, Guarded(seen.response, (), ()), found.finished, seen)
+    return settle("", Guarded(seen.response, (), ()), Finished("stop", 0, 0), seen)
 
 
 async def reply_many(companion: Companion, chats: Sequence[Sequence[Message]], sampling: Sampling | None = None) -> list[Reply]:
     """Replies to many chats, in their order, batched where the engine can. Raises EngineError."""
-    prompts = [prompt(companion, messages) for messages in chats]
-    generations = await companion.engine.generate(prompts, choose(companion, sampling))
-    return [settle(found.text, clean(found.text, found.finished.reason), found.finished) for found in generations]
+    seen = [await asyncio.to_thread(look, companion.guards, messages, "") for messages in chats]
+    asking = [place for place, one in enumerate(seen) if one.response is None or companion.guards.also_generate]
+    prompts = [prompt(companion, chats[place]) for place in asking]
+    generations = await companion.engine.generate(prompts, choose(companion, sampling)) if prompts else []
+    generated = dict(zip(asking, zip(prompts, generations, strict=True), strict=True))
+    return [settle_whole(companion, one, *generated.get(place, (None, None))) for place, one in enumerate(seen)]
+
+
+def settle_whole(companion: Companion, seen: Look, asked: Sequence[Message] | None, found: Generation | None) -> Reply:
+    """One of many: the model's whole text, guarded as if it had been streamed; or the response of the crisis guard."""
+    if asked is None or found is None:
+        assert seen.response is not None, "a chat without a response is asked"
+        return settle("", Guarded(seen.response, (), ()), Finished("stop", 0, 0), seen)
+    if seen.response is not None:
+        return settle(found.text, Guarded(seen.response, (), ()), found.finished, seen)
+    guard = ReplyGuard(reply_rules(companion.guards, asked))
+    text = guard.feed(found.text)
+    rest = guard.finish(found.finished.reason)
+    behind = rest.text + (f"\n\n{seen.addition}" if seen.addition else "")
+    return settle(found.text, replace(rest, text=text + behind), found.finished, seen)
 
 
 def prompt(companion: Companion, messages: Sequence[Message]) -> tuple[Message, ...]:
@@ -95,13 +139,16 @@ def choose(companion: Companion, sampling: Sampling | None) -> Sampling:
     return companion.sampling if sampling is None else sampling
 
 
-def settle(raw: str, cleaned: Cleaned, finished: Finished) -> Reply:
+def settle(raw: str, guarded: Guarded, finished: Finished, seen: Look) -> Reply:
+    if guarded.found:
+        LOG.info("in a reply of %d tokens: %s", finished.completion_tokens, ", ".join(guarded.found))
     return Reply(
-        text=cleaned.text,
+        text=guarded.text,
         finish_reason=finished.reason,
         prompt_tokens=finished.prompt_tokens,
         completion_tokens=finished.completion_tokens,
         raw=raw,
-        cleaned=cleaned.reasons,
+        cleaned=guarded.reasons,
         dropped_messages=finished.dropped_messages,
+        guard=replace(seen.trace, found=guarded.found),
     )

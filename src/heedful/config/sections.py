@@ -1,6 +1,7 @@
 """Sections of the configuration, a frozen class a room. Each option is declared here once: default, range and meaning."""
 
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -110,3 +111,38 @@ class ServerSettings(Section):
 
     host: str = Field("127.0.0.1", description="address to bind")
     port: int = Field(8017, ge=0, le=65_535, description="0 lets the system choose")
+
+
+ReplyRule = Literal[
+    "chat_tag",  # a mark of the chat format, or a line that speaks for another role
+    "system_prompt",  # eight words in a row from the instructions
+    "loop",  # the reply says again what it said
+    "diagnosis",  # the person is told what illness they have
+    "dose",  # an amount or a schedule of a drug, or to change or stop one
+    "human_claim",  # the companion speaks as a human being
+    "credential_claim",  # ... or as a trained or licensed one
+    "url",  # an address that is neither in the table of services nor in the conversation
+    "phone",  # a phone number, likewise
+    "email",  # a mail address, likewise
+    "identifier",  # something that identifies a person who is not part of the conversation
+]
+
+
+class GuardSettings(Section):
+    """What stands between a person and a model. docs/safety.md tells a clinician what each does."""
+
+    crisis: bool = Field(True, description="a person in danger reads a template with people to call, not a model's words")
+    classifier: bool = Field(True, description="the crisis guard's classifier beside its rules; 5 to 20 ms a turn")
+    country: str | None = Field(
+        None, pattern="^[A-Z]{2}$", description="where the people served live, such as IE; none: they are asked in a crisis"
+    )
+    resources: Path | None = Field(None, description="YAML file with the team's own, re-verified lines; see docs/safety.md")
+    reply: tuple[ReplyRule, ...] = Field(get_args(ReplyRule), description="what is looked for in replies")
+    hosts: tuple[str, ...] = Field((), description="web addresses that replies may name, such as example.org")
+    numbers: tuple[str, ...] = Field((), description="phone numbers and mail addresses that replies may name")
+    handover: bool = Field(True, description="a person in danger is reported to the team, without their words")
+    handover_notify: tuple[str, ...] = Field(
+        (), description="command that tells the team, word by word; it gets the report as JSON on its standard input"
+    )
+    handover_minutes: float = Field(10.0, gt=0, description="so long the team has to acknowledge a hand-over")
+    handover_fallback: tuple[str, ...] = Field((), description="command that is run when nobody acknowledged in that time")

@@ -15,7 +15,15 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from heedful.config.secrets import SECRETS
-from heedful.config.sections import DatasetSettings, GateSettings, GenerationSettings, Section, ServerSettings, TrainingSettings
+from heedful.config.sections import (
+    DatasetSettings,
+    GateSettings,
+    GenerationSettings,
+    GuardSettings,
+    Section,
+    ServerSettings,
+    TrainingSettings,
+)
 from heedful.errors import ConfigError
 
 CONFIG_FILE = "heedful.yaml"
@@ -47,6 +55,7 @@ class Settings(BaseSettings):
     dataset: DatasetSettings = DatasetSettings()
     training: TrainingSettings = TrainingSettings()
     generation: GenerationSettings = GenerationSettings()
+    guards: GuardSettings = GuardSettings()
     gate: GateSettings = GateSettings()
     server: ServerSettings = ServerSettings()
 

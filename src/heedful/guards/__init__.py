@@ -2,5 +2,7 @@
 
 from heedful.guards.crisis.assess import CrisisAssessment
 from heedful.guards.crisis.guard import assess_crisis
+from heedful.guards.reply.findings import Finding
+from heedful.guards.reply.guard import check_reply
 
-__all__ = ["CrisisAssessment", "assess_crisis"]
+__all__ = ["CrisisAssessment", "Finding", "assess_crisis", "check_reply"]

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from heedful.companion.guarding import Guards, HandOver
 from heedful.companion.turn import Companion
-from heedful.config import GenerationSettings, Settings
+from heedful.config import GenerationSettings, GuardSettings, Settings
 from heedful.engines.base import Sampling
 from heedful.engines.transformers_engine import TransformersEngine
-from heedful.errors import ModelError, RegistryError
+from heedful.errors import ConfigError, ModelError, RegistryError
+from heedful.guards.resources import load_countries
+from heedful.lifecycle.handover import hand_over_to
 from heedful.modeling.adapters import load_with_adapter
 from heedful.modeling.bases import context_length, count_parameters, load_tokenizer, resolve_base
 from heedful.modeling.chat_template import fingerprint
@@ -67,14 +70,37 @@ def load_network(target: Target, settings: Settings) -> "PreTrainedModel":
     return load_with_adapter(target.base, target.adapter, device.name)
 
 
-def to_companion(target: Target, network: "PreTrainedModel", generation: GenerationSettings) -> Companion:
+def to_companion(
+    target: Target, network: "PreTrainedModel", generation: GenerationSettings, guards: Guards | None = None
+) -> Companion:
     """Wrap a loaded network; it belongs to the companion's engine from now on."""
     engine = TransformersEngine(target.name, network, load_tokenizer(target.base), context_length(target.base))
-    return Companion(engine, target.system_prompt, sampling_of(generation))
+    return Companion(engine, target.system_prompt, sampling_of(generation), Guards() if guards is None else guards)
 
 
-def load_companion(target: Target, settings: Settings) -> Companion:
-    return to_companion(target, load_network(target, settings), settings.generation)
+def load_companion(target: Target, settings: Settings, store: Store) -> Companion:
+    """Ready to talk to people: guarded as configured, and a danger reaches the team."""
+    guards = guards_of(settings.guards, hand_over_to(store, settings.guards, target.name))
+    return to_companion(target, load_network(target, settings), settings.generation, guards)
+
+
+def guards_of(settings: GuardSettings, hand_over: HandOver | None = None) -> Guards:
+    """Raises ConfigError for a country or a file of resources that cannot be used."""
+    countries = load_countries(settings.resources)
+    if settings.country is not None and settings.country not in countries:
+        raise ConfigError(
+            f"guards.country = {settings.country!r}: the table of services has {', '.join(sorted(countries))}",
+            "add the country to a file of your own: guards.resources",
+        )
+    return Guards(
+        crisis=settings.crisis,
+        classifier=settings.classifier,
+        country=settings.country,
+        resources=settings.resources,
+        kinds=frozenset(settings.reply),
+        known=(*(f"https://{host}" for host in settings.hosts), *settings.numbers),
+        hand_over=hand_over,
+    )
 
 
 def sampling_of(generation: GenerationSettings) -> Sampling:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import psutil
 from packaging.requirements import Requirement
@@ -15,12 +15,14 @@ from packaging.requirements import Requirement
 from heedful.config import read_secret
 from heedful.errors import HeedfulError
 from heedful.lifecycle.erasure.standing import RESUME, check_ledger, find_unfinished
+from heedful.lifecycle.guard_checks import check_guards
 from heedful.lifecycle.unfinished import DISCARD, disk_of, list_unfinished
 from heedful.lifecycle.unfinished import RESUME as RESUME_TRAINING
 from heedful.modeling.devices import available, choose_device
 from heedful.registry.quarantine import open_retrains
 from heedful.store.database import open_store, schema_state
 from heedful.store.master_key import KEY_FILE, VARIABLE, is_open_to_others
+from heedful.store.schema import utc_now
 from heedful.store.vault import keyring
 from heedful.workspace import Workspace
 
@@ -49,7 +51,16 @@ def examine(workspace: Workspace | None) -> list[Finding]:
     else:
         checks += [lambda: check_disk(workspace.root), lambda: check_writable(workspace), lambda: check_migrations(workspace)]
         checks += [lambda: check_master_key(workspace), lambda: check_erasures(workspace), lambda: check_trainings(workspace)]
-    return [run_check(check) for check in checks]
+    found = [run_check(check) for check in checks]
+    return found if workspace is None else [*found, *look_at_guards(workspace)]
+
+
+def look_at_guards(workspace: Workspace) -> list[Finding]:
+    try:
+        said = check_guards(workspace, utc_now().date())
+    except HeedfulError as error:
+        return [Finding("guards", "problem", error.text, error.next_step)]
+    return [Finding(name, cast(Level, level), what, fix) for name, (level, what, fix) in said]
 
 
 def run_check(check: Callable[[], Finding]) -> Finding:

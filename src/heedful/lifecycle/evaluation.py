@@ -20,7 +20,7 @@ from heedful.evaluation.evaluate import Lineage, Subject, evaluate
 from heedful.evaluation.learning import Splits
 from heedful.evaluation.matrix import MATRIX_JSON, matrix_to_json
 from heedful.evaluation.report import REPORT_JSON, Report
-from heedful.lifecycle.companions import BASE, Target, find_target, load_network, to_companion
+from heedful.lifecycle.companions import BASE, Target, find_target, guards_of, load_network, to_companion
 from heedful.lifecycle.matrix import BATCH_TOKENS, grid_of, measure, read_matrix
 from heedful.lifecycle.runs import recorded_run
 from heedful.modeling.bases import context_length, load_tokenizer
@@ -136,7 +136,8 @@ def to_subject(target: Target, network: "PreTrainedModel", settings: Settings, r
     train, validation, test = (
         negative_log_likelihood(network, part, BATCH_TOKENS) for part in (rows.train, rows.validation, rows.test)
     )
-    companion = to_companion(target, network, settings.generation)
+    guards = replace(guards_of(settings.guards), also_generate=True)  # a model is judged by its own words, in a crisis too
+    companion = to_companion(target, network, settings.generation, guards)
     return Subject(
         target.name,
         replace(companion, sampling=replace(companion.sampling, max_new_tokens=room)),

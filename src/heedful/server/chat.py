@@ -10,7 +10,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from heedful.companion.turn import Companion, Reply, stream_reply
+from heedful.companion.turn import Companion, CrisisResponse, Reply, stream_reply
 from heedful.conversation import FinishReason
 from heedful.errors import RegistryError
 from heedful.server.body import read_json
@@ -157,13 +157,13 @@ def chunk_of(head: Head, choices: list[ChunkChoice], **fields: Any) -> ChatCompl
 
 
 async def speak(companion: Companion, asked: ChatRequest, count: bool) -> AsyncGenerator[str | Ended]:
-    """Pieces of text up to the first stop sequence, then Ended.
+    """Pieces of text up to the first stop sequence, then Ended. No stop sequence cuts the response to a person in danger.
 
     The engine counts tokens at its end only. So after a stop sequence it is closed at once, unless `count` asks for usage: then
     the rest is generated, thrown away and counted.
     """
     cutter = StopCutter(asked.stop)
-    async with aclosing(stream_reply(companion, asked.messages, asked.over(companion.sampling))) as events:
+    async with aclosing(stream_reply(companion, asked.messages, asked.over(companion.sampling), asked.subject)) as events:
         async for event in events:
             if isinstance(event, Reply):
                 rest = cutter.flush()
@@ -172,7 +172,7 @@ async def speak(companion: Companion, asked: ChatRequest, count: bool) -> AsyncG
                 reason = "stop" if cutter.hit else event.finish_reason
                 yield Ended(reason, usage_of(event) if count else None, event.dropped_messages)
                 continue  # to the stream's own end: closing it here would look like a cancellation
-            text = cutter.feed(event)
+            text = event if isinstance(event, CrisisResponse) else cutter.feed(event)
             if text:
                 yield text
             if cutter.hit and not count:

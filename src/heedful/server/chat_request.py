@@ -22,7 +22,10 @@ SAMPLING_FIELD = {
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What was asked. `sampling` has the fields of Sampling that the client set, by name."""
+    """What was asked. `sampling` has the fields of Sampling that the client set, by name.
+
+    `subject` is what the client calls the person; a hand-over to the team names it.
+    """
 
     model: str
     messages: tuple[Message, ...]
@@ -30,6 +33,7 @@ class ChatRequest:
     include_usage: bool
     stop: tuple[str, ...]
     sampling: Mapping[str, Any]
+    subject: str = ""
 
     def over(self, defaults: Sampling) -> Sampling:
         """The companion's own sampling, with what the client set put over it."""
@@ -51,6 +55,7 @@ def read_chat_request(body: object) -> ChatRequest:
         include_usage=read_include_usage(used.get("stream_options"), stream),
         stop=read_stop(used.get("stop")),
         sampling={field: used[key] for key, field in SAMPLING_FIELD.items() if key in used},
+        subject=used.get("safety_identifier", used.get("user", "")),
     )
 
 

@@ -1,6 +1,6 @@
 """One table of OpenAI's chat parameters: what this server does with each. Nothing is accepted and then ignored.
 
-used      changes the answer, and is read by `chat_request`.
+used      is read by `chat_request`: it changes the answer, or says whose chat it is (user, safety_identifier).
 metadata  checked, then without effect: OpenAI's own servers file it away, and it never changes an answer.
 refused   not supported: only the values that ask for nothing are accepted; any other is answered 400, naming the parameter.
 
@@ -44,8 +44,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("top_p", "used", number(0, 1, above=True)),
     Parameter("seed", "used", integer(-INT64, INT64 - 1)),
     Parameter("stop", "used", stop_sequences(4)),
-    Parameter("user", "metadata", text()),
-    Parameter("safety_identifier", "metadata", text()),
+    Parameter("user", "used", text()),
+    Parameter("safety_identifier", "used", text()),
     Parameter("prompt_cache_key", "metadata", text()),
     Parameter("metadata", "metadata", labels(16, 64, 512)),
     Parameter("service_tier", "metadata", one_of("auto", "default")),

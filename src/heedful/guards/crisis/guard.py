@@ -6,7 +6,9 @@ from heedful.conversation import Message
 from heedful.guards.crisis.assess import CrisisAssessment, Judge, assess_messages
 
 
-def assess_crisis(messages: Sequence[Message | Mapping[str, str]], judge: Judge | None = None) -> CrisisAssessment:
+def assess_crisis(
+    messages: Sequence[Message | Mapping[str, str]], judge: Judge | None = None, classifier: bool = True
+) -> CrisisAssessment:
     """How great the danger is at the last message of the person (role `user`).
 
     `messages` are Message values or dictionaries with role and content. `judge`, where given, is a model's own yes or no.

@@ -10,6 +10,7 @@ from heedful.lifecycle.erasure.affected import conversations_of
 from heedful.lifecycle.erasure.traces import names
 from heedful.store.assignments import forget
 from heedful.store.conversations import iterate_conversations
+from heedful.store.handovers import forget_subject
 from heedful.store.schema import Base, ConversationRow, DatasetVersion, Import, Person, Run
 from heedful.store.schema_trust import DataKey
 
@@ -53,7 +54,7 @@ def keys_of_only(session: Session, person_id: int) -> set[str]:
 
 
 def forget_names(session: Session, name: str | None) -> int:
-    """Paths of imports and reasons of runs that name the person."""
+    """Paths of imports, reasons of runs and hand-overs that name the person."""
     changed = 0
     for entry in session.scalars(select(Import)):
         if names(entry.path, name):
@@ -63,7 +64,7 @@ def forget_names(session: Session, name: str | None) -> int:
         if named:
             run.detail = {**run.detail, **dict.fromkeys(named, REMOVED)}
             changed += 1
-    return changed
+    return changed + (0 if name is None else forget_subject(session, name))
 
 
 def mark_removed(session: Session, datasets: list[str], erasure_id: int) -> None:

@@ -1,0 +1,90 @@
+"""Claims: a sentence of a reply in; where it diagnoses, doses, or claims to be a human being or a professional, out."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from heedful.guards.crisis.gates import LETTERS, Gate, gate_of
+from heedful.guards.reply.findings import FindingKind
+from heedful.guards.tables import lines, table
+
+APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "\u00a0": " "})
+WORDS = re.compile(r"[\w']+")
+AMOUNT = re.compile(r"\d+(?:[.,]\d+)? ?(?:mg|mcg|µg|ml|iu|milligrams?|micrograms?)")
+
+
+NO_ILLNESS = frozenset({"is", "be", "it", "you", "this", "your", "that"})  # how a diagnosis without a name may end
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`sentence[start:end]`."""
+
+    kind: FindingKind
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRule:
+    kind: FindingKind
+    expression: re.Pattern[str]
+    gate: Gate
+
+
+@lru_cache(maxsize=1)
+def claim_rules() -> tuple[ClaimRule, ...]:
+    made = []
+    for rule in table("claims")["rules"]:
+        for line in lines(rule["patterns"]):
+            pattern = expand(line)
+            made.append(ClaimRule(rule["kind"], re.compile(pattern + r"(?!\w)"), gate_of(pattern)))
+    return tuple(made)
+
+
+def expand(pattern: str) -> str:
+    macros: dict[str, str] = table("claims")["macros"]
+    while True:
+        filled = re.sub(r"<([a-z]+)>", lambda match: macros[match[1]], pattern)
+        if filled == pattern:
+            return filled
+        pattern = filled
+
+
+def find_claims(sentence: str, said: str = "") -> Iterator[Claim]:
+    """What stands in quotation marks is a wording, not a claim.
+
+    `said` is what the conversation holds already, in small letters: an illness or an amount that the person named themselves is
+    nobody's diagnosis or advice.
+    """
+    text = sentence.lower().translate(APOSTROPHES)
+    there = {word[:LETTERS] for word in WORDS.findall(text)}
+    for rule in claim_rules():
+        if rule.gate is not None and rule.gate.isdisjoint(there):
+            continue
+        for match in rule.expression.finditer(text):
+            if not (is_quoted(text, match.start()) or is_known(rule.kind, match[0], text[: match.start()], said)):
+                yield Claim(rule.kind, match.start(), match.end())
+
+
+def true_words(kind: FindingKind) -> str:
+    """How a sentence goes on from before the word that would have made it wrong."""
+    words: dict[str, str] = table("claims")["instead"]
+    return words[kind]
+
+
+def is_quoted(text: str, place: int) -> bool:
+    before = text[:place]
+    return before.count('"') % 2 == 1 or before.count("“") > before.count("”")
+
+
+def is_known(kind: FindingKind, claim: str, before: str, said: str) -> bool:
+    """Whether the person said it first: an illness by its name, an amount as in `you take 20 mg`."""
+    if kind == "diagnosis":
+        last = claim.rsplit(maxsplit=1)[-1]
+        return last not in NO_ILLNESS and last in WORDS.findall(said)
+    amount = AMOUNT.search(claim)
+    if kind != "dose" or amount is None or amount[0].replace(" ", "") not in said.replace(" ", ""):
+        return False
+    return amount[0] == claim or before.endswith("you ")
