@@ -1,0 +1,200 @@
+"""Addresses: a text in; street addresses and postcodes in it, out. The town is left to `places.py`.
+
+Number and kind of street make an address ("14 Larkspur Close"); so does a number behind a street of another language ("Musterstraße 17"),
+and whatever has a number and follows "my address is".
+"""
+
+import re
+from collections.abc import Iterator
+
+from heedful.privacy.identifiers.kinds import Identifier
+from heedful.privacy.identifiers.words import Words
+
+CERTAIN = "street|road|avenue|lane|crescent|terrace|boulevard|mews|gardens|grove|rd|ave|blvd|cres|hwy|highway|parkway|pkwy|expressway|cul-de-sac|turnpike"
+POSSIBLE = "st|close|drive|dr|court|ct|place|pl|way|square|sq|hill|park|row|walk|circle|cir|trail|trl|rise|view|wharf|quay|green|parade|alley|ln|loop|bend|path|pike|plaza|heights|croft|fold|villas|estate|yard|house|ridge|run|chase|mead|vale|bank|avenida|broadway|extension|layout|colony|nagar|marg|chowk"
+UNIT = r"(?:(?:flat|apartment|apt|unit|suite|ste|room|rm|floor|block|plot|house|door|no|h\.?\s?no|shop|villa|tower|building|bldg|lot|trailer|#)\.?\s?(?:no\.?\s?)?#?\d{1,5}[a-z]?\b|\d{1,3}(?:st|nd|rd|th)\sfloor)"
+NUMBER = r"\d{1,5}(?:\s?[a-z]\b|[-/]\d{1,4}[a-z]?)?"
+NAME_WORD = r"(?!(?:minutes?|mins?|hours?|days?|weeks?|months?|years?|yrs?|miles?|km|kilometers?|of|times?|people|way|pm|am|or|and|to|is|i)\b)[^\W\d_][\w'’.-]*"
+AFTER = rf"(?:[,\s]+(?:{UNIT}|(?:north|south|east|west|n|s|e|w|ne|nw|se|sw)\b\.?))*"
+STREET = re.compile(
+    rf"(?<![\w.£$€-])(?:(?:{UNIT})[,\s]+)*(?:\d{{1,4}}\s)?{NUMBER},?\s(?P<name>(?:{NAME_WORD}\s){{1,4}}?)(?P<type>{CERTAIN}|{POSSIBLE})\b\.?(?:\s(?:{CERTAIN}|{POSSIBLE})\b\.?)?{AFTER}",
+    re.IGNORECASE,
+)
+THE_STREET = re.compile(rf"(?<![\w.£$€-])(?:(?:{UNIT})[,\s]+)*{NUMBER},?\s(?:the|la)\s[A-Z][\w'-]+\b(?=[,.\n]|$)")
+UNIT_AND_STREET = re.compile(
+    rf"(?<!\w)(?:{UNIT})[,\s]+(?P<name>(?:[A-Z][\w'’.-]*\s){{1,4}}?)(?P<type>{CERTAIN}|{POSSIBLE})\b\.?", re.IGNORECASE
+)
+UNNUMBERED = re.compile(
+    r"(?<![\w'’])(?P<name>(?:[A-Z][\w'’.-]+\s){1,3})(?:Street|Road|Avenue|Lane|Crescent|Terrace|Boulevard|Close|Drive|Court|Way|Gardens|Grove|Mews|Rd|Ave|Blvd|Estate)\b(?!\s?(?:Hospital|School|Surgery|Journal))"
+)
+STREET_WORDS = frozenset(
+    [
+        "street",
+        "road",
+        "avenue",
+        "lane",
+        "crescent",
+        "terrace",
+        "boulevard",
+        "close",
+        "drive",
+        "court",
+        "way",
+        "gardens",
+        "grove",
+        "mews",
+        "rd",
+        "ave",
+        "blvd",
+        "estate",
+    ]
+)
+JOINED_STREET = re.compile(
+    r"(?<![\w])(?:[A-ZÀ-Þ][\w'-]+\s){0,2}[^\W\d_]{3,}(?:straße|strasse|straat|str\.|gasse|weg|laan|allee|platz|plein|gatan|gata|vägen|veien|gade|vej|kade|gracht|dijk|dreef|tanya|utca|katu|tie|allé|damm|ufer|ring)\s\d{1,4}\s?[a-z]?\b",
+    re.IGNORECASE,
+)
+LEADING_KIND = re.compile(
+    r"(?<![\w])(?:\d{1,4}(?:\s?(?:bis|ter|[a-z]))?,?\s)?(?i:rue|avenue|boulevard|impasse|chemin|allée|quai|via|viale|piazza|corso|calle|avenida|av\.|plaza|paseo|carrer|rua|travessa|praça|ulica|ul\.|aleja|strada|str\.|ulitsa|jalan|jl\.|jln|jalan|soi)\s"
+    r"(?:(?:de|du|des|della|del|dei|da|do|dos|la|le|les|l['’]|d['’])\s?)*[A-ZÀ-Þ][\w'’.-]+(?:\s(?:de|du|des|la|el|[A-ZÀ-Þ][\w'’-]+)){0,3}(?:,?\s(?:nº|n°|no\.?|n\.)?\s?\d{1,4}(?:\s?[a-z]\b)?(?:/\d+)?)?",
+)
+UTJA = re.compile(
+    r"(?<!\w)(?:\d{1,4}\s)?[^\W\d_]+(?:\s[^\W\d_]+)?\s(?:útja|utca|út|tér|rkp\.|körút|sokağı|caddesi|cad\.|sok\.|mahallesi|poort|singel)\s?\d{0,4}\.?",
+    re.IGNORECASE,
+)
+BOX = re.compile(
+    r"(?<!\w)(?:p\.?\s?o\.?\s?box|post office box|private mail ?bag|pmb|postfach|bp|apartado)\s?#?\d{1,6}\b", re.IGNORECASE
+)
+ALONE = re.compile(rf"(?<!\w)(?:{UNIT})(?:[,\s]+(?:{UNIT}))+", re.IGNORECASE)
+CUED = re.compile(
+    r"\b(?:address(?:es)?(?:\s(?:is|was|are|here they are|it is|with|to|linked to|on file))?\s?(?::|is|it is|to|with)?|(?:i|we|he|she|they|once)\s(?:now\s)?(?:live|lives|lived|stay|stays|stayed)\s(?:at|in|on)|send it to|deliver(?:ed)? (?:it )?to|return(?:ed)? to|located at|restaurant is at|"
+    r"(?:house|home|flat|place|office|surgery|store|shop|restaurant|station|party) is (?:at|on|located at)|come to|meet (?:me )?at|change my address to)\s*:?\s*(?:it is\s)?(?:number\s)?(?P<value>\d[^\n.;?!]{3,70})",
+    re.IGNORECASE,
+)
+CUT = re.compile(
+    r"\s(?:and|but|if|in case|for|with|please|since|because|so|when|where|until|till|i\s|we\s|my|he|she|they|is|was|it)\b.*$|\s[-–—]\s.*$|,?\s(?:in|near|by|just|on)\s.*$",
+    re.IGNORECASE | re.DOTALL,
+)
+TIMES = re.compile(
+    r"^\d{1,2}(?::\d\d|\s?(?:am|pm|o'?clock))|^\d+\s?(?:minutes?|hours?|days?|weeks?|months?|years?|miles?|people|km|times)\b",
+    re.IGNORECASE,
+)
+
+UK_AREAS = (
+    "AB|AL|B|BA|BB|BD|BH|BL|BN|BR|BS|BT|CA|CB|CF|CH|CM|CO|CR|CT|CV|CW|DA|DD|DE|DG|DH|DL|DN|DT|DY|E|EC|EH|EN|EX|FK|FY|G|GL|GU|GY|HA|HD|HG|HP|HR|HS|HU|HX|IG|IM|IP|IV|JE|KA|KT|KW|KY|L|LA|LD|LE|LL|LN|LS|LU|"
+    "M|ME|MK|ML|N|NE|NG|NN|NP|NR|NW|OL|OX|PA|PE|PH|PL|PO|PR|RG|RH|RM|S|SA|SE|SG|SK|SL|SM|SN|SO|SP|SR|SS|ST|SW|SY|TA|TD|TF|TN|TQ|TR|TS|TW|UB|W|WA|WC|WD|WF|WN|WR|WS|WV|YO|ZE"
+)
+OUTWARD = rf"(?:{UK_AREAS})\d(?:\d|[A-Z])?"
+POSTCODES = re.compile(
+    rf"(?<![\w-])(?:{OUTWARD}\s?\d[ABD-HJLNP-UW-Z]{{2}}|[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z][ -]?\d[ABCEGHJ-NPRSTV-Z]\d|[ACDEFHKNPRTVWXY]\d[\dW] ?[\dACDEFHKNPRTVWXY]{{4}}|"
+    r"[1-9]\d{3}\s[A-RT-Z][A-EG-Z](?=\s|,|\.|$))(?![\w-])",
+    re.IGNORECASE,
+)
+OUTWARD_ONLY = re.compile(
+    rf"(?:\b(?:in|near|around|from|to|postcode|post code|area|over in|live|flat)\s(?:is\s)?|[,(]\s?)(?P<code>(?:{OUTWARD}))(?![\w-])"
+)
+US_STATES = "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|PA|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|DC"
+STATE_ZIP = re.compile(rf"\b(?P<state>{US_STATES})\.?,?\s(?P<code>\d{{5}}(?:-\d{{4}})?)(?![\w-])")
+ZIP4 = re.compile(r"(?<![\w-])\d{5}-\d{4}(?![\w-])")
+CUED_CODE = re.compile(
+    r"\b(?:zip(?:\s?code)?|post\s?(?:al\s)?code|postcode|pin\s?code|pincode|plz|postleitzahl|code postal|cap|codigo postal|código postal|eircode|cep|postnummer|pin)\s*(?:is|was|:|=|-|#|number)?\s*:?\s*(?P<code>\d{2}-\d{3}|\d{3}\s?\d{3}|\d{3}\s\d{2}|\d{4,6}(?:-\d{3,4})?|[A-Z]{1,2}\d{1,2}[A-Z]?(?:\s?\d[A-Z]{2})?)(?![\w-])",
+    re.IGNORECASE,
+)
+EURO = re.compile(
+    r"(?<![\w.,£$€:/+-])(?:[A-Z]{1,2}-)?(?P<code>\d{5}|\d{4}|\d{2}-\d{3}|\d{4}-\d{3}|\d{3}\s\d{2})\s(?=[A-ZÀ-Þ][^\W\d_]{2,})"
+)
+BEFORE_EURO = re.compile(r"(?:[,\n]\s*|\b(?:in|from|live in|to|near)\s)$", re.IGNORECASE)
+TRAILING_CODE = re.compile(r"\s*[,\n]?\s*(?:(?:[A-ZÀ-Þ][\w'’.-]*|nan)[,\s]+){0,5}(?P<code>\d{5}(?:-\d{4})?|\d{6})(?![\w-])")
+INDIAN = re.compile(r"[A-Z][^\W\d_]+\s?[-–]\s?(?P<code>[1-8]\d{2}\s?\d{3})(?!\w)")
+
+
+def find_addresses(words: Words) -> Iterator[Identifier]:
+    text = words.text
+    if not STREET_WORDS.isdisjoint(words.keys):
+        yield from (Identifier(*m.span(), "address", 0.72) for m in UNNUMBERED.finditer(text) if is_street_name(m, words))
+    if not words.has_digits:
+        return
+    found = list(find_streets(words))
+    yield from found
+    yield from find_postcodes(text, [one.end for one in found])
+
+
+def find_streets(words: Words) -> Iterator[Identifier]:
+    text = words.text
+    for pattern, score in ((STREET, 0.94), (UNIT_AND_STREET, 0.94)):
+        for match in pattern.finditer(text):
+            if is_address(match, text):
+                yield Identifier(match.start(), match.start() + len(match.group().rstrip(" ,.")), "address", score)
+    for pattern in (THE_STREET, JOINED_STREET, LEADING_KIND, UTJA, BOX, ALONE):
+        yield from (
+            Identifier(m.start(), m.start() + len(m.group().rstrip(" ,.")), "address", 0.9)
+            for m in pattern.finditer(text)
+            if any(map(str.isdigit, m.group())) or pattern is LEADING_KIND
+        )
+    for match in CUED.finditer(text):
+        start, value = match.start("value"), CUT.sub("", match.group("value"))
+        if not TIMES.match(value) and re.search(r"[^\W\d_]{3}", value):
+            value = value.split(",")[0] if re.search(r"\d\s[^\W\d_]{2,}", value.split(",")[0]) else value
+            yield Identifier(start, start + len(value.rstrip(" ,")), "address", 0.8)
+
+
+def is_address(match: re.Match[str], text: str) -> bool:
+    """ "a 10 minute drive" and "2 way street" are none: a kind that is a common word takes capitals, or "live at" before it."""
+    kind, name = match.group("type"), match.group("name").strip()
+    if kind.lower() in CERTAIN.split("|") and not name.islower():
+        return True
+    if name[:1].isupper() and kind[:1].isupper():
+        return True
+    cue = re.search(
+        r"\b(?:at|address|live[sd]? (?:at|on|in)|moved? to|flat|outside|home|house|no|number|apt|unit|suite|is|to)[\s:,]*$",
+        text[max(0, match.start() - 18) : match.start()],
+        re.IGNORECASE,
+    )
+    if kind.lower() in CERTAIN.split("|"):
+        return cue is not None or len(name.split()) <= 2
+    return (cue is not None and kind.lower() not in ("way", "run", "walk", "drive", "view", "path", "yard")) or (
+        name[:1].isupper() and kind.lower() in ("st", "dr", "ct", "pl", "ln")
+    )
+
+
+def is_street_name(match: re.Match[str], words: Words) -> bool:
+    """ "on Fernhill Road": not the first word of a sentence, and not the Street of a title."""
+    before = words.text[max(0, match.start() - 14) : match.start()]
+    return (
+        re.search(
+            r"\b(?:on|at|of|down|along|off|in|to|near|from|the corner of|and|outside|our|opposite)\s(?:the\s)?$",
+            before,
+            re.IGNORECASE,
+        )
+        is not None
+    )
+
+
+def find_postcodes(text: str, ends: list[int]) -> Iterator[Identifier]:
+    for match in POSTCODES.finditer(text):
+        if is_postcode(match.group(), text, match.start()):
+            yield Identifier(*match.span(), "postcode", 0.92)
+    yield from (Identifier(*match.span("state"), "place", 0.9) for match in STATE_ZIP.finditer(text))
+    for pattern, score in ((STATE_ZIP, 0.95), (CUED_CODE, 0.95), (OUTWARD_ONLY, 0.8), (INDIAN, 0.85)):
+        yield from (Identifier(*match.span("code"), "postcode", score) for match in pattern.finditer(text))
+    yield from (Identifier(*match.span(), "postcode", 0.7) for match in ZIP4.finditer(text))
+    for match in EURO.finditer(text):
+        code, near = match.group("code"), any(0 <= match.start() - end <= 4 for end in ends)
+        if near or (
+            BEFORE_EURO.search(text, max(0, match.start() - 10), match.start()) and not 1900 <= int(re.sub(r"\D", "", code)) <= 2050
+        ):
+            yield Identifier(*match.span("code"), "postcode", 0.85)
+    for end in ends:
+        match_ = TRAILING_CODE.match(text, end)
+        if match_:
+            yield Identifier(*match_.span("code"), "postcode", 0.85)
+
+
+def is_postcode(found: str, text: str, start: int) -> bool:
+    """In lower case, or without its space, a code could be a word with digits; it needs the shape of one all the same."""
+    if re.fullmatch(r"\d{4}\s[A-Za-z]{2}", found):
+        return found[-2:].isupper() and not 1900 <= int(found[:4]) <= 2050
+    return (
+        found.isupper()
+        or " " in found
+        or re.search(r"(?:code|in|at|,|from|near|live)\W{0,3}$", text[max(0, start - 12) : start], re.IGNORECASE) is not None
+    )

@@ -1,0 +1,137 @@
+"""Known: what an account says of a person (name, e-mail, telephone ...), and a text, in; every place where one of them stands, out.
+
+A value is found in any case and spacing; a name also by each of its parts, by their short forms, and with one slip of the pen.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
+
+from heedful.privacy.identifiers.cues import SAYS
+from heedful.privacy.identifiers.kinds import Identifier, Kind
+from heedful.privacy.identifiers.lexicon import FREQUENT, ORDINARY, WORD, fold, lexicon, one_slip
+from heedful.privacy.identifiers.name_words import TOWARDS_PERSON
+from heedful.privacy.identifiers.words import Words
+
+if TYPE_CHECKING:
+    from nicknames import NickNamer
+
+KNOWN_SCORE = 0.98
+LONGEST_NAME = 5  # words; a longer value is found as a whole only
+MIN_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """`names` are single words in lower case; `patterns` find whole values."""
+
+    names: frozenset[str]
+    whole_names: tuple[tuple[str, ...], ...]
+    patterns: tuple[tuple[re.Pattern[str], Kind], ...]
+
+
+@lru_cache(maxsize=256)
+def read_known(values: tuple[str, ...]) -> Known:
+    names: set[str] = set()
+    whole: list[tuple[str, ...]] = []
+    patterns: list[tuple[re.Pattern[str], Kind]] = []
+    for value in filter(None, (value.strip() for value in values)):
+        digits = re.sub(r"\D", "", value)
+        words = tuple(fold(word) for word in WORD.findall(value))
+        if "@" in value:
+            patterns += email_patterns(value)
+        elif len(digits) >= MIN_DIGITS and len(digits) * 2 > len(value.replace(" ", "")):
+            patterns.append((digits_pattern(digits), "phone" if len(digits) <= 15 else "account_id"))
+        elif words and not digits and len(words) <= LONGEST_NAME:
+            names |= {form for word in words if len(word) >= 2 for form in forms(word)} | {"".join(words)}
+            whole.append(words)
+        else:
+            patterns.append((spaced_pattern(value), "address" if digits and words else "account_id"))
+    return Known(frozenset(names), tuple(whole), tuple(patterns))
+
+
+def email_patterns(value: str) -> list[tuple[re.Pattern[str], Kind]]:
+    """The address, and its first part alone when that is no word of the language."""
+    local = value.split("@", maxsplit=1)[0]
+    patterns: list[tuple[re.Pattern[str], Kind]] = [(spaced_pattern(value), "email")]
+    if len(local) >= 5 and not lexicon().flags.get(fold(local), 0) & ORDINARY:
+        patterns.append((spaced_pattern(local), "handle"))
+    return patterns
+
+
+def spaced_pattern(value: str) -> re.Pattern[str]:
+    """The value in any case, with any spacing between its parts."""
+    parts = re.findall(r"[^\W_]+|[^\w\s]|_", value)
+    return re.compile(r"(?<!\w)" + r"\s*".join(map(re.escape, parts)) + r"(?!\w)", re.IGNORECASE)
+
+
+def digits_pattern(digits: str) -> re.Pattern[str]:
+    """The same digits however they are grouped; of a telephone number also without or with another country prefix."""
+    tail = digits[-9:] if 9 < len(digits) <= 15 else digits
+    prefix = r"(?:\+?\d{0,3}[ .\-()/]{0,3}(?:\(0\)|0)?[ .\-()/]{0,2}\d{0,3}[ .\-()/]{0,2})?" if tail != digits else ""
+    return re.compile(r"(?<!\d)\+?" + prefix + r"[ .\-()/]{0,3}".join(tail) + r"(?!\d)")
+
+
+@cache
+def forms(name: str) -> frozenset[str]:
+    """The name, its short forms, and what it is short for."""
+    table = nicknames()
+    longer = table.canonicals_of(name)
+    return frozenset({name, *table.nicknames_of(name), *longer}.union(*map(table.nicknames_of, longer)))
+
+
+@cache
+def nicknames() -> "NickNamer":
+    from nicknames import NickNamer
+
+    return NickNamer()
+
+
+def find_known(words: Words, known: Known) -> Iterator[Identifier]:
+    for pattern, kind in known.patterns:
+        for match in pattern.finditer(words.text):
+            yield Identifier(match.end() - len(match.group().lstrip()), match.end(), kind, KNOWN_SCORE)
+    if known.names:
+        yield from find_known_names(words, known)
+
+
+def find_known_names(words: Words, known: Known) -> Iterator[Identifier]:
+    for whole in known.whole_names:
+        size = len(whole)
+        for place in range(len(words) - size + 1):
+            if size > 1 and tuple(words.keys[place : place + size]) == whole:
+                yield Identifier(words.starts[place], words.ends[place + size - 1], "name", 0.99)
+    for place, key in enumerate(words.keys):
+        if (key in known.names and may_be_meant(words, place)) or is_slip(words, place, known.names):
+            yield Identifier(words.starts[place], words.ends[place], "name", KNOWN_SCORE)
+
+
+def may_be_meant(words: Words, place: int) -> bool:
+    """A name that is a word as well ("Will", "Hope") counts with a capital, or where a person is spoken of."""
+    if not words.flags[place] & ORDINARY:
+        return True
+    if words.capital(place) and not words.begins(place):
+        return True
+    return (
+        bool(words.cue(place + 1) & SAYS)
+        or words.key(place - 1) in TOWARDS_PERSON
+        or (not words.flags[place] & FREQUENT and len(words.keys[place]) >= 4)
+    )
+
+
+def is_slip(words: Words, place: int, names: frozenset[str]) -> bool:
+    """One slip of the pen away from a known name, and no word of its own."""
+    key = words.keys[place]
+    return len(key) >= 5 and not words.flags[place] and any(len(name) >= 5 and near(key, name) for name in names)
+
+
+def near(key: str, name: str) -> bool:
+    """At most one letter added, lost or changed, or two neighbours swapped."""
+    if key[0] != name[0] or abs(len(key) - len(name)) > 1:
+        return False
+    if len(key) == len(name):
+        return one_slip(key, name)
+    shorter, longer = sorted((key, name), key=len)
+    return any(longer[:cut] + longer[cut + 1 :] == shorter for cut in range(len(longer)))

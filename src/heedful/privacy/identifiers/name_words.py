@@ -1,0 +1,294 @@
+"""Name words: one word and its neighbours in; how surely it is a person's name, out. `names.py` walks the text and asks here."""
+
+from heedful.privacy.identifiers.cues import DOES, EPONYM, FUNCTION, KIN, PLACED, SAYS, TIME, TOWARDS
+from heedful.privacy.identifiers.lexicon import (
+    CITY,
+    COMMON,
+    COUNTRY,
+    FREQUENT,
+    GIVEN,
+    LARGE,
+    NAME,
+    ORDINARY,
+    PUBLIC,
+    REGION,
+    SURNAME,
+    is_near,
+)
+from heedful.privacy.identifiers.words import UPPER, Words
+
+SURE, LIKELY, POSSIBLE, NO = 0.95, 0.85, 0.7, 0.0
+# A person, and little else, comes after these.
+TOWARDS_PERSON = frozenset(
+    [
+        "told",
+        "tell",
+        "telling",
+        "asked",
+        "ask",
+        "asking",
+        "dating",
+        "dated",
+        "kissed",
+        "kissing",
+        "married",
+        "marry",
+        "marrying",
+        "hugged",
+        "hug",
+        "texted",
+        "texting",
+        "messaged",
+        "messaging",
+        "phoned",
+        "met",
+        "miss",
+        "missed",
+        "missing",
+        "named",
+        "forgive",
+        "forgave",
+        "divorced",
+        "divorcing",
+        "blame",
+        "blamed",
+        "fancy",
+        "fancied",
+        "introduced",
+    ]
+)
+SAID = frozenset(
+    ["said", "says", "told", "tells", "texted", "asked", "messaged", "rang", "phoned", "cheated", "dumped", "replied", "reckons"]
+)
+DETERMINERS = frozenset(
+    [
+        "the",
+        "a",
+        "an",
+        "my",
+        "your",
+        "his",
+        "her",
+        "our",
+        "their",
+        "this",
+        "that",
+        "these",
+        "those",
+        "some",
+        "any",
+        "no",
+        "every",
+        "each",
+        "of",
+    ]
+)
+AUXILIARIES = frozenset(["will", "may", "can", "might", "must"])
+# Frequent words that people are called; the other frequent words of the name lists ("else", "job") are nobody.
+NAMES_THAT_ARE_WORDS = frozenset(
+    [
+        "will",
+        "mark",
+        "hope",
+        "grace",
+        "joy",
+        "rose",
+        "faith",
+        "dawn",
+        "summer",
+        "autumn",
+        "bill",
+        "art",
+        "frank",
+        "grant",
+        "chase",
+        "drew",
+        "ray",
+        "lee",
+        "rich",
+        "miles",
+        "penny",
+        "patience",
+        "mercy",
+        "charity",
+        "angel",
+        "destiny",
+        "harmony",
+        "iris",
+        "justice",
+        "river",
+        "sky",
+        "star",
+        "storm",
+        "sunny",
+        "prince",
+        "guy",
+        "gene",
+        "rod",
+        "ed",
+        "dale",
+        "may",
+        "june",
+        "bliss",
+        "blessing",
+        "comfort",
+        "precious",
+        "earnest",
+        "liberty",
+        "page",
+        "junior",
+        "constant",
+        "innocent",
+        "lucky",
+        "gay",
+        "jack",
+        "pat",
+        "sue",
+        "rob",
+    ]
+)
+SUBJECTS = frozenset(["i", "you", "we", "they", "he", "she", "it", "u"])
+
+
+def is_name_word(words: Words, place: int) -> bool:
+    """A given name that is no ordinary word."""
+    flags = words.flag(place)
+    return bool(flags & GIVEN) and not flags & (ORDINARY | PUBLIC | COUNTRY | REGION)
+
+
+def is_unknown(words: Words, place: int) -> bool:
+    """In no list at all, and no slip of the pen for a frequent word."""
+    key = words.key(place)
+    return words.flag(place) == 0 and not words.cue(place) and len(key) >= 3 and not is_near(key, FREQUENT)
+
+
+def is_misspelt_name(words: Words, place: int) -> bool:
+    key = words.key(place)
+    return len(key) >= 5 and is_unknown(words, place) and is_near(key, COMMON)
+
+
+def context(words: Words, place: int) -> int:
+    """2: only a person stands here. 1: a person may stand here. 0: nothing says so."""
+    before = words.key(place - 1) if words.before(place) in (" ", " & ") or words.before(place).isspace() else ""
+    after = words.key(place + 1) if words.gap(place).isspace() else ""
+    possessive = words.stops[place] > words.ends[place]
+    if before in TOWARDS_PERSON or (before == "and" and words.key(place - 2) == "me"):
+        return 2
+    if after and not possessive and words.cue(place + 1) & SAYS and before not in DETERMINERS:
+        return 2
+    if after == "and" and words.key(place + 2) in ("i", "me"):
+        return 2
+    if possessive and words.cue(place + 1) & KIN:
+        return 2
+    weak = (before and words.cue(place - 1) & TOWARDS) or (after and words.cue(place + 1) & DOES) or possessive
+    return 1 if weak and before not in DETERMINERS else 0
+
+
+def is_given(words: Words, place: int) -> bool:
+    """A given name, an ambiguous one included."""
+    flags = words.flag(place)
+    return bool(flags & GIVEN) and (not flags & FREQUENT or words.key(place) in NAMES_THAT_ARE_WORDS)
+
+
+def by_itself(words: Words, place: int) -> float:
+    """How surely this word is a name, without a cue that announces one."""
+    flags, key = words.flags[place], words.keys[place]
+    if words.cues[place] & TIME and (not flags & GIVEN or context(words, place) < 2):
+        return NO
+    if flags & PUBLIC or len(key) < 2 or (words.cue(place + 1) & EPONYM and words.capital(place) and not words.gap(place).strip()):
+        return NO
+    if flags & (COUNTRY | REGION) or (flags & LARGE and words.before(place) == " " and words.cue(place - 2) & PLACED):
+        return NO
+    if flags & CITY and words.cue(place - 1) & PLACED and words.key(place - 1) not in ("to", "for", "of"):
+        return NO
+    if (words.shapes[place] == UPPER and not words.shouting and not flags & NAME) or (
+        flags & FREQUENT and key not in NAMES_THAT_ARE_WORDS
+    ):
+        return NO
+    if words.capital(place):
+        return capital_by_itself(words, place, flags)
+    return NO if words.is_foreign(place) else lower_by_itself(words, place, flags)
+
+
+def capital_by_itself(words: Words, place: int, flags: int) -> float:
+    if flags & GIVEN and not flags & ORDINARY:
+        return LIKELY
+    begins, strength = words.begins(place), context(words, place)
+    if flags & GIVEN:
+        return ambiguous_capital(words, place, begins, strength)
+    if len(words.key(place - 1)) == 1 and words.before(place) in (". ", ".") and words.capital(place - 1) and not flags & FREQUENT:
+        return LIKELY
+    if words.key(place - 1) in DETERMINERS:
+        return NO
+    if flags & SURNAME and not flags & (ORDINARY | CITY):
+        return POSSIBLE
+    if flags & SURNAME and not begins and strength:
+        return POSSIBLE
+    if flags == 0 and words.cues[place] == 0 and len(words.keys[place]) >= 3:
+        said = words.key(place + 1) in SAID and words.gap(place) == " "
+        if (strength == 2 and not begins and words.key(place - 1) not in DETERMINERS) or (begins and said):
+            return POSSIBLE
+        return POSSIBLE if is_misspelt_name(words, place) else NO
+    return NO
+
+
+def ambiguous_capital(words: Words, place: int, begins: bool, strength: int) -> float:
+    """Grace, Mark, Hope: a name by its capital, if that means something, or by what stands around it."""
+    if begins:
+        return POSSIBLE if words.key(place + 1) in SAID and words.gap(place) == " " else is_introduced(words, place)
+    if words.cues[place] & TIME:
+        return POSSIBLE if strength == 2 else NO
+    surname = words.capital(place + 1) and words.gap(place) == " " and words.flag(place + 1) & SURNAME
+    return POSSIBLE if strength or surname else NO
+
+
+def is_introduced(words: Words, place: int) -> float:
+    """ "Bill is my stepdad": a person is said to be somebody's."""
+    kin = words.key(place + 2) in ("my", "his", "her", "our", "their") and any(words.cue(place + k) & KIN for k in (3, 4))
+    return POSSIBLE if words.key(place + 1) in ("is", "was") and kin else NO
+
+
+def lower_by_itself(words: Words, place: int, flags: int) -> float:
+    key = words.keys[place]
+    if flags & GIVEN and not flags & ORDINARY:
+        if flags & COMMON or len(key) >= 5:
+            return POSSIBLE
+        return POSSIBLE if len(key) >= 3 and context(words, place) else NO
+    if flags & GIVEN:
+        return ambiguous_lower(words, place, flags)
+    if flags == 0 and len(key) >= 4:
+        return unknown_lower(words, place)
+    return NO
+
+
+def ambiguous_lower(words: Words, place: int, flags: int) -> float:
+    before, after = words.key(place - 1), words.key(place + 1)
+    if before in DETERMINERS or (words.keys[place] in AUXILIARIES and after in SUBJECTS):
+        return NO
+    if (
+        after in SAID
+        and words.gap(place) == " "
+        and (words.begins(place) or before in ("and", "but", "when", "then", "because", "so"))
+    ):
+        return POSSIBLE
+    towards = before in TOWARDS_PERSON and words.before(place) == " "
+    return (
+        POSSIBLE
+        if towards and not (flags & FREQUENT and before not in ("told", "asked", "texted", "dating", "kissed", "named"))
+        else NO
+    )
+
+
+def unknown_lower(words: Words, place: int) -> float:
+    """No list has it: only a word that is no slip of the pen, where nothing but a person stands."""
+    if not is_unknown(words, place):
+        return NO
+    if is_near(words.keys[place], COMMON):
+        return POSSIBLE if context(words, place) else NO
+    told = words.key(place - 1) in ("told", "asked", "texted", "dating", "married", "kissed") and words.before(place) == " "
+    says = words.key(place + 1) in SAID and words.gap(place) == " " and words.key(place - 1) not in DETERMINERS
+    return POSSIBLE if told or says or (context(words, place) == 2 and words.key(place - 1) == "and") else NO
+
+
+def is_nameable(words: Words, place: int) -> bool:
+    return 0 <= place < len(words) and not words.cues[place] & (FUNCTION | TIME) and len(words.keys[place]) >= 2

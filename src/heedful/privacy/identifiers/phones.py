@@ -1,0 +1,130 @@
+"""Phones: a run of digits, or of spelled digits, in; whether it is somebody's telephone number, out.
+
+Lines that anyone may call are nobody's: emergency and crisis lines, toll-free and shared-cost numbers, numbers that stand beside the word
+"helpline" or in the address block of an organisation.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from heedful.privacy.identifiers.cues import PERSONAL
+from heedful.privacy.identifiers.kinds import Identifier
+from heedful.privacy.identifiers.words import Words
+
+REGIONS = ("GB", "US", "IN", "NG", "DE", "FR", "PL", "ES", "IT", "IE", "NL", "AU", "ZA", "KE", "GH", "PK", "BR", "MX", "CN")
+CUE = re.compile(
+    r"\b(?:phone|telephone|tel|call(?:ed|ing|s)?|text(?:ed|ing|s)?|txt|ring|rang|mobile|mob|cell(?:phone)?|whats\s?app|wa|number|nr|no|contact|reach|fax|dial|landline|digits|msg|message|"
+    r"desk|office|home|work|sms|viber|signal|telegram|num|handy|numero|phone\s?no)\b[^\d\n]{0,30}$",
+    re.IGNORECASE,
+)
+SHAPE = re.compile(
+    r"\+\d[\d ().\-–/]{6,}|\(?0\d{2,4}\)?[ .\-–/]\d{3,4}[ .\-–/]?\d{3,5}|0\d{9,10}|\(\d{2,4}\) ?\d{3,4}[ .\-–]?\d{3,4}|(?:00)?1?[ .\-–]?\(?[2-9]\d{2}\)?[ .\-–]\d{3}[ .\-–]\d{4}|"
+    r"0\d{4} \d{6}|0\d{4} \d{3} \d{3}|0\d(?: \d{2}){4}|0\d{2} \d{4} \d{4}|\d{3}[-. ]\d{3}[-. ]\d{4}|\d{5} \d{5}|0\d{3}[ -]\d{3}[ -]\d{4}|00\d{2,3}[ \-.]\d[\d \-.]{6,}",
+    re.IGNORECASE,
+)
+EXTENSION = re.compile(r"\s?(?:x|ext\.?|extension)\s?\d{1,6}$", re.IGNORECASE)
+OPEN_LINE = re.compile(
+    r"(?:1?8(?:00|88|77|66|55|44|33)\d{7}|(?:44|0)(?:800|808|3\d\d|84\d|87\d)\d{3,7}|1[38]00\d{4,7}|13\d{4}|116\d{3}|0?8457909090|741741|85258|686868|85258|18002738255|131114|1860\d{7}|1850\d{6})"
+)
+LINE_WORDS = re.compile(
+    r"hot\s?line|help\s?line|life\s?line|crisis|samaritans|emergency|toll.free|clearinghouse|childline|switchboard|freephone|advice line|support line|textline|text line",
+    re.IGNORECASE,
+)
+ORGANISATION = re.compile(
+    r"\b(?:Institutes?|Cent(?:er|re)s?|Clearinghouse|Association|Foundation|Society|Program(?:me)?|Department|Service|Office|Administration|University|Council|Network|TTY|Phone:|Fax:|Internet:)\b"
+)
+MINE = re.compile(r"\b(?:my|me|mine|her|his|him|their|our)\b", re.IGNORECASE)
+DIGIT_WORDS = frozenset(
+    [
+        "zero",
+        "oh",
+        "o",
+        "nought",
+        "naught",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "double",
+        "triple",
+        "treble",
+    ]
+)
+COUNTING = " one two three four five six seven eight nine nine eight seven six five four three two one "
+
+
+def is_cued(text: str, start: int) -> bool:
+    return CUE.search(text, max(0, start - 45), start) is not None
+
+
+def is_phone(piece: str, text: str, start: int) -> bool:
+    bare = EXTENSION.sub("", piece)
+    digits = re.sub(r"\D", "", bare)
+    groups = re.findall(r"\d+", bare)
+    if not 6 <= len(digits) <= 15 or len(digits) < 2.2 * len(groups) or is_open_line(digits, text, start, start + len(piece)):
+        return False
+    if bare.startswith("+") and len(digits) >= 8:
+        return True
+    if len(digits) >= 7 and is_cued(text, start):
+        return True
+    return SHAPE.fullmatch(bare) is not None or (len(digits) >= 9 and len(groups) <= 5 and is_valid(digits, bare))
+
+
+def is_open_line(digits: str, text: str, start: int, end: int) -> bool:
+    before = text[max(0, start - 90) : start]
+    mine = MINE.search(before[-35:]) is not None
+    if OPEN_LINE.fullmatch(digits):
+        return not mine
+    if LINE_WORDS.search(before[-60:]) or LINE_WORDS.search(text, end, end + 30):
+        return not mine
+    around = before + text[end : end + 60]
+    return ORGANISATION.search(around) is not None and not any(
+        word in PERSONAL_WORDS for word in re.findall(r"[a-z']+", around.lower())
+    )
+
+
+def is_valid(digits: str, bare: str) -> bool:
+    """Whether the number is assigned in one of the regions, and written as one: with a leading 0, or in groups."""
+    if not (digits.startswith("0") or len(re.findall(r"\d+", bare)) > 1 or len(digits) == 10):
+        return False
+    return any(is_valid_in(digits, region) for region in REGIONS)
+
+
+@cache
+def is_valid_in(digits: str, region: str) -> bool:
+    import phonenumbers
+
+    try:
+        return bool(phonenumbers.is_valid_number(phonenumbers.parse(digits, region)))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def find_spelled_phones(words: Words) -> Iterator[Identifier]:
+    """ "oh seven seven double oh ...": at least seven digit words in a row that do not just count."""
+    if DIGIT_WORDS.isdisjoint(words.keys):
+        return
+    place = 0
+    while place < len(words):
+        last = place
+        while words.key(last) in DIGIT_WORDS and (last == place or words.gap(last - 1) in (" ", ", ", "-", " - ", ". ", "... ")):
+            last += 1
+        run = words.keys[place:last]
+        if len(run) >= 7 and " ".join(run) not in COUNTING:
+            yield Identifier(words.starts[place], words.ends[last - 1], "phone", 0.9)
+        place = max(last, place + 1)
+
+
+def personal_words() -> frozenset[str]:
+    from heedful.privacy.identifiers.cues import CUES
+
+    return frozenset(word for word, cue in CUES.items() if cue & PERSONAL)
+
+
+PERSONAL_WORDS = personal_words()
