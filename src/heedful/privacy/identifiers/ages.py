@@ -16,40 +16,62 @@ NUMBER = r"(?:1[01]\d|[1-9]\d|[1-9])"
 AGE = rf"(?:{NUMBER}(?!\d)|{SPELLED}\b)"
 UNIT = r"(?:y(?:ea)?rs?|y/o|yo|y\.o\.?|months?|mths?|mo|weeks?|wks?)"
 WITH_UNIT = re.compile(
-    rf"(?<![\w.,/$£€:-])(?:{NUMBER}\s?-?(?:y/o|y\.o\.?|yo|yrs?\s?old|y\s?old)(?:\s?[mf])?\b|{AGE}(?:\s|-|–)?(?:(?:and a half|½)\s)?{UNIT}(?:\s|-|–)?olds?\b|{AGE}\s(?:years?|yrs?)\sof\sage\b)",
+    rf"(?<![\w.,/$£€:-])(?:{NUMBER}\s?-?(?:y/o|y\.o\.?|yo|yrs?\s?old|y\s?old)(?:\s?[mf])?\b|{AGE}(?:\s|-|–)?(?:(?:and "
+    rf"a half|½)\s)?{UNIT}(?:\s|-|–)?olds?\b|{AGE}\s(?:years?|yrs?)\sof\sage\b)",
     re.IGNORECASE,
 )
 SEXED = re.compile(
-    rf"(?<![\w.,/$£€:-])\(?(?P<age>{NUMBER}\s?/?\s?(?:[mf]|ftm|mtf|nb|nonbinary|female|male)(?:/\w{{2,3}})?|(?:[mf]|nb)\s?/?\s?{NUMBER})\b(?![\w/.%:]\w)",
+    rf"(?<![\w.,/$£€:-])\(?(?P<age>{NUMBER}\s?/?\s?(?:[mf]|ftm|mtf|nb|nonbinary|female|male)(?:/\w{{2,3}})?|(?:[mf]|"
+    rf"nb)\s?/?\s?{NUMBER})\b(?![\w/.%:]\w)",
     re.IGNORECASE,
 )
 BRACKETED = re.compile(rf"(?<=[^\W\d_]\s\()\s?{NUMBER}\s?(?=\)|,\s?(?:he|she|they|m|f)\b)")
-SUBJECT = r"(?:i'?m|i am|im|i was|he'?s|she'?s|hes|shes|they'?re|he is|she is|he was|she was|they are|they were|we were|we are|we're|who is|who's|who was|i'?ll be|i will be|he'?ll be|she'?ll be|i'd be|would be|would have been)"
-KIN = (
-    r"(?:(?:my|our|his|her|their)\s(?:\w+\s)?(?:son|daughter|kid|kids|boy|girl|sister|brother|mum|mom|mother|dad|father|nan|gran|grandma|grandad|wife|husband|partner|bf|gf|boyfriend|girlfriend|baby|"
-    r"eldest|oldest|youngest|twins|cousin|nephew|niece|ex|child|children|boys|girls|sons|daughters|friend|uncle|aunt|grandson|granddaughter|toddler|teen)(?:\s[^\W\d_]+)?\s(?:is|are|was|were|just turned|turned|turns))"
+SUBJECT = (
+    r"(?:i'?m|i am|im|i was|he'?s|she'?s|hes|shes|they'?re|he is|she is|he was|she was|they are|they were|we were|we "
+    r"are|we're|who is|who's|who was|i'?ll be|i will be|he'?ll be|she'?ll be|i'd be|would be|would have been)"
 )
-PLACED = r"(?:only|just|now|about|nearly|almost|like|turning|still|already|barely|roughly|around|over|past|probably|maybe|currently|literally|also)"
+KIN = (
+    r"(?:(?:my|our|his|her|their)\s(?:\w+\s)?(?:son|daughter|kid|kids|boy|girl|sister|brother|mum|mom|mother|dad|"
+    r"father|nan|gran|grandma|grandad|wife|husband|partner|bf|gf|boyfriend|girlfriend|baby|"
+    r"eldest|oldest|youngest|twins|cousin|nephew|niece|ex|child|children|boys|girls|sons|daughters|friend|uncle|aunt|"
+    r"grandson|granddaughter|toddler|teen)(?:\s[^\W\d_]+)?\s(?:is|are|was|were|just turned|turned|turns))"
+)
+PLACED = (
+    r"(?:only|just|now|about|nearly|almost|like|turning|still|already|barely|roughly|around|over|past|probably|maybe|"
+    r"currently|literally|also)"
+)
 SAID = re.compile(
-    rf"\b(?:{SUBJECT}|{KIN}|(?:is|was))\s(?:{PLACED}\s){{0,2}}(?P<age>{AGE})(?!\s?(?:%|percent|st\b|nd\b|rd\b|th\b|[:.]\d|/\d|minutes?|mins?|hours?|hrs?|days?|weeks?|months?|miles?|pounds?|lbs?|kgs?|kilos?|stone|foot|feet|ft|inch|inches|cm|"
-    rf"years?\b(?!\s?(?:old|of age))|yrs?\b(?!\s?old)|times?|people|of (?:my|the|them|us|those)|or (?:so )?(?:years?|days?|weeks?|hours?)|in the|am\b|pm\b|k\b|grand|quid|dollars?|out of|percent|steps?|sessions?|"
-    rf"points?|likes?|followers?|mg\b|kids?\b|children|sisters?|brothers?|siblings|cats?|dogs?|friends?|bedrooms?|doors?|on (?:the|my)|thing|things|reason|reasons|big|more|less|to \d|x\b|bus|week|away|different|hundred|thousand|million|and done))\b",
+    rf"\b(?:{SUBJECT}|{KIN}|(?:is|was))\s(?:{PLACED}\s){{0,2}}(?P<age>{AGE})(?!\s?(?:%|percent|st\b|nd\b|rd\b|th\b|"
+    rf"[:.]\d|/\d|minutes?|mins?|hours?|hrs?|days?|weeks?|months?|miles?|pounds?|lbs?|kgs?|kilos?|stone|foot|feet|ft|"
+    rf"inch|inches|cm|"
+    rf"years?\b(?!\s?(?:old|of age))|yrs?\b(?!\s?old)|times?|people|of (?:my|the|them|us|those)|or (?:so )?(?:years?|"
+    rf"days?|weeks?|hours?)|in the|am\b|pm\b|k\b|grand|quid|dollars?|out of|percent|steps?|sessions?|"
+    rf"points?|likes?|followers?|mg\b|kids?\b|children|sisters?|brothers?|siblings|cats?|dogs?|friends?|bedrooms?|"
+    rf"doors?|on (?:the|my)|thing|things|reason|reasons|big|more|less|to \d|x\b|bus|week|away|different|hundred|"
+    rf"thousand|million|and done))\b",
     re.IGNORECASE,
 )
 KIN_SUBJECT = re.compile(KIN, re.IGNORECASE)
 ONES_ALONE = re.compile(rf"^(?:{ONES})$", re.IGNORECASE)
 CUED = re.compile(
-    rf"\b(?:aged?|age of|ages|turned|turning|turns|turn)\s?(?:is|was|:|=|-|at|just|only)?\s?(?P<age>{AGE})(?!\s?(?:%|st\b|nd\b|rd\b|to\b|into|or (?:over|older|above|under|younger|more|less|so)\b|and (?:over|older|above|under|up|younger|below)\b|[-–]\s?\d|\+|"
+    rf"\b(?:aged?|age of|ages|turned|turning|turns|turn)\s?(?:is|was|:|=|-|at|just|only)?\s?(?P<age>{AGE})(?!\s?(?:%|"
+    rf"st\b|nd\b|rd\b|to\b|into|or (?:over|older|above|under|younger|more|less|so)\b|and (?:over|older|above|under|up|"
+    rf"younger|below)\b|[-–]\s?\d|\+|"
     rf"years? (?:or|and) (?:over|older|above|under)|in |pages?|into|times|heads?))\b",
     re.IGNORECASE,
 )
 WHEN = re.compile(
-    rf"\b(?:(?:when|since|until|till|before|after|from)\s(?:i|he|she|we|they)\s(?:was|were|turned)\s(?:(?:about|around|like|just|only)\s)?|"
-    rf"\b(?:left|pregnant|married|started|began|diagnosed|kid|mum|mom|mother|lost|moved|ran|died|dropped|engaged|raped|abused|orphaned|widowed|divorced|baby|drinking|smoking|cutting)\s(?:[^\W\d_]+\s){{0,2}}at\s)(?P<age>{NUMBER})(?=\s?(?:[,!?;)\n]|\.(?!\d)|$|(?:and|but|so|i|he|she|my|because|when|till|until|to|with|while|in|living|now|she's|he's|after)\b))",
+    rf"\b(?:(?:when|since|until|till|before|after|from)\s(?:i|he|she|we|they)\s(?:was|were|turned)\s(?:(?:about|around|"
+    rf"like|just|only)\s)?|"
+    rf"\b(?:left|pregnant|married|started|began|diagnosed|kid|mum|mom|mother|lost|moved|ran|died|dropped|engaged|raped|"
+    rf"abused|orphaned|widowed|divorced|baby|drinking|smoking|"
+    rf"cutting)\s(?:[^\W\d_]+\s){{0,2}}at\s)(?P<age>{NUMBER})(?=\s?(?:[,!?;)\n]|\.(?!\d)|$|(?:and|but|so|i|he|she|my|"
+    rf"because|when|till|until|to|with|while|in|living|now|she's|he's|after)\b))",
     re.IGNORECASE,
 )
 OPENING = re.compile(
-    rf"^\s*(?P<age>{NUMBER})(?=\s?[,.]?\s(?:male|female|m\b|f\b|yo\b|from\b|[a-z]+ed\b|single|and\b|living|student|nonbinary|trans|guy|girl|man|woman|here))",
+    rf"^\s*(?P<age>{NUMBER})(?=\s?[,.]?\s(?:male|female|m\b|f\b|yo\b|from\b|[a-z]+ed\b|single|and\b|living|student|"
+    rf"nonbinary|trans|guy|girl|man|woman|here))",
     re.IGNORECASE,
 )
 APPOSITION = re.compile(
@@ -60,7 +82,9 @@ ORDINAL = re.compile(
     rf"\b(?:my|his|her|our|their|[a-z]+'s)\s(?P<age>{NUMBER}(?:st|nd|rd|th))(?=\s(?:birthday|bday|b-day))", re.IGNORECASE
 )
 GROUPS = re.compile(
-    r"\b(?:adults?|people|children|patients|women|men|teens|persons|individuals|infants|babies|those|anyone|kids|students|americans|youth|everyone|females|males|boys|girls|over|under|than|every)\s(?:who are |were |are |is |usually |often )?(?:aged? |ages? )?$",
+    r"\b(?:adults?|people|children|patients|women|men|teens|persons|individuals|infants|babies|those|anyone|kids|"
+    r"students|americans|youth|everyone|females|males|boys|girls|over|under|than|every)\s(?:who are |were |are |is |"
+    r"usually |often )?(?:aged? |ages? )?$",
     re.IGNORECASE,
 )
 NUMBER_WORDS = frozenset((*TENS.split("|"), *TEENS.split("|"), "old"))
@@ -114,7 +138,8 @@ def is_somebodys(pattern: re.Pattern[str], match: re.Match[str], text: str, star
     if pattern is APPOSITION:
         return (
             re.search(
-                r"(?:\b(?:i'?m|im|i am|name is|name's|this is|here|son|daughter|brother|sister|wife|husband|he's|she's|and)\b[^.!?\n]{0,24}|^[^\W\d_]+(?: [^\W\d_]+)?)$",
+                r"(?:\b(?:i'?m|im|i am|name is|name's|this is|here|son|daughter|brother|sister|wife|husband|he's|she's|"
+                r"and)\b[^.!?\n]{0,24}|^[^\W\d_]+(?: [^\W\d_]+)?)$",
                 text[max(0, match.start() - 40) : match.start()],
                 re.IGNORECASE,
             )

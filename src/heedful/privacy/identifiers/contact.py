@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from heedful.privacy.identifiers.kinds import Identifier
 from heedful.privacy.identifiers.lexicon import FREQUENT, ORDINARY, lexicon
+from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import Words
 
 AT = r"(?:\s*[\[({<]\s*at\s*[\])}>]\s*|\s*[\[({]\s*@\s*[\])}]\s*|\s+at\s+)"
@@ -18,13 +19,15 @@ PART = r"[^\W_][\w+-]*"
 EMAIL = re.compile(r"(?<![\w.+-])[\w.+%'-]*[\w+%-]@[^\W_][\w-]*(?:\.[\w-]+)*\.[^\W\d_]{2,}(?![\w@])")
 SPELLED_EMAIL = re.compile(
     rf"(?<![\w.@])(?P<local>{PART}(?:(?:{DOT}|\.|_|\s+underscore\s+|\s+dash\s+|\s+hyphen\s+){PART})*)(?:{AT}|\s*@\s*)"
-    rf"(?P<domain>{PART}(?:(?:{DOT}|\.){PART})*?)(?:{DOT}|\.)(?P<last>com|org|net|edu|gov|info|io|me|uk|co|ac|de|fr|es|it|nl|pl|ie|in|ng|au|nz|ca|us|eu|cn|za|ke|br|mx|ch|at|be|se|no|dk)\b"
+    rf"(?P<domain>{PART}(?:(?:{DOT}|\.){PART})*?)(?:{DOT}|\.)(?P<last>com|org|net|edu|gov|info|io|me|uk|co|ac|de|fr|es|"
+    rf"it|nl|pl|ie|in|ng|au|nz|ca|us|eu|cn|za|ke|br|mx|ch|at|be|se|no|dk)\b"
     rf"(?:(?:{DOT}|\.)(?:uk|au|nz|in|za|ng|ke|jp|br))?",
     re.IGNORECASE,
 )
 SCHEME = r"https?://|www\d?\."
 TOP = (
-    "com|org|net|edu|gov|mil|int|info|biz|io|me|co|app|dev|blog|site|online|page|link|xyz|tv|uk|us|ca|au|nz|ie|de|fr|es|it|nl|be|pl|se|no|dk|fi|ch|at|pt|gr|cz|ro|hu|ru|ua|tr|"
+    "com|org|net|edu|gov|mil|int|info|biz|io|me|co|app|dev|blog|site|online|page|link|xyz|tv|uk|us|ca|au|nz|ie|de|fr|"
+    "es|it|nl|be|pl|se|no|dk|fi|ch|at|pt|gr|cz|ro|hu|ru|ua|tr|"
     "in|pk|bd|lk|cn|hk|tw|jp|kr|sg|my|ph|th|vn|id|ng|gh|ke|za|br|mx|ar|cl|health|care|club|shop|store|art|family|live|social|eu"
 )
 # Without a scheme or a path, only endings that are no words: "i hate it.me too" is two sentences.
@@ -39,158 +42,42 @@ HANDLE = re.compile(
     r"(?<![\w@.+/-])@(?=[\w.]*[^\W\d_])[\w.]{1,29}\w|(?<![\w/])/?u/[\w-]{3,20}(?![\w/])|(?<!\w)[\w.]{2,32}#\d{4}(?!\d)"
 )
 SERVICE = (
-    r"insta(?:gram)?|ig|snap(?:chat)?|sc|tik\s?tok|twitter|x|discord|telegram|tg|kik|reddit|tumblr|psn|xbox(?: live)?|steam|twitch|gamertag|gamer tag|gt|roblox|wattpad|"
-    r"user\s?name|screen\s?name|handle|skype(?: id)?|wechat(?: id)?|weixin|line id|qq|threads|mastodon|signal|bereal|venmo|cash\s?app|onlyfans|youtube|fb|facebook|insta handle|fortnite|minecraft"
+    r"insta(?:gram)?|ig|snap(?:chat)?|sc|tik\s?tok|twitter|x|discord|telegram|tg|kik|reddit|tumblr|psn|xbox(?: live)?|"
+    r"steam|twitch|gamertag|gamer tag|gt|roblox|wattpad|"
+    r"user\s?name|screen\s?name|handle|skype(?: id)?|wechat(?: id)?|weixin|line id|qq|threads|mastodon|signal|bereal|"
+    r"venmo|cash\s?app|onlyfans|youtube|fb|facebook|insta handle|fortnite|minecraft"
 )
 NAMED_HANDLE = re.compile(
-    rf"\b(?:{SERVICE})(?:\s+(?:name|user|username|handle|account|acct|id|tag|is called|page|profile))?\s*(?:is|was|:|=|-|@|—|–|->|as)\s*(?:now |still |called )?[\"'“]?(?P<handle>[\w.$#-]{{2,31}}\w)",
+    rf"\b(?:{SERVICE})(?:\s+(?:name|user|username|handle|account|acct|id|tag|is called|page|profile))?\s*(?:is|was|:|=|"
+    rf"-|@|—|–|->|as)\s*(?:now |still |called )?[\"'“]?(?P<handle>[\w.$#-]{{2,31}}\w)",
     re.IGNORECASE,
 )
 ADDED_HANDLE = re.compile(
-    rf"\b(?:(?:{SERVICE})\s+me(?:\s+(?:at|on|@))?|add me(?:\s+on\s+\w+)?(?:\s+at)?|(?:find|follow|dm|message|add)\s+(?:me|him|her|them)(?:\s+(?:on|at)\s+(?:{SERVICE}))?\s*(?:at|as|:|under|-)?|"
+    rf"\b(?:(?:{SERVICE})\s+me(?:\s+(?:at|on|@))?|add me(?:\s+on\s+\w+)?(?:\s+at)?|(?:find|follow|dm|message|"
+    rf"add)\s+(?:me|him|her|them)(?:\s+(?:on|at)\s+(?:{SERVICE}))?\s*(?:at|as|:|under|-)?|"
     rf"(?:goes|go|going) by|posts?(?:ed)? as|streams? as|plays? as|known as)\s+[\"'“]?(?P<handle>[\w.$#-]{{2,31}}\w)",
     re.IGNORECASE,
 )
-NO_HANDLES = frozenset(
-    [
-        "everyone",
-        "here",
-        "all",
-        "channel",
-        "home",
-        "work",
-        "school",
-        "night",
-        "me",
-        "you",
-        "him",
-        "her",
-        "them",
-        "us",
-        "this",
-        "that",
-        "the",
-        "a",
-        "an",
-        "my",
-        "in",
-        "on",
-        "it",
-        "instagram",
-        "snapchat",
-        "twitter",
-        "discord",
-        "gmail",
-    ]
+NO_HANDLES = word_set(
+    """
+    everyone here all channel home work school night me you him her them us this that the a an my in on it instagram snapchat
+    twitter discord gmail
+    """
 )
-HANDLE_CUES = frozenset(
-    [
-        "insta",
-        "instagram",
-        "ig",
-        "snap",
-        "snapchat",
-        "sc",
-        "tik",
-        "tiktok",
-        "twitter",
-        "x",
-        "discord",
-        "telegram",
-        "tg",
-        "kik",
-        "reddit",
-        "tumblr",
-        "psn",
-        "xbox",
-        "steam",
-        "twitch",
-        "gamertag",
-        "gamer",
-        "gt",
-        "roblox",
-        "wattpad",
-        "user",
-        "username",
-        "screen",
-        "screenname",
-        "handle",
-        "skype",
-        "wechat",
-        "weixin",
-        "line",
-        "qq",
-        "threads",
-        "mastodon",
-        "signal",
-        "bereal",
-        "venmo",
-        "cash",
-        "cashapp",
-        "onlyfans",
-        "youtube",
-        "fb",
-        "facebook",
-        "fortnite",
-        "minecraft",
-        "add",
-        "find",
-        "follow",
-        "dm",
-        "message",
-        "goes",
-        "go",
-        "going",
-        "post",
-        "posts",
-        "posted",
-        "streams",
-        "plays",
-        "known",
-    ]
+HANDLE_CUES = word_set(
+    """
+    insta instagram ig snap snapchat sc tik tiktok twitter x discord telegram tg kik reddit tumblr psn xbox steam twitch
+    gamertag gamer gt roblox wattpad user username screen screenname handle skype wechat weixin line qq threads mastodon signal
+    bereal venmo cash cashapp onlyfans youtube fb facebook fortnite minecraft add find follow dm message goes go going post
+    posts posted streams plays known
+    """
 )
-PROVIDERS = frozenset(
-    [
-        "gmail",
-        "googlemail",
-        "hotmail",
-        "outlook",
-        "yahoo",
-        "ymail",
-        "icloud",
-        "me",
-        "live",
-        "msn",
-        "aol",
-        "proton",
-        "protonmail",
-        "gmx",
-        "web",
-        "mail",
-        "btinternet",
-        "sky",
-        "virginmedia",
-        "comcast",
-        "verizon",
-        "rediffmail",
-        "naver",
-        "qq",
-        "163",
-        "yandex",
-        "wp",
-        "onet",
-        "orange",
-        "free",
-        "laposte",
-        "libero",
-        "zoho",
-        "tutanota",
-        "fastmail",
-        "hushmail",
-        "example",
-        "uni",
-        "school",
-    ]
+PROVIDERS = word_set(
+    """
+    gmail googlemail hotmail outlook yahoo ymail icloud me live msn aol proton protonmail gmx web mail btinternet sky
+    virginmedia comcast verizon rediffmail naver qq 163 yandex wp onet orange free laposte libero zoho tutanota fastmail
+    hushmail example uni school
+    """
 )
 SPELLED_SIGN = re.compile(
     r"\b(?:dot|punto)\b|[\[({<]\s*(?:at|@|dot|\.)\s*[\])}>]|\bat\s+(?:gmail|hotmail|outlook|yahoo|icloud)|@\s|\s@\s?\w+\.",
@@ -204,24 +91,34 @@ VERSION = re.compile(r"(?:version|ver|v|build|release|firmware)\s*$", re.IGNOREC
 
 # Hosts where every page is somebody's own.
 PERSONAL_HOSTS = re.compile(
-    r"(?:^|\.)(?:facebook|fb|instagram|twitter|x|tiktok|snapchat|linkedin|onlyfans|patreon|gofundme|justgiving|venmo|cash|paypal|ko-fi|linktr|calendly|github|gitlab|"
-    r"soundcloud|letterboxd|goodreads|strava|meetup|vimeo|flickr|threads|bsky|telegram|t|wa|dropbox|substack|medium|tumblr|wordpress|blogspot|wixsite|weebly|livejournal|"
-    r"carrd|about|deviantart|ao3|wattpad|pinterest|reddit|discord|twitch|etsy|depop|vinted|spotify|ancestry|findagrave|legacy)\.[a-z.]{2,6}$"
+    r"(?:^|\.)(?:facebook|fb|instagram|twitter|x|tiktok|snapchat|linkedin|onlyfans|patreon|gofundme|justgiving|venmo|"
+    r"cash|paypal|ko-fi|linktr|calendly|github|gitlab|"
+    r"soundcloud|letterboxd|goodreads|strava|meetup|vimeo|flickr|threads|bsky|telegram|t|wa|dropbox|substack|medium|"
+    r"tumblr|wordpress|blogspot|wixsite|weebly|livejournal|"
+    r"carrd|about|deviantart|ao3|wattpad|pinterest|reddit|discord|twitch|etsy|depop|vinted|spotify|ancestry|"
+    r"findagrave|legacy)\.[a-z.]{2,6}$"
 )
 PERSONAL_PATH = re.compile(
-    r"/(?:@|~|u/|user|users/|profile|profiles/|in/|people/|member|members/|channel/|c/|author/|staff/|team/|therapists?/|doctors?/|obituar|wedding|gallery|blog/|me\b|\?id=|profile\.php)",
+    r"/(?:@|~|u/|user|users/|profile|profiles/|in/|people/|member|members/|channel/|c/|author/|staff/|team/|"
+    r"therapists?/|doctors?/|obituar|wedding|gallery|blog/|me\b|\?id=|profile\.php)",
     re.IGNORECASE,
 )
 PUBLIC_HOSTS = re.compile(
-    r"(?:^|\.)(?:gov|mil|int|edu|nhs\.uk|gov\.[a-z]{2}|ac\.[a-z]{2}|edu\.[a-z]{2}|org|org\.[a-z]{2}|example\.com|example\.net|europa\.eu|gc\.ca|gouv\.fr|go\.[a-z]{2}|health\.[a-z]{2})$|"
-    r"(?:^|\.)(?:google|youtube|youtu|amazon|bbc|cnn|nytimes|theguardian|guardian|washingtonpost|wikipedia|wikihow|apple|microsoft|netflix|zoom|webmd|healthline|verywellmind|verywellhealth|"
-    r"psychcentral|psychologytoday|goodtherapy|counsel-?chat|counselchat|betterhelp|talkspace|7cups|headspace|calm|mayoclinic|clevelandclinic|drugs|medscape|medlineplus|healthunlocked|patient|"
-    r"suicidepreventionlifeline|crisistextline|samaritans|childline|helpguide|loveisrespect|therapyden|theravive|openpathcollective|ted|quora|yahoo|bing|imdb|forbes|time|"
-    r"huffpost|huffingtonpost|sciencedaily|sciencedirect|springer|nature|indeed|glassdoor|ebay|walmart|target|tesco|dominos|expedia|booking|airbnb|tripadvisor|uber|stackoverflow|"
+    r"(?:^|\.)(?:gov|mil|int|edu|nhs\.uk|gov\.[a-z]{2}|ac\.[a-z]{2}|edu\.[a-z]{2}|org|org\.[a-z]{2}|example\.com|"
+    r"example\.net|europa\.eu|gc\.ca|gouv\.fr|go\.[a-z]{2}|health\.[a-z]{2})$|"
+    r"(?:^|\.)(?:google|youtube|youtu|amazon|bbc|cnn|nytimes|theguardian|guardian|washingtonpost|wikipedia|wikihow|"
+    r"apple|microsoft|netflix|zoom|webmd|healthline|verywellmind|verywellhealth|"
+    r"psychcentral|psychologytoday|goodtherapy|counsel-?chat|counselchat|betterhelp|talkspace|7cups|headspace|calm|"
+    r"mayoclinic|clevelandclinic|drugs|medscape|medlineplus|healthunlocked|patient|"
+    r"suicidepreventionlifeline|crisistextline|samaritans|childline|helpguide|loveisrespect|therapyden|theravive|"
+    r"openpathcollective|ted|quora|yahoo|bing|imdb|forbes|time|"
+    r"huffpost|huffingtonpost|sciencedaily|sciencedirect|springer|nature|indeed|glassdoor|ebay|walmart|target|tesco|"
+    r"dominos|expedia|booking|airbnb|tripadvisor|uber|stackoverflow|"
     r"mentalhealth|therapistaid|gottman|16personalities|openai|huggingface|python|pypi)\.[a-z.]{2,6}$"
 )
 OFFICE = re.compile(
-    r"^(?:info|information|help|helpline|support|contact|contactus|admin|office|enquiries|inquiries|hello|service|services|customer\w*|care|jo|pat|nddic|ninds|nimhinfo|niams\w*|media|press|news\w*|"
+    r"^(?:info|information|help|helpline|support|contact|contactus|admin|office|enquiries|inquiries|hello|service|"
+    r"services|customer\w*|care|jo|pat|nddic|ninds|nimhinfo|niams\w*|media|press|news\w*|"
     r"webmaster|mail|team|feedback|no-?reply|\w*info\w*|\w*clearinghouse\w*)$"
 )
 

@@ -1,4 +1,7 @@
-"""Find: a text in; its identifiers, in order, none over another, out. Each recognizer is a function; the surest span wins a place."""
+"""Find: a text in; its identifiers, in order, none over another, out.
+
+Each recognizer is a function of the words; where two want the same characters, the surer one has them.
+"""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,7 +1,7 @@
 """Lexicon: the bundled word list in; what is known of a word, as flags in one integer, and of phrases, out.
 
-`scripts/make_lexicon.py` makes the list, from Faker's names, GeoNames and word counts; it says what each flag means. Loaded once, in
-about a third of a second, when the first text is looked at.
+`scripts/make_lexicon.py` makes the list, from Faker's names, GeoNames and word counts; it says what each flag means. Loaded once,
+when the first text is looked at.
 """
 
 import lzma
@@ -94,7 +94,7 @@ def deletions(word: str) -> set[str]:
 
 @cache
 def near_index(flag: int) -> Mapping[str, tuple[str, ...]]:
-    """Words with that flag, by what they become when one letter is left out. Two words that meet here differ by one slip at most."""
+    """Words with that flag, by what they become without one letter. Two words that meet here differ by one slip at most."""
     index: dict[str, list[str]] = {}
     for word, known in lexicon().flags.items():
         if known & flag and len(word) >= 4:
@@ -105,7 +105,7 @@ def near_index(flag: int) -> Mapping[str, tuple[str, ...]]:
 
 @cache
 def is_near(word: str, flag: int) -> bool:
-    """One letter missing, too many, other, or two neighbours swapped, compared with a word of that flag with the same first letter."""
+    """One letter missing, too many or other, or two neighbours swapped, in a word of that flag with the same first letter."""
     index = near_index(flag)
     return any(one_slip(word, other) for shorter in deletions(word) for other in index.get(shorter, ()))
 

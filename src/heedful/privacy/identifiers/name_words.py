@@ -15,139 +15,37 @@ from heedful.privacy.identifiers.lexicon import (
     SURNAME,
     is_near,
 )
+from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import UPPER, Words
 
 SURE, LIKELY, POSSIBLE, NO = 0.95, 0.85, 0.7, 0.0
 # A person, and little else, comes after these.
-TOWARDS_PERSON = frozenset(
-    [
-        "told",
-        "tell",
-        "telling",
-        "asked",
-        "ask",
-        "asking",
-        "dating",
-        "dated",
-        "kissed",
-        "kissing",
-        "married",
-        "marry",
-        "marrying",
-        "hugged",
-        "hug",
-        "texted",
-        "texting",
-        "messaged",
-        "messaging",
-        "phoned",
-        "met",
-        "miss",
-        "missed",
-        "missing",
-        "named",
-        "forgive",
-        "forgave",
-        "divorced",
-        "divorcing",
-        "blame",
-        "blamed",
-        "fancy",
-        "fancied",
-        "introduced",
-    ]
+TOWARDS_PERSON = word_set(
+    """
+    told tell telling asked ask asking dating dated kissed kissing married marry marrying hugged hug texted texting messaged
+    messaging phoned met miss missed missing named forgive forgave divorced divorcing blame blamed fancy fancied introduced
+    """
 )
-SAID = frozenset(
-    ["said", "says", "told", "tells", "texted", "asked", "messaged", "rang", "phoned", "cheated", "dumped", "replied", "reckons"]
+SAID = word_set(
+    """
+    said says told tells texted asked messaged rang phoned cheated dumped replied reckons
+    """
 )
-DETERMINERS = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "my",
-        "your",
-        "his",
-        "her",
-        "our",
-        "their",
-        "this",
-        "that",
-        "these",
-        "those",
-        "some",
-        "any",
-        "no",
-        "every",
-        "each",
-        "of",
-    ]
+DETERMINERS = word_set(
+    """
+    the a an my your his her our their this that these those some any no every each of
+    """
 )
 AUXILIARIES = frozenset(["will", "may", "can", "might", "must"])
 # Frequent words that people are called; the other frequent words of the name lists ("else", "job") are nobody.
-NAMES_THAT_ARE_WORDS = frozenset(
-    [
-        "will",
-        "mark",
-        "hope",
-        "grace",
-        "joy",
-        "rose",
-        "faith",
-        "dawn",
-        "summer",
-        "autumn",
-        "bill",
-        "art",
-        "frank",
-        "grant",
-        "chase",
-        "drew",
-        "ray",
-        "lee",
-        "rich",
-        "miles",
-        "penny",
-        "patience",
-        "mercy",
-        "charity",
-        "angel",
-        "destiny",
-        "harmony",
-        "iris",
-        "justice",
-        "river",
-        "sky",
-        "star",
-        "storm",
-        "sunny",
-        "prince",
-        "guy",
-        "gene",
-        "rod",
-        "ed",
-        "dale",
-        "may",
-        "june",
-        "bliss",
-        "blessing",
-        "comfort",
-        "precious",
-        "earnest",
-        "liberty",
-        "page",
-        "junior",
-        "constant",
-        "innocent",
-        "lucky",
-        "gay",
-        "jack",
-        "pat",
-        "sue",
-        "rob",
-    ]
+NAMES_THAT_ARE_WORDS = word_set(
+    """
+    will mark hope grace joy rose faith dawn summer autumn bill art frank grant chase drew ray lee rich miles penny patience
+    mercy charity angel destiny harmony iris justice river sky star storm sunny prince guy gene rod ed dale may june bliss
+    blessing comfort precious earnest liberty page junior constant innocent lucky gay jack pat sue rob
+    """
 )
-SUBJECTS = frozenset(["i", "you", "we", "they", "he", "she", "it", "u"])
+SUBJECTS = word_set("i you we they he she it u")
 
 
 def is_name_word(words: Words, place: int) -> bool:

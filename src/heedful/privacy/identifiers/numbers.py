@@ -27,20 +27,28 @@ MAC = re.compile(
 )
 BOOK = re.compile(r"\b(?:isbn|issn|doi|pmid|nct|ean|upc)[^\w]{0,3}(?:13|10)?[^\w]{0,3}$", re.IGNORECASE)
 MONEY = re.compile(
-    r"^\s?(?:pounds?|dollars?|euros?|rupees?|naira|quid|bucks|k\b|million|billion|people|calls|users|steps|views|followers|calories|percent|%)",
+    r"^\s?(?:pounds?|dollars?|euros?|rupees?|naira|quid|bucks|k\b|million|billion|people|calls|users|steps|views|"
+    r"followers|calories|percent|%)",
     re.IGNORECASE,
 )
 
 NATIONAL = (
-    r"ssn|social security|social insurance|nhs|national insurance|ni|nino|passport|driv(?:ing|er'?s?|ers)(?:'s)? licen[cs]e|licen[cs]e|aadhaa?r|adhaar|pan card|pan|medicare|medicaid|chi|"
-    r"sin|tax(?:payer)? id|tin|tfn|nin|bvn|voter'?s?(?: id)?|id card|identity card|national id(?:entity)?|identification|curp|cpf|dni|nie|nif|pesel|bsn|personnummer|cnp|egn|codice fiscale|steuer-?id|hkid|nric|"
-    r"emirates id|iqama|cnic|nic|alien|a-number|green card|visa|residence permit|brp|birth certificate|ghana card|ppsn?|pps|ramq|ohip|hic|dl"
+    r"ssn|social security|social insurance|nhs|national insurance|ni|nino|passport|driv(?:ing|er'?s?|ers)(?:'s)? "
+    r"licen[cs]e|licen[cs]e|aadhaa?r|adhaar|pan card|pan|medicare|medicaid|chi|"
+    r"sin|tax(?:payer)? id|tin|tfn|nin|bvn|voter'?s?(?: id)?|id card|identity card|national id(?:entity)?|"
+    r"identification|curp|cpf|dni|nie|nif|pesel|bsn|personnummer|cnp|egn|codice fiscale|steuer-?id|hkid|nric|"
+    r"emirates id|iqama|cnic|nic|alien|a-number|green card|visa|residence permit|brp|birth certificate|ghana card|"
+    r"ppsn?|pps|ramq|ohip|hic|dl"
 )
 ACCOUNT = (
-    r"account|acct|acc|a/c|sort code|sortcode|routing|iban|bic|swift|member(?:ship)?|customer|client|patient|hospital|case|claim|policy|reference|ref|order|booking|ticket|invoice|student|"
-    r"employee|staff|badge|user|medical record|mrn|record|tracking|confirmation|crime(?: reference)?|crn|docket|file|serial|number plate|licen[cs]e plate|plate|reg(?:istration)?|"
-    r"vin|imei|prescription|rx|loyalty|service|prisoner|inmate|incident|insurance|referral|matric(?:ulation)?|roll|enrol?ment|learner|ucas|candidate|charge|application|applicant|"
-    r"chart|unit|dossier|complaint|cad|log|unique|barcode|library|transaction|payment|receipt|order|parcel|meter|reservation|pnr|locator|gym|pin"
+    r"account|acct|acc|a/c|sort code|sortcode|routing|iban|bic|swift|member(?:ship)?|customer|client|patient|hospital|"
+    r"case|claim|policy|reference|ref|order|booking|ticket|invoice|student|"
+    r"employee|staff|badge|user|medical record|mrn|record|tracking|confirmation|crime(?: reference)?|crn|docket|file|"
+    r"serial|number plate|licen[cs]e plate|plate|reg(?:istration)?|"
+    r"vin|imei|prescription|rx|loyalty|service|prisoner|inmate|incident|insurance|referral|matric(?:ulation)?|roll|"
+    r"enrol?ment|learner|ucas|candidate|charge|application|applicant|"
+    r"chart|unit|dossier|complaint|cad|log|unique|barcode|library|transaction|payment|receipt|order|parcel|meter|"
+    r"reservation|pnr|locator|gym|pin"
 )
 KEYWORD = r"(?:\s*(?:card|id|i\.d\.|no\.?|nos\.?|num(?:ber)?\.?|nr\.?|#|code|reference|ref\.?|key))*"
 FILLER = r"(?:\s*(?:is|was|are|:|=|#|-|–|its|it's|says|on it|i think|ends?|quote|quoting|with|under|as|called|\())*\s*[\"'“(#]?"

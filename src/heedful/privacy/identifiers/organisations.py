@@ -12,435 +12,85 @@ from heedful.privacy.identifiers.kinds import Identifier, Kind
 from heedful.privacy.identifiers.lexicon import BRAND, CITY, FREQUENT, GIVEN, ORDINARY, PLACE, PUBLIC, SURNAME, lexicon
 from heedful.privacy.identifiers.name_words import is_unknown
 from heedful.privacy.identifiers.sentences import is_personal
+from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import Words
 
-WORKS = frozenset(
-    [
-        "work",
-        "works",
-        "worked",
-        "working",
-        "job",
-        "jobs",
-        "employed",
-        "hired",
-        "fired",
-        "sacked",
-        "dismissed",
-        "laid",
-        "shift",
-        "shifts",
-        "intern",
-        "internship",
-        "interned",
-        "manager",
-        "supervisor",
-        "boss",
-        "colleagues",
-        "colleague",
-        "started",
-        "start",
-        "starting",
-        "position",
-        "role",
-        "apprenticeship",
-        "apprentice",
-        "career",
-        "contract",
-        "contractor",
-        "nurse",
-        "carer",
-        "cleaner",
-        "driver",
-        "engineer",
-        "teacher",
-        "developer",
-        "cashier",
-        "chef",
-        "waitress",
-        "waiter",
-        "barista",
-        "bartender",
-        "receptionist",
-        "accountant",
-        "analyst",
-        "consultant",
-        "guard",
-        "temp",
-        "temping",
-        "employee",
-        "redundant",
-        "quit",
-        "resigned",
-        "retired",
-        "drive",
-        "drives",
-        "driving",
-        "interview",
-        "interviewed",
-        "offer",
-        "volunteer",
-        "volunteered",
-        "volunteering",
-        "placement",
-        "nights",
-        "overtime",
-        "years",
-        "director",
-        "chef",
-        "assistant",
-        "associate",
-        "technician",
-        "secretary",
-        "porter",
-        "paramedic",
-        "picker",
-        "packer",
-        "programmer",
-        "designer",
-        "lawyer",
-        "solicitor",
-        "paralegal",
-        "trainee",
-        "rep",
-        "salesman",
-        "salesperson",
-        "stacker",
-        "ceo",
-        "hr",
-        "lads",
-        "deliver",
-    ]
+WORKS = word_set(
+    """
+    work works worked working job jobs employed hired fired sacked dismissed laid shift shifts intern internship interned
+    manager supervisor boss colleagues colleague started start starting position role apprenticeship apprentice career contract
+    contractor nurse carer cleaner driver engineer teacher developer cashier chef waitress waiter barista bartender receptionist
+    accountant analyst consultant guard temp temping employee redundant quit resigned retired drive drives driving interview
+    interviewed offer volunteer volunteered volunteering placement nights overtime years director chef assistant associate
+    technician secretary porter paramedic picker packer programmer designer lawyer solicitor paralegal trainee rep salesman
+    salesperson stacker ceo hr lads deliver
+    """
 )
-WITH_WORKS = frozenset(
-    [
-        "job",
-        "jobs",
-        "employed",
-        "intern",
-        "internship",
-        "interned",
-        "apprenticeship",
-        "apprentice",
-        "career",
-        "contract",
-        "position",
-        "role",
-        "placement",
-        "interview",
-        "years",
-        "driver",
-        "started",
-    ]
+WITH_WORKS = word_set(
+    """
+    job jobs employed intern internship interned apprenticeship apprentice career contract position role placement interview
+    years driver started
+    """
 )
 WORK_LINKS = frozenset(["at", "for", "by", "from", "with", "in"])
-NO_WORK = frozenset(
-    [
-        "home",
-        "night",
-        "nights",
-        "night's",
-        "least",
-        "all",
-        "first",
-        "last",
-        "once",
-        "work",
-        "it",
-        "me",
-        "myself",
-        "us",
-        "him",
-        "her",
-        "them",
-        "people",
-        "free",
-        "living",
-        "money",
-        "weekends",
-        "days",
-        "a",
-        "an",
-        "the",
-        "this",
-        "that",
-        "my",
-        "our",
-        "their",
-        "his",
-        "your",
-        "one",
-        "two",
-        "you",
-        "day",
-        "hand",
-        "school",
-        "least",
-        "times",
-        "half",
-    ]
+NO_WORK = word_set(
+    """
+    home night nights night's least all first last once work it me myself us him her them people free living money weekends days
+    a an the this that my our their his your one two you day hand school least times half
+    """
 )
-NOUNS = frozenset(
-    [
-        "company",
-        "called",
-        "named",
-        "firm",
-        "shop",
-        "store",
-        "place",
-        "restaurant",
-        "factory",
-        "warehouse",
-        "branch",
-        "local",
-        "big",
-        "tech",
-        "startup",
-        "agency",
-    ]
+NOUNS = word_set(
+    """
+    company called named firm shop store place restaurant factory warehouse branch local big tech startup agency
+    """
 )
-LEGAL = frozenset(
-    [
-        "ltd",
-        "limited",
-        "inc",
-        "incorporated",
-        "llc",
-        "plc",
-        "gmbh",
-        "corp",
-        "corporation",
-        "pty",
-        "llp",
-        "sarl",
-        "bv",
-        "ag",
-        "consulting",
-        "holdings",
-    ]
+LEGAL = word_set(
+    """
+    ltd limited inc incorporated llc plc gmbh corp corporation pty llp sarl bv ag consulting holdings
+    """
 )
-BODY = frozenset(
-    [
-        "hospital",
-        "council",
-        "trust",
-        "clinic",
-        "infirmary",
-        "police",
-        "bank",
-        "airlines",
-        "airport",
-        "hotel",
-        "group",
-        "logistics",
-        "solutions",
-        "technologies",
-        "software",
-        "systems",
-        "services",
-        "industries",
-        "enterprises",
-        "associates",
-        "partners",
-        "foundation",
-    ]
+BODY = word_set(
+    """
+    hospital council trust clinic infirmary police bank airlines airport hotel group logistics solutions technologies software
+    systems services industries enterprises associates partners foundation
+    """
 )
-SCHOOLS = frozenset(
-    [
-        "school",
-        "schools",
-        "academy",
-        "college",
-        "university",
-        "uni",
-        "universities",
-        "primary",
-        "elementary",
-        "grammar",
-        "polytechnic",
-        "poly",
-        "kindergarten",
-        "preschool",
-        "secondary",
-        "sixth",
-        "institute",
-        "seminary",
-        "conservatoire",
-        "high",
-    ]
+SCHOOLS = word_set(
+    """
+    school schools academy college university uni universities primary elementary grammar polytechnic poly kindergarten
+    preschool secondary sixth institute seminary conservatoire high
+    """
 )
-SCHOOL_TAIL = frozenset(
-    [
-        "high",
-        "primary",
-        "secondary",
-        "middle",
-        "elementary",
-        "grammar",
-        "junior",
-        "infant",
-        "infants",
-        "girls",
-        "boys",
-        "prep",
-        "preparatory",
-        "community",
-        "catholic",
-        "sixth",
-        "form",
-        "school",
-        "college",
-        "university",
-        "academy",
-        "state",
-        "technical",
-        "nursery",
-        "comprehensive",
-    ]
+SCHOOL_TAIL = word_set(
+    """
+    high primary secondary middle elementary grammar junior infant infants girls boys prep preparatory community catholic sixth
+    form school college university academy state technical nursery comprehensive
+    """
 )
-STUDIES = frozenset(
-    [
-        "student",
-        "studying",
-        "study",
-        "studied",
-        "studies",
-        "graduated",
-        "graduate",
-        "attend",
-        "attends",
-        "attended",
-        "go",
-        "goes",
-        "went",
-        "going",
-        "enrolled",
-        "freshman",
-        "sophomore",
-        "junior",
-        "senior",
-        "teach",
-        "teaches",
-        "taught",
-        "teacher",
-        "lecturer",
-        "year",
-        "yr",
-        "fresher",
-        "dropped",
-        "transferred",
-        "accepted",
-        "got",
-        "pupil",
-        "professor",
-        "phd",
-        "masters",
-        "degree",
-        "expelled",
-        "excluded",
-        "kicked",
-        "started",
-        "start",
-        "starts",
-        "nursing",
-    ]
+STUDIES = word_set(
+    """
+    student studying study studied studies graduated graduate attend attends attended go goes went going enrolled freshman
+    sophomore junior senior teach teaches taught teacher lecturer year yr fresher dropped transferred accepted got pupil
+    professor phd masters degree expelled excluded kicked started start starts nursing
+    """
 )
-GENERIC = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "my",
-        "our",
-        "his",
-        "her",
-        "their",
-        "your",
-        "this",
-        "that",
-        "high",
-        "primary",
-        "secondary",
-        "middle",
-        "elementary",
-        "grammar",
-        "boarding",
-        "private",
-        "public",
-        "state",
-        "local",
-        "old",
-        "new",
-        "same",
-        "medical",
-        "law",
-        "nursing",
-        "business",
-        "night",
-        "summer",
-        "sunday",
-        "art",
-        "community",
-        "junior",
-        "catholic",
-        "girls",
-        "boys",
-        "big",
-        "good",
-        "bad",
-        "whole",
-        "at",
-        "to",
-        "in",
-        "of",
-        "from",
-        "for",
-        "and",
-        "after",
-        "before",
-        "during",
-        "through",
-        "since",
-        "until",
-        "with",
-        "about",
-        "is",
-        "was",
-        "all",
-        "nursery",
-        "sixth",
-        "form",
-        "graduate",
-        "grad",
-        "every",
-        "any",
-        "some",
-        "no",
-        "another",
-        "different",
-        "first",
-        "last",
-        "next",
-        "current",
-        "former",
-        "drama",
-        "music",
-        "dance",
-        "film",
-        "special",
-        "med",
-        "vet",
-        "bible",
-        "driving",
-        "comprehensive",
-    ]
+GENERIC = word_set(
+    """
+    the a an my our his her their your this that high primary secondary middle elementary grammar boarding private public state
+    local old new same medical law nursing business night summer sunday art community junior catholic girls boys big good bad
+    whole at to in of from for and after before during through since until with about is was all nursery sixth form graduate
+    grad every any some no another different first last next current former drama music dance film special med vet bible driving
+    comprehensive
+    """
 )
 OF_LINKS = frozenset(["of", "the", "and", "for"])
 UNIVERSITIES = frozenset(
-    "ucla ucl ucd lse mit nyu kcl uea uwe usc ucsd ucsb ucd dcu tcd nuig asu osu psu byu unc uva vcu gwu cuny suny lsu fsu ucf usf tamu ttu unt utsa uic uiuc umich umass uconn rutgers "
-    "iit iim nit aiims jnu bhu unilag unilorin uniben uniport oau abu futa lasu uct wits uj ukzn unisa kNUST knust ug legon uon ku nus ntu smu hku cuhk hkust unsw uts rmit anu uq qut "
-    "ubc uoft mcgill sfu yale harvard stanford princeton cornell dartmouth berkeley caltech oxford cambridge durham exeter lums nust iba eth epfl tum lmu sciences-po".lower().split()
+    "ucla ucl ucd lse mit nyu kcl uea uwe usc ucsd ucsb ucd dcu tcd nuig asu osu psu byu unc uva vcu gwu cuny suny "
+    "lsu fsu ucf usf tamu ttu unt utsa uic uiuc umich umass uconn rutgers "
+    "iit iim nit aiims jnu bhu unilag unilorin uniben uniport oau abu futa lasu uct wits uj ukzn unisa kNUST knust "
+    "ug legon uon ku nus ntu smu hku cuhk hkust unsw uts rmit anu uq qut "
+    "ubc uoft mcgill sfu yale harvard stanford princeton cornell dartmouth berkeley caltech oxford cambridge durham "
+    "exeter lums nust iba eth epfl tum lmu sciences-po".lower().split()
 )
 
 

@@ -1,7 +1,7 @@
 """Phones: a run of digits, or of spelled digits, in; whether it is somebody's telephone number, out.
 
-Lines that anyone may call are nobody's: emergency and crisis lines, toll-free and shared-cost numbers, numbers that stand beside the word
-"helpline" or in the address block of an organisation.
+Lines that anyone may call are nobody's: emergency and crisis lines, toll-free and shared-cost numbers, numbers that stand beside
+the word "helpline" or in the address block of an organisation.
 """
 
 import re
@@ -10,51 +10,42 @@ from functools import cache
 
 from heedful.privacy.identifiers.cues import PERSONAL
 from heedful.privacy.identifiers.kinds import Identifier
+from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import Words
 
 REGIONS = ("GB", "US", "IN", "NG", "DE", "FR", "PL", "ES", "IT", "IE", "NL", "AU", "ZA", "KE", "GH", "PK", "BR", "MX", "CN")
 CUE = re.compile(
-    r"\b(?:phone|telephone|tel|call(?:ed|ing|s)?|text(?:ed|ing|s)?|txt|ring|rang|mobile|mob|cell(?:phone)?|whats\s?app|wa|number|nr|no|contact|reach|fax|dial|landline|digits|msg|message|"
+    r"\b(?:phone|telephone|tel|call(?:ed|ing|s)?|text(?:ed|ing|s)?|txt|ring|rang|mobile|mob|cell(?:phone)?|"
+    r"whats\s?app|wa|number|nr|no|contact|reach|fax|dial|landline|digits|msg|message|"
     r"desk|office|home|work|sms|viber|signal|telegram|num|handy|numero|phone\s?no)\b[^\d\n]{0,30}$",
     re.IGNORECASE,
 )
 SHAPE = re.compile(
-    r"\+\d[\d ().\-–/]{6,}|\(?0\d{2,4}\)?[ .\-–/]\d{3,4}[ .\-–/]?\d{3,5}|0\d{9,10}|\(\d{2,4}\) ?\d{3,4}[ .\-–]?\d{3,4}|(?:00)?1?[ .\-–]?\(?[2-9]\d{2}\)?[ .\-–]\d{3}[ .\-–]\d{4}|"
-    r"0\d{4} \d{6}|0\d{4} \d{3} \d{3}|0\d(?: \d{2}){4}|0\d{2} \d{4} \d{4}|\d{3}[-. ]\d{3}[-. ]\d{4}|\d{5} \d{5}|0\d{3}[ -]\d{3}[ -]\d{4}|00\d{2,3}[ \-.]\d[\d \-.]{6,}",
+    r"\+\d[\d ().\-–/]{6,}|\(?0\d{2,4}\)?[ .\-–/]\d{3,4}[ .\-–/]?\d{3,5}|0\d{9,10}|\(\d{2,4}\) ?\d{3,4}[ "
+    r".\-–]?\d{3,4}|(?:00)?1?[ .\-–]?\(?[2-9]\d{2}\)?[ .\-–]\d{3}[ .\-–]\d{4}|"
+    r"0\d{4} \d{6}|0\d{4} \d{3} \d{3}|0\d(?: \d{2}){4}|0\d{2} \d{4} \d{4}|\d{3}[-. ]\d{3}[-. ]\d{4}|\d{5} \d{5}|"
+    r"0\d{3}[ -]\d{3}[ -]\d{4}|00\d{2,3}[ \-.]\d[\d \-.]{6,}",
     re.IGNORECASE,
 )
 EXTENSION = re.compile(r"\s?(?:x|ext\.?|extension)\s?\d{1,6}$", re.IGNORECASE)
 OPEN_LINE = re.compile(
-    r"(?:1?8(?:00|88|77|66|55|44|33)\d{7}|(?:44|0)(?:800|808|3\d\d|84\d|87\d)\d{3,7}|1[38]00\d{4,7}|13\d{4}|116\d{3}|0?8457909090|741741|85258|686868|85258|18002738255|131114|1860\d{7}|1850\d{6})"
+    r"(?:1?8(?:00|88|77|66|55|44|33)\d{7}|(?:44|0)(?:800|808|3\d\d|84\d|87\d)\d{3,7}|1[38]00\d{4,7}|13\d{4}|116\d{3}|"
+    r"0?8457909090|741741|85258|686868|85258|18002738255|131114|1860\d{7}|1850\d{6})"
 )
 LINE_WORDS = re.compile(
-    r"hot\s?line|help\s?line|life\s?line|crisis|samaritans|emergency|toll.free|clearinghouse|childline|switchboard|freephone|advice line|support line|textline|text line",
+    r"hot\s?line|help\s?line|life\s?line|crisis|samaritans|emergency|toll.free|clearinghouse|childline|switchboard|"
+    r"freephone|advice line|support line|textline|text line",
     re.IGNORECASE,
 )
 ORGANISATION = re.compile(
-    r"\b(?:Institutes?|Cent(?:er|re)s?|Clearinghouse|Association|Foundation|Society|Program(?:me)?|Department|Service|Office|Administration|University|Council|Network|TTY|Phone:|Fax:|Internet:)\b"
+    r"\b(?:Institutes?|Cent(?:er|re)s?|Clearinghouse|Association|Foundation|Society|Program(?:me)?|Department|Service|"
+    r"Office|Administration|University|Council|Network|TTY|Phone:|Fax:|Internet:)\b"
 )
 MINE = re.compile(r"\b(?:my|me|mine|her|his|him|their|our)\b", re.IGNORECASE)
-DIGIT_WORDS = frozenset(
-    [
-        "zero",
-        "oh",
-        "o",
-        "nought",
-        "naught",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "double",
-        "triple",
-        "treble",
-    ]
+DIGIT_WORDS = word_set(
+    """
+    zero oh o nought naught one two three four five six seven eight nine double triple treble
+    """
 )
 COUNTING = " one two three four five six seven eight nine nine eight seven six five four three two one "
 

@@ -23,184 +23,35 @@ from heedful.privacy.identifiers.lexicon import (
 )
 from heedful.privacy.identifiers.name_words import is_unknown
 from heedful.privacy.identifiers.sentences import is_personal
+from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import TITLE, Words
 
-LIVING = frozenset(
-    [
-        "live",
-        "lives",
-        "lived",
-        "living",
-        "born",
-        "raised",
-        "grew",
-        "grow",
-        "based",
-        "moved",
-        "moving",
-        "move",
-        "relocated",
-        "relocating",
-        "relocate",
-        "settled",
-        "staying",
-        "stay",
-        "stayed",
-        "reside",
-        "resides",
-        "residing",
-        "resident",
-        "fled",
-        "deported",
-        "emigrated",
-        "immigrated",
-        "migrated",
-        "from",
-        "near",
-        "nr",
-        "home",
-        "back",
-        "originally",
-        "hometown",
-        "village",
-        "town",
-        "city",
-        "house",
-        "flat",
-        "apartment",
-        "place",
-        "stuck",
-        "drove",
-        "flew",
-        "travelled",
-        "traveled",
-        "trip",
-        "travel",
-        "visiting",
-        "visit",
-        "visited",
-        "homeless",
-        "funeral",
-        "wedding",
-        "uni",
-        "university",
-        "college",
-        "hospital",
-        "airport",
-        "station",
-        "job",
-        "work",
-        "working",
-        "studying",
-    ]
+LIVING = word_set(
+    """
+    live lives lived living born raised grew grow based moved moving move relocated relocating relocate settled staying stay
+    stayed reside resides residing resident fled deported emigrated immigrated migrated from near nr home back originally
+    hometown village town city house flat apartment place stuck drove flew travelled traveled trip travel visiting visit visited
+    homeless funeral wedding uni university college hospital airport station job work working studying
+    """
 )
-STRONG = frozenset(
-    [
-        "live",
-        "lives",
-        "lived",
-        "living",
-        "born",
-        "raised",
-        "grew",
-        "based",
-        "moved",
-        "moving",
-        "relocated",
-        "settled",
-        "reside",
-        "resides",
-        "residing",
-        "flat",
-        "house",
-        "emigrated",
-        "hometown",
-        "village",
-        "town",
-        "originally",
-        "deported",
-        "stuck",
-    ]
+STRONG = word_set(
+    """
+    live lives lived living born raised grew based moved moving relocated settled reside resides residing flat house emigrated
+    hometown village town originally deported stuck
+    """
 )
-SMALL = frozenset(
-    [
-        "little",
-        "great",
-        "upper",
-        "lower",
-        "north",
-        "south",
-        "east",
-        "west",
-        "new",
-        "old",
-        "st",
-        "saint",
-        "mount",
-        "port",
-        "fort",
-        "lake",
-        "el",
-        "la",
-        "las",
-        "los",
-        "san",
-        "santa",
-        "santo",
-        "sao",
-        "san",
-        "the",
-        "st.",
-        "nether",
-        "bishops",
-        "kings",
-        "royal",
-        "isle",
-    ]
+SMALL = word_set(
+    """
+    little great upper lower north south east west new old st saint mount port fort lake el la las los san santa santo sao san
+    the st. nether bishops kings royal isle
+    """
 )
-NO_PLACE = frozenset(
-    [
-        "bed",
-        "love",
-        "hospital",
-        "therapy",
-        "fear",
-        "pain",
-        "school",
-        "church",
-        "prison",
-        "jail",
-        "care",
-        "debt",
-        "trouble",
-        "denial",
-        "tears",
-        "bits",
-        "pieces",
-        "hell",
-        "heaven",
-        "shock",
-        "silence",
-        "peace",
-        "public",
-        "private",
-        "person",
-        "general",
-        "particular",
-        "fact",
-        "front",
-        "town",
-        "cash",
-        "sobriety",
-        "recovery",
-        "rehab",
-        "limbo",
-        "constant",
-        "total",
-        "and",
-        "or",
-        "a",
-    ]
+NO_PLACE = word_set(
+    """
+    bed love hospital therapy fear pain school church prison jail care debt trouble denial tears bits pieces hell heaven shock
+    silence peace public private person general particular fact front town cash sobriety recovery rehab limbo constant total and
+    or a
+    """
 )
 PEOPLE = (
     "girl",

@@ -1,43 +1,24 @@
 """Presidio: one piece of text that looks like a number of an authority or a bank, in; whether its check digits say so, out.
 
-Presidio's recognizers know the numbers of some forty countries. Importing them loads spaCy, which takes seconds, so it happens when the
-first such piece turns up. Network access is never needed: none of these recognizers looks anything up.
+Presidio's recognizers know the numbers of some forty countries. Importing them loads spaCy, which takes seconds, so it happens when
+the first such piece turns up. Network access is never needed: none of these recognizers looks anything up.
 """
 
 from functools import cache, lru_cache
 from typing import Any
 
+from heedful.privacy.identifiers.terms import terms
+
 # Numbers of organisations, places and vehicles, and those without check digits or a shape of their own, are not asked.
-NATIONAL = [
-    "NhsRecognizer",
-    "UkNinoRecognizer",
-    "UkDrivingLicenceRecognizer",
-    "UsMbiRecognizer",
-    "UsItinRecognizer",
-    "UsSsnRecognizer",
-    "CaSinRecognizer",
-    "AuMedicareRecognizer",
-    "AuTfnRecognizer",
-    "InAadhaarRecognizer",
-    "InPanRecognizer",
-    "InVoterRecognizer",
-    "EsNifRecognizer",
-    "EsNieRecognizer",
-    "ItFiscalCodeRecognizer",
-    "PlPeselRecognizer",
-    "DeTaxIdRecognizer",
-    "DeSocialSecurityRecognizer",
-    "DeIdCardRecognizer",
-    "FiPersonalIdentityCodeRecognizer",
-    "SePersonnummerRecognizer",
-    "SgFinRecognizer",
-    "KrRrnRecognizer",
-    "ThTninRecognizer",
-    "TrNationalIdRecognizer",
-    "ZaIdNumberRecognizer",
-    "NgNinRecognizer",
-    "MedicalLicenseRecognizer",
-]
+NATIONAL = terms(
+    """
+    NhsRecognizer UkNinoRecognizer UkDrivingLicenceRecognizer UsMbiRecognizer UsItinRecognizer UsSsnRecognizer CaSinRecognizer
+    AuMedicareRecognizer AuTfnRecognizer InAadhaarRecognizer InPanRecognizer InVoterRecognizer EsNifRecognizer EsNieRecognizer
+    ItFiscalCodeRecognizer PlPeselRecognizer DeTaxIdRecognizer DeSocialSecurityRecognizer DeIdCardRecognizer
+    FiPersonalIdentityCodeRecognizer SePersonnummerRecognizer SgFinRecognizer KrRrnRecognizer ThTninRecognizer
+    TrNationalIdRecognizer ZaIdNumberRecognizer NgNinRecognizer MedicalLicenseRecognizer
+    """
+)
 SURE = 0.5  # Presidio's base score of a pattern that needs no context
 
 

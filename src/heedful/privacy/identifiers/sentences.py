@@ -1,6 +1,7 @@
 """Sentences: a place in a text in; whether the sentence around it is about somebody, out.
 
-"In the United States 280 million people live with it" is about nobody, and keeps its places and years; "I moved to the States in 2015" is not.
+"In the United States 280 million people live with it" is about nobody, and keeps its places and years; "I moved to the States in
+2015" is about somebody.
 """
 
 import re

@@ -9,13 +9,18 @@ from dataclasses import dataclass, field
 
 from heedful.privacy.identifiers.cues import CUES
 from heedful.privacy.identifiers.lexicon import BRAND, CITY, COMMON, MARK, MARKED_WORD, ORDINARY, PUBLIC, WORD, fold, lexicon
+from heedful.privacy.identifiers.terms import word_set
 
 LOWER, TITLE, UPPER = 0, 1, 2
 SENTENCE_END = re.compile(r"[.!?:;\n\r\"“”•*|>]|\s[-–—]\s")
 JOINTS = frozenset((" ", "-", "'", "’", ". ", " - "))
 DRAWN_OUT = re.compile(r"(.)\1{2,}")
 DIGIT = re.compile(r"\d")
-CONTRACTIONS = frozenset(["it's", "he's", "she's", "that's", "what's", "who's", "let's", "there's", "here's", "where's", "how's"])
+CONTRACTIONS = word_set(
+    """
+    it's he's she's that's what's who's let's there's here's where's how's
+    """
+)
 
 
 @dataclass(slots=True)

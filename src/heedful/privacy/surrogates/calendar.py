@@ -1,82 +1,62 @@
 """Calendar: a date or an age in; another in the same spelling, out.
 
-All dates of a conversation move by the same number of weeks, so that the days between them and the weekdays stay. An age stays in its
-decade, and on its side of 18.
+All dates of a conversation move by the same number of weeks, so that the days between them and the weekdays stay. An age stays in
+its decade, and on its side of 18.
 """
 
 import re
 from datetime import date, timedelta
 
 from heedful.privacy.identifiers.lexicon import fold
+from heedful.privacy.identifiers.terms import terms
 from heedful.privacy.surrogates.draws import Draws, like
 
-MONTHS = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
-FOREIGN = (
-    ["januar", "februar", "märz", "april", "mai", "juni", "juli", "august", "september", "oktober", "november", "dezember"],
-    ["janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"],
-    ["enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"],
-    [
-        "gennaio",
-        "febbraio",
-        "marzo",
-        "aprile",
-        "maggio",
-        "giugno",
-        "luglio",
-        "agosto",
-        "settembre",
-        "ottobre",
-        "novembre",
-        "dicembre",
-    ],
-    ["janeiro", "fevereiro", "março", "abril", "maio", "junho", "julho", "agosto", "setembro", "outubro", "novembro", "dezembro"],
+MONTHS = terms(
+    """
+    january february march april may june july august september october november december
+    """
 )
-UNITS = [
-    "first",
-    "second",
-    "third",
-    "fourth",
-    "fifth",
-    "sixth",
-    "seventh",
-    "eighth",
-    "ninth",
-    "tenth",
-    "eleventh",
-    "twelfth",
-    "thirteenth",
-    "fourteenth",
-    "fifteenth",
-    "sixteenth",
-    "seventeenth",
-    "eighteenth",
-    "nineteenth",
-    "twentieth",
-]
+FOREIGN = (
+    terms(
+        """
+    januar februar märz april mai juni juli august september oktober november dezember
+    """
+    ),
+    terms(
+        """
+    janvier février mars avril mai juin juillet août septembre octobre novembre décembre
+    """
+    ),
+    terms(
+        """
+    enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre
+    """
+    ),
+    terms(
+        """
+    gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre
+    """
+    ),
+    terms(
+        """
+    janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro
+    """
+    ),
+)
+UNITS = terms(
+    """
+    first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth
+    seventeenth eighteenth nineteenth twentieth
+    """
+)
 ORDINALS = [*UNITS, *(f"twenty-{unit}" for unit in UNITS[:9]), "thirtieth", "thirty-first"]
-CARDINALS = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+CARDINALS = terms(
+    """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
+    nineteen
+    """
+)
+TENS = terms("twenty thirty forty fifty sixty seventy eighty ninety")
 WEEKS = range(53, 151)  # more than a year, so that a year alone changes too
 PLAIN_YEAR = 2021  # stands in where a date has no year; it has no leap day
 SPELLED_ORDINAL = re.compile(

@@ -7,6 +7,7 @@ with 999, a US social security number with 9, which are never issued; network ad
 import re
 from collections.abc import Sequence
 
+from heedful.privacy.identifiers.terms import terms
 from heedful.privacy.surrogates.draws import Draws
 
 CARDS = {
@@ -17,7 +18,8 @@ CARDS = {
     "6": ("6011111111111117", "6011000990139424", "6011981111111113"),
 }
 US_AREAS = (205, 213, 303, 305, 312, 404, 415, 503, 512, 602, 615, 617, 702, 713, 716, 801, 813, 901, 913, 919)
-DIGIT_WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+DIGIT_WORDS = terms("zero one two three four five six seven eight nine")
+BRITISH = {"7": "7700900", "2": "2079460"}  # Ofcom: mobile, London; any other town 01632
 TEST_NETS = ("192.0.2.", "198.51.100.", "203.0.113.")
 
 
@@ -58,11 +60,7 @@ def fictional_digits(value: str, draws: Draws) -> str:
 
 def british(digits: str, draws: Draws, coded: bool) -> str:
     national = digits.removeprefix("00").removeprefix("44").removeprefix("0") if coded else digits[1:]
-    head = "7700900" if national.startswith("7") else "20794600"[:7] if national.startswith("2") else "1632960"
-    if national.startswith("2"):
-        made = "2079460" + draws.digits(3)
-    else:
-        made = head + draws.digits(3)
+    made = BRITISH.get(national[:1], "1632960") + draws.digits(3)
     zero = "0" if coded and digits.removeprefix("00").removeprefix("44").startswith("0") else ""
     lead = ("0044" if digits.startswith("00") else "44") if coded else "0"
     return lead + zero + made

@@ -26,149 +26,29 @@ from heedful.privacy.identifiers.lexicon import (
     one_slip,
 )
 from heedful.privacy.identifiers.names import PARTICLES
+from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.surrogates.draws import Draws, like
 
-WOMEN = frozenset(
-    [
-        "mrs",
-        "ms",
-        "miss",
-        "madam",
-        "mdm",
-        "dame",
-        "auntie",
-        "aunty",
-        "aunt",
-        "nana",
-        "nan",
-        "nanna",
-        "granny",
-        "gran",
-        "grandma",
-        "grandmother",
-        "sister",
-        "sis",
-        "mum",
-        "mom",
-        "mam",
-        "mama",
-        "mother",
-        "mommy",
-        "mummy",
-        "daughter",
-        "wife",
-        "wifey",
-        "girlfriend",
-        "gf",
-        "girl",
-        "lady",
-        "woman",
-        "niece",
-        "stepmum",
-        "stepmom",
-        "stepmother",
-        "stepsister",
-        "stepdaughter",
-        "goddaughter",
-        "godmother",
-        "granddaughter",
-        "girls",
-        "sisters",
-        "daughters",
-        "landlady",
-        "waitress",
-        "midwife",
-        "she",
-        "her",
-        "lass",
-        "unnie",
-        "didi",
-        "bhabhi",
-        "frau",
-        "madame",
-        "senora",
-        "mme",
-    ]
+WOMEN = word_set(
+    """
+    mrs ms miss madam mdm dame auntie aunty aunt nana nan nanna granny gran grandma grandmother sister sis mum mom mam mama
+    mother mommy mummy daughter wife wifey girlfriend gf girl lady woman niece stepmum stepmom stepmother stepsister
+    stepdaughter goddaughter godmother granddaughter girls sisters daughters landlady waitress midwife she her lass unnie didi
+    bhabhi frau madame senora mme
+    """
 )
-MEN = frozenset(
-    [
-        "mr",
-        "sir",
-        "uncle",
-        "grandpa",
-        "grandad",
-        "granddad",
-        "grandfather",
-        "brother",
-        "bro",
-        "father",
-        "dad",
-        "papa",
-        "daddy",
-        "son",
-        "husband",
-        "hubby",
-        "boyfriend",
-        "bf",
-        "boy",
-        "guy",
-        "lad",
-        "bloke",
-        "man",
-        "dude",
-        "nephew",
-        "stepdad",
-        "stepfather",
-        "stepbrother",
-        "stepson",
-        "godson",
-        "godfather",
-        "grandson",
-        "boys",
-        "brothers",
-        "sons",
-        "landlord",
-        "he",
-        "him",
-        "imam",
-        "pastor",
-        "herr",
-        "monsieur",
-        "senor",
-        "bhai",
-        "oppa",
-        "mister",
-        "alhaji",
-    ]
+MEN = word_set(
+    """
+    mr sir uncle grandpa grandad granddad grandfather brother bro father dad papa daddy son husband hubby boyfriend bf boy guy
+    lad bloke man dude nephew stepdad stepfather stepbrother stepson godson godfather grandson boys brothers sons landlord he
+    him imam pastor herr monsieur senor bhai oppa mister alhaji
+    """
 )
-BY_SURNAME = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "miss",
-        "dr",
-        "doctor",
-        "prof",
-        "professor",
-        "herr",
-        "frau",
-        "officer",
-        "detective",
-        "inspector",
-        "sergeant",
-        "constable",
-        "pc",
-        "judge",
-        "coach",
-        "captain",
-        "madame",
-        "monsieur",
-        "senor",
-        "senora",
-        "rev",
-        "reverend",
-    ]
+BY_SURNAME = word_set(
+    """
+    mr mrs ms miss dr doctor prof professor herr frau officer detective inspector sergeant constable pc judge coach captain
+    madame monsieur senor senora rev reverend
+    """
 )
 UNLIKE_NAMES = ORDINARY | PUBLIC | CITY | COUNTRY | REGION | BRAND
 assert TITLE and KIN and WORDS

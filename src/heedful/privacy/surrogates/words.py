@@ -7,226 +7,60 @@ from heedful.privacy.identifiers.addresses import CERTAIN, POSSIBLE, US_STATES
 from heedful.privacy.identifiers.contact import DOT
 from heedful.privacy.identifiers.lexicon import CITY, COUNTRY, LARGE, NAME, ORDINARY, PUBLIC, REGION, fold, lexicon
 from heedful.privacy.identifiers.organisations import BODY, LEGAL, SCHOOL_TAIL, SCHOOLS
+from heedful.privacy.identifiers.terms import terms, word_set
 from heedful.privacy.surrogates.draws import Draws, like
 from heedful.privacy.surrogates.numbers import scrambled
 
-FIRST = [
-    "Ash",
-    "Birch",
-    "Brook",
-    "Clay",
-    "Cobble",
-    "Cran",
-    "Dale",
-    "Elm",
-    "Fern",
-    "Glen",
-    "Hazel",
-    "Heather",
-    "Hollow",
-    "Kestrel",
-    "Lark",
-    "Linden",
-    "Maple",
-    "Marl",
-    "Mill",
-    "Moss",
-    "Oaken",
-    "Otter",
-    "Pine",
-    "Quill",
-    "Reed",
-    "Rowan",
-    "Sedge",
-    "Stone",
-    "Thorn",
-    "Wether",
-    "Willow",
-    "Wren",
-]
-LAST = [
-    "bourne",
-    "bridge",
-    "brook",
-    "by",
-    "combe",
-    "cote",
-    "dale",
-    "den",
-    "field",
-    "fold",
-    "ford",
-    "gate",
-    "ham",
-    "hurst",
-    "leigh",
-    "ley",
-    "low",
-    "mere",
-    "mouth",
-    "stead",
-    "stoke",
-    "thorpe",
-    "ton",
-    "well",
-    "wick",
-    "wood",
-    "worth",
-]
-ADJECTIVES = [
-    "amber",
-    "brisk",
-    "calm",
-    "dusty",
-    "early",
-    "faint",
-    "gentle",
-    "hazy",
-    "idle",
-    "keen",
-    "late",
-    "mellow",
-    "noble",
-    "quiet",
-    "rapid",
-    "silver",
-    "tidy",
-    "vivid",
-    "warm",
-    "windy",
-]
-NOUNS = [
-    "acorn",
-    "badger",
-    "comet",
-    "drifter",
-    "ember",
-    "falcon",
-    "glacier",
-    "harbor",
-    "iris",
-    "juniper",
-    "kite",
-    "lantern",
-    "meadow",
-    "nimbus",
-    "orchard",
-    "pebble",
-    "quartz",
-    "raven",
-    "signal",
-    "thistle",
-]
+FIRST = terms(
+    """
+    Ash Birch Brook Clay Cobble Cran Dale Elm Fern Glen Hazel Heather Hollow Kestrel Lark Linden Maple Marl Mill Moss Oaken
+    Otter Pine Quill Reed Rowan Sedge Stone Thorn Wether Willow Wren
+    """
+)
+LAST = terms(
+    """
+    bourne bridge brook by combe cote dale den field fold ford gate ham hurst leigh ley low mere mouth stead stoke thorpe ton
+    well wick wood worth
+    """
+)
+ADJECTIVES = terms(
+    """
+    amber brisk calm dusty early faint gentle hazy idle keen late mellow noble quiet rapid silver tidy vivid warm windy
+    """
+)
+NOUNS = terms(
+    """
+    acorn badger comet drifter ember falcon glacier harbor iris juniper kite lantern meadow nimbus orchard pebble quartz raven
+    signal thistle
+    """
+)
 KEPT_TYPES = (
     LEGAL
     | BODY
     | SCHOOLS
     | SCHOOL_TAIL
-    | frozenset(
-        [
-            "the",
-            "of",
-            "and",
-            "for",
-            "care",
-            "home",
-            "homes",
-            "centre",
-            "center",
-            "co",
-            "company",
-            "restaurant",
-            "cafe",
-            "farm",
-            "surgery",
-            "practice",
-            "dental",
-            "pharmacy",
-            "st",
-        ]
+    | word_set(
+        """
+    the of and for care home homes centre center co company restaurant cafe farm surgery practice dental pharmacy st
+    """
     )
 )
 STREET_TYPES = frozenset((*CERTAIN.split("|"), *POSSIBLE.split("|")))
 FEW = 3  # places to choose from; with fewer, one is invented
-UNIT_WORDS = frozenset(
-    [
-        "flat",
-        "apartment",
-        "apt",
-        "unit",
-        "suite",
-        "ste",
-        "room",
-        "rm",
-        "floor",
-        "block",
-        "plot",
-        "house",
-        "door",
-        "no",
-        "villa",
-        "tower",
-        "building",
-        "bldg",
-        "lot",
-        "po",
-        "p",
-        "o",
-        "box",
-        "north",
-        "south",
-        "east",
-        "west",
-        "n",
-        "s",
-        "e",
-        "w",
-        "bis",
-        "ter",
-    ]
+UNIT_WORDS = word_set(
+    """
+    flat apartment apt unit suite ste room rm floor block plot house door no villa tower building bldg lot po p o box north
+    south east west n s e w bis ter
+    """
 )
 FOREIGN_TYPES = re.compile(
     r"(?i)(straße|strasse|straat|gasse|weg|laan|allee|platz|plein|gatan|gata|vägen|veien|gade|vej|kade|gracht|dijk|utca|katu|tie)$"
 )
-FOREIGN_LEAD = frozenset(
-    [
-        "rue",
-        "avenue",
-        "boulevard",
-        "impasse",
-        "chemin",
-        "allée",
-        "quai",
-        "via",
-        "viale",
-        "piazza",
-        "corso",
-        "calle",
-        "avenida",
-        "av",
-        "plaza",
-        "paseo",
-        "carrer",
-        "rua",
-        "travessa",
-        "ulica",
-        "ul",
-        "aleja",
-        "strada",
-        "jalan",
-        "jl",
-        "de",
-        "du",
-        "des",
-        "della",
-        "del",
-        "la",
-        "le",
-        "les",
-        "el",
-        "útja",
-        "utca",
-    ]
+FOREIGN_LEAD = word_set(
+    """
+    rue avenue boulevard impasse chemin allée quai via viale piazza corso calle avenida av plaza paseo carrer rua travessa ulica
+    ul aleja strada jalan jl de du des della del la le les el útja utca
+    """
 )
 
 
@@ -248,7 +82,7 @@ def stand_in_for_email(value: str, draws: Draws) -> str:
         )
         made = made.replace(word, fresh, 1)
     dot = re.search(DOT, host, re.IGNORECASE)
-    return f"{made}{separator}{'example' if not host.isupper() else 'EXAMPLE'}{dot.group() if dot else '.'}{like(host, draws.pick(('org', 'com', 'net')))}"
+    return f"{made}{separator}{like(host, 'example')}{dot.group() if dot else '.'}{like(host, draws.pick(('org', 'com', 'net')))}"
 
 
 def split_email(value: str) -> tuple[str, str, str]:
@@ -306,7 +140,7 @@ def other_letter(letter: str, draws: Draws) -> str:
 
 
 def stand_in_for_postcode(value: str, draws: Draws) -> str:
-    """Valid in form, assigned to nobody: the second half of a British code with letters that it never has, other codes from the zeros."""
+    """Valid in form, assigned to nobody: a British code ends in letters that none ends in, others begin with zeros."""
     british = re.fullmatch(r"(?i)([A-Z]{1,2}\d[A-Z\d]?)(\s?)(?:\d[A-Z]{2})?", value)
     if british:
         area = "".join(

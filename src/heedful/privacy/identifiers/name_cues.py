@@ -1,0 +1,325 @@
+"""Name cues: the words of a text in; the places that are announced as names by what stands around them, out.
+
+Each rule is a function of the words and the place of the word that triggers it. `RULES` says which word triggers which.
+"""
+
+import re
+from collections.abc import Iterator
+
+from heedful.privacy.identifiers.cues import DOES, FUNCTION, GREETING, KIN, PET, SAYS, THANKS, TIME, TITLE
+from heedful.privacy.identifiers.lexicon import COUNTRY, FREQUENT, GIVEN, ORDINARY, PUBLIC, REGION, SURNAME
+from heedful.privacy.identifiers.name_words import (
+    DETERMINERS,
+    LIKELY,
+    POSSIBLE,
+    SURE,
+    is_given,
+    is_name_word,
+    is_nameable,
+    is_unknown,
+)
+from heedful.privacy.identifiers.terms import word_set
+from heedful.privacy.identifiers.words import Words
+
+OWNERS = frozenset(["my", "his", "her", "their", "our", "your"])
+NAME_OWNERS = OWNERS | word_set(
+    """
+    full first last maiden middle real birth legal given family pet sons daughters husbands wifes mums dads name's user the
+    """
+)
+BE = word_set("is was be its it's s as are")
+THINGS = word_set(
+    """
+    it its it's which that's thing app book drug pill medication band game show song film movie series podcast pub place company
+    disorder condition site website
+    """
+)
+CLOSING = re.compile(r"(?:^|[\n\r.!?,]|\s{2,})[ \t]*(?:-|–|—|~|x+)[ \t]*$")
+ENDING = re.compile(r"[\s.!,xX❤💔-]*$")
+KISSES = frozenset(["x", "xx", "xxx", "xo", "xoxo"])
+INTRODUCED_BY = {",": 1, "(": 1, ":": 1, "-": 1, "": 0}
+
+
+def by_cue(words: Words) -> Iterator[tuple[int, float]]:
+    """Places of words that a cue announces as names."""
+    for place, cue in enumerate(words.cues):
+        key = words.keys[place]
+        if key in RULES:
+            yield from RULES[key](words, place)
+        if cue & TITLE:
+            yield from after_title(words, place)
+        if cue & (KIN | PET):
+            yield from after_kin(words, place)
+        if cue & (GREETING | THANKS):
+            yield from after_greeting(words, place)
+    yield from sign_off(words)
+    yield from addressed(words)
+
+
+def after_title(words: Words, place: int) -> Iterator[tuple[int, float]]:
+    """Dr X, Mrs X, Auntie X."""
+    gap, following = words.gap(place), place + 1
+    if gap not in (" ", ". ", ".") or not is_nameable(words, following):
+        return
+    flags, relative = words.flags[following], bool(words.cues[place] & KIN)
+    if words.capital(following):
+        if not (relative and flags & (PUBLIC | FREQUENT) and not flags & (GIVEN | SURNAME)):
+            yield following, SURE
+    elif words.keys[place] not in ("miss", "sir", "captain", "judge", "chief", "officer", "lady", "coach", "nurse", "constable"):
+        known = flags & (GIVEN | SURNAME) and not flags & (FREQUENT if not relative else ORDINARY)
+        if known or (is_unknown(words, following) and not relative):
+            yield following, LIKELY
+    elif is_name_word(words, following) or (flags & SURNAME and not flags & ORDINARY):
+        yield following, LIKELY
+
+
+def after_kin(words: Words, place: int) -> Iterator[tuple[int, float]]:
+    """My sister X; my sister, X; my sister is X."""
+    if words.stops[place] > words.ends[place] or not is_owned(words, place):
+        return
+    following, gap = place + 1, words.gap(place).strip()
+    if gap == "" and words.key(following) in ("is", "was", "are"):
+        if words.capital(following + 1) and introduced(words, following + 1):
+            yield following + 1, LIKELY
+        return
+    if gap not in INTRODUCED_BY or not is_nameable(words, following):
+        return
+    flags = words.flags[following]
+    if (flags & (PUBLIC | COUNTRY | REGION) and not flags & GIVEN) or words.cues[following] & (KIN | SAYS):
+        return
+    if words.capital(following):
+        if flags & GIVEN or not flags & ORDINARY or words.cues[place] & PET:
+            yield following, SURE
+    elif is_name_word(words, following):
+        yield following, SURE
+    elif (is_given(words, following) and gap == "" and says_or_ends(words, following)) or (
+        gap == "" and is_unknown(words, following) and (says_or_ends(words, following) or words.cue(following + 1))
+    ):
+        yield following, LIKELY
+
+
+def is_owned(words: Words, place: int) -> bool:
+    """ "my best friend", "Ravi's mum", "this girl"."""
+    for back in range(1, 4):
+        before = place - back
+        if before < 0 or words.gap(before).strip() not in ("", "'", "-"):
+            return False
+        if words.keys[before] in DETERMINERS or words.stops[before] > words.ends[before] or words.keys[before] == "called":
+            return True
+    return False
+
+
+def says_or_ends(words: Words, place: int) -> bool:
+    """Whether an ordinary word that is a name too is followed by what a person does, or by nothing."""
+    does = words.cue(place + 1) & (SAYS | DOES) or words.key(place + 1).endswith("ed")
+    return words.gap(place).strip() != "" or bool(does) or words.stops[place] > words.ends[place]
+
+
+def introduced(words: Words, place: int) -> bool:
+    """After "I'm" or "this is": a name, not a feeling, a people or a diagnosis."""
+    if not is_nameable(words, place) or words.flags[place] & (PUBLIC | COUNTRY | REGION):
+        return False
+    if words.capital(place):
+        return is_given(words, place) or not words.flags[place] & ORDINARY
+    return is_name_word(words, place)
+
+
+def after_greeting(words: Words, place: int) -> Iterator[tuple[int, float]]:
+    """Hi X; thanks, X; love from X."""
+    following = place + 1
+    while (
+        words.key(following) in ("you", "so", "much", "again", "there", "good", "from", "very", "a", "lot", "and")
+        and not words.gap(following - 1).strip()
+    ):
+        following += 1
+    greets = words.cues[place] & GREETING
+    gap = words.gap(following - 1).strip()
+    if gap not in ("", ",") or not is_nameable(words, following) or words.flags[following] & (PUBLIC | COUNTRY | REGION):
+        return
+    if not (
+        words.begins(place)
+        or words.cue(place - 1) & (GREETING | THANKS)
+        or words.key(place - 1) in ("good", "ok", "okay", "oh", "lots", "kind", "best", "warm", "yours")
+    ):
+        return
+    ends = ENDING.match(words.gap(last_part(words, following))) is not None
+    known = is_given(words, following) and (words.capital(following) or not words.flags[following] & ORDINARY)
+    if words.cues[place] & THANKS and not ends and not (known and not greets and words.gap(following).strip()):
+        return
+    if known or (words.capital(following) and not words.flags[following] & ORDINARY):
+        yield following, LIKELY
+    elif is_unknown(words, following) and (greets or ends):
+        yield following, POSSIBLE
+
+
+def last_part(words: Words, place: int) -> int:
+    """The last word of a name of several capitals that begins here."""
+    while words.gap(place) == " " and words.capital(place + 1):
+        place += 1
+    return place
+
+
+def sign_off(words: Words) -> Iterator[tuple[int, float]]:
+    """The last words of a text, behind a dash or on a line of their own after a closing."""
+    for place in range(max(0, len(words) - 3), len(words)):
+        before = words.before(place)
+        closes = CLOSING.search(before) or ("\n" in before and words.cue(place - 1) & THANKS) or words.key(place - 1) in KISSES
+        if not closes or not is_nameable(words, place) or words.flags[place] & PUBLIC:
+            continue
+        if not all(words.gap(k) in (" ", "-", ". ") for k in range(place, len(words) - 1)):
+            continue
+        flags = words.flags[place]
+        if (words.capital(place) and (flags & GIVEN or not flags & ORDINARY)) or not flags & ORDINARY:
+            yield place, LIKELY
+
+
+def addressed(words: Words) -> Iterator[tuple[int, float]]:
+    """ "Jakobine, can I ask you?" and "what do I do, Liam?": the first or the last word, set off by a comma."""
+    if len(words) < 3:
+        return
+    if words.capital(0) and words.gap(0).startswith(", ") and is_nameable(words, 0):
+        flags = words.flags[0]
+        if is_name_word(words, 0) or (flags & ~SURNAME == 0 and is_unknown_or_surname(words, 0)):
+            yield 0, POSSIBLE
+    last = len(words) - 1
+    if words.before(last) == ", " and is_name_word(words, last):
+        yield last, LIKELY
+
+
+def is_unknown_or_surname(words: Words, place: int) -> bool:
+    return is_unknown(words, place) or words.flags[place] == SURNAME
+
+
+def after_name(words: Words, place: int) -> Iterator[tuple[int, float]]:
+    """My name is X; her maiden name was X; name: X; last name? X."""
+    following, gap = place + 1, words.gap(place).strip()
+    owned = words.key(place - 1) in NAME_OWNERS or (place and words.stops[place - 1] > words.ends[place - 1])
+    if gap not in ("", ":", "?", "=", "-", '"') or not (owned or gap in (":", "=")):
+        return
+    be = words.stops[place] > words.ends[place]
+    while words.key(following) in BE:
+        following, be = following + 1, True
+    if words.key(place - 1) == "the" and not be:
+        return
+    if be or gap or words.keys[place] in ("names", "name"):
+        yield from accepted_name(words, following, be or bool(gap))
+
+
+def accepted_name(words: Words, place: int, sure: bool) -> Iterator[tuple[int, float]]:
+    """What follows "my name is": nearly anything but a function word."""
+    if not 0 <= place < len(words):
+        return
+    flags, function = words.flags[place], words.cues[place] & FUNCTION
+    if (words.capital(place) and not (function and not flags & GIVEN)) or (flags & GIVEN and (sure or not flags & ORDINARY)):
+        yield place, SURE
+    elif not function and not flags & ORDINARY and len(words.keys[place]) >= 2:
+        yield place, SURE if sure else LIKELY
+
+
+def after_called(words: Words, place: int) -> Iterator[tuple[int, float]]:
+    """A girl called X; call me X; known as X."""
+    following = place + 1
+    if words.keys[place] in ("call", "calls", "calling", "called") and words.key(following) in (
+        "me",
+        "him",
+        "her",
+        "them",
+        "myself",
+    ):
+        following += 1
+    elif words.keys[place] in ("call", "calls", "calling"):
+        return
+    elif words.keys[place] == "named" and words.key(following) in ("him", "her", "them"):
+        following += 1
+    elif words.key(place - 1) in THINGS or words.key(place - 2) in THINGS:
+        return
+    while words.key(following) in ("as", "after"):
+        following += 1
+    if words.gap(following - 1).strip(" \"'“‘:") or not is_nameable(words, following):
+        return
+    flags = words.flags[following]
+    if flags & (PUBLIC | COUNTRY | REGION):
+        return
+    capital = words.capital(following) and (flags & GIVEN or not flags & (FREQUENT if words.keys[place] == "named" else ORDINARY))
+    if capital or is_name_word(words, following):
+        yield following, SURE
+    elif (is_given(words, following) and not flags & FREQUENT) or is_unknown(words, following):
+        yield following, LIKELY
+
+
+def after_i_am(words: Words, place: int) -> Iterator[tuple[int, float]]:
+    """I'm X; I am X; it's me, X."""
+    following = place + 1
+    if words.keys[place] == "i":
+        if words.key(following) != "am":
+            return
+        following += 1
+    if words.gap(following - 1).strip() not in ("", ","):
+        return
+    yield from self_named(words, following)
+
+
+def self_named(words: Words, place: int) -> Iterator[tuple[int, float]]:
+    if introduced(words, place):
+        yield place, LIKELY
+    elif 0 <= place < len(words) and names_itself(words, place):
+        yield place, POSSIBLE
+
+
+def names_itself(words: Words, place: int) -> bool:
+    """ "im will, 19", "im zorb from leeds": no list decides, what follows does."""
+    if (words.cues[place] & (FUNCTION | TIME) and not words.flags[place] & GIVEN) or words.flags[place] & (
+        PUBLIC | COUNTRY | REGION
+    ):
+        return False
+    rest = words.text[words.stops[place] : words.stops[place] + 12]
+    goes_on = re.match(r"\s*[,(]?\s*(?:(?:age[d]?\s*)?\d\d?\b|from\b|btw\b|aka\b|here\b)", rest)
+    return goes_on is not None and (bool(words.flags[place] & GIVEN) or is_unknown(words, place))
+
+
+def after_this_is(words: Words, place: int) -> Iterator[tuple[int, float]]:
+    """This is X; it's X again; it's me X."""
+    following = place + 1
+    if words.keys[place] == "this":
+        if words.key(following) != "is":
+            return
+        following += 1
+    if words.keys[place] == "it":
+        if words.key(following) != "is":
+            return
+        following += 1
+    me = words.key(following) in ("me", "ya", "your", "yo")
+    following += me
+    if words.gap(following - 1).strip() not in ("", ",", "-", ":") or not introduced(words, following):
+        return
+    again = words.key(following + 1) in ("again", "here", "speaking", "from", "calling")
+    opens = place <= 2 or words.begins(place)
+    if opens and (me or again or words.keys[place] == "this" or words.gap(following).strip()):
+        yield following, LIKELY
+
+
+def before_here(words: Words, place: int) -> Iterator[tuple[int, float]]:
+    """X here; X speaking."""
+    before = place - 1
+    if (
+        0 <= before <= 2
+        and words.gap(before) == " "
+        and (words.begins(before) or words.cue(before - 1) & GREETING)
+        and introduced(words, before)
+    ):
+        yield before, LIKELY
+
+
+def after_also_called(words: Words, place: int) -> Iterator[tuple[int, float]]:
+    if is_nameable(words, place + 1) and (is_name_word(words, place + 1) or is_unknown(words, place + 1)):
+        yield place + 1, LIKELY
+
+
+RULES = {
+    **dict.fromkeys(("name", "names", "surname", "nickname"), after_name),
+    **dict.fromkeys(("called", "call", "calls", "calling", "named", "nicknamed", "known"), after_called),
+    **dict.fromkeys(("i'm", "im", "i"), after_i_am),
+    **dict.fromkeys(("this", "it's", "its", "it"), after_this_is),
+    **dict.fromkeys(("here", "speaking"), before_here),
+    **dict.fromkeys(("aka", "née", "nee"), after_also_called),
+}
