@@ -7,7 +7,8 @@ Number and kind of street make an address ("14 Larkspur Close"); so does a numbe
 import re
 from collections.abc import Iterator
 
-from heedful.privacy.identifiers.kinds import Identifier
+from heedful.privacy.identifiers.cues import CUES, FUNCTION, THANKS
+from heedful.privacy.identifiers.kinds import Identifier, Kind
 from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import Words
 
@@ -72,7 +73,7 @@ BOX = re.compile(
 ALONE = re.compile(rf"(?<!\w)(?:{UNIT})(?:[,\s]+(?:{UNIT}))+", re.IGNORECASE)
 CUED = re.compile(
     r"\b(?:address(?:es)?(?:\s(?:is|was|are|here they are|it is|with|to|linked to|on file))?\s?(?::|is|it is|to|"
-    r"with)?|(?:i|we|he|she|they|once)\s(?:now\s)?(?:live|lives|lived|stay|stays|stayed)\s(?:at|in|on)|send it to|"
+    r"with)?|(?:now\s)?(?:live|lives|lived|stay|stays|stayed|living|staying)\s(?:at|on)|send it to|"
     r"deliver(?:ed)? (?:it )?to|return(?:ed)? to|located at|restaurant is at|"
     r"(?:house|home|flat|place|office|surgery|store|shop|restaurant|station|party) is (?:at|on|located at)|come to|"
     r"meet (?:me )?at|change my address to)\s*:?\s*(?:it is\s)?(?:number\s)?(?P<value>\d[^\n.;?!]{3,70})",
@@ -88,6 +89,12 @@ TIMES = re.compile(
     re.IGNORECASE,
 )
 
+# A line of number and street, with no kind of street, in a block that goes on to a unit or a code.
+LINE_STREET = re.compile(
+    rf"(?:^|\n)[ \t?]*(?P<street>\d{{1,5}} [^\W\d_][^\n,.!?:;@\d]{{2,30}}(?: \d{{1,4}})?)\.?[ "
+    rf"\t]*\n(?=(?:[^\n]{{0,40}}\n){{0,3}}[^\n]{{0,30}}(?:\d{{4,6}}|{UNIT})[ \t]*(?:\n|$))",
+    re.IGNORECASE,
+)
 UK_AREAS = (
     "AB|AL|B|BA|BB|BD|BH|BL|BN|BR|BS|BT|CA|CB|CF|CH|CM|CO|CR|CT|CV|CW|DA|DD|DE|DG|DH|DL|DN|DT|DY|E|EC|EH|EN|EX|FK|FY|"
     "G|GL|GU|GY|HA|HD|HG|HP|HR|HS|HU|HX|IG|IM|IP|IV|JE|KA|KT|KW|KY|L|LA|LD|LE|LL|LN|LS|LU|"
@@ -121,38 +128,71 @@ EURO = re.compile(
     r"(?<![\w.,£$€:/+-])(?:[A-Z]{1,2}-)?(?P<code>\d{5}|\d{4}|\d{2}-\d{3}|\d{4}-\d{3}|\d{3}\s\d{2})\s(?=[A-ZÀ-Þ][^\W\d_]{2,})"
 )
 BEFORE_EURO = re.compile(r"(?:[,\n]\s*|\b(?:in|from|live in|to|near)\s)$", re.IGNORECASE)
-TRAILING_CODE = re.compile(r"\s*[,\n]?\s*(?:(?:[A-ZÀ-Þ][\w'’.-]*|nan)[,\s]+){0,5}(?P<code>\d{5}(?:-\d{4})?|\d{6})(?![\w-])")
+CUED_SCORE = 0.91  # above a name: streets are called after people
+MOST_PARTS = 7
+PART_GAP = re.compile(r"[ \t]*(?:[,\n][ \t\n,?]*)?")
+UNIT_PART = re.compile(rf"{UNIT}\b", re.IGNORECASE)
+CODE_PART = re.compile(r"(?:[A-Z]{2} )?(?P<code>\d{4,6}(?:-\d{3,4})?)(?![\w-])")
+LINE_PART = re.compile(r"[^\W\d_][^\n,.!?:;@\d]{1,28}(?= \d{1,6}\b|,|\n|$)")
+CAPITAL_PART = re.compile(r"[A-ZÀ-ÞŚŠŽŻŁĆČĎ][^\W\d_]+(?:[ -](?:[A-ZÀ-ÞŚŠŽŻŁĆČĎ][^\W\d_]+|on|upon|nad|de|am|sur)){0,3}(?![\w'’])")
 INDIAN = re.compile(r"[A-Z][^\W\d_]+\s?[-–]\s?(?P<code>[1-8]\d{2}\s?\d{3})(?!\w)")
 
 
 def find_addresses(words: Words) -> Iterator[Identifier]:
     text = words.text
-    if not STREET_WORDS.isdisjoint(words.keys):
+    if not STREET_WORDS.isdisjoint(words.present):
         yield from (Identifier(*m.span(), "address", 0.72) for m in UNNUMBERED.finditer(text) if is_street_name(m, words))
     if not words.has_digits:
         return
     found = list(find_streets(words))
     yield from found
-    yield from find_postcodes(text, [one.end for one in found])
+    for one in found:
+        yield from find_rest(text, one.end, one.score == CUED_SCORE)
+    yield from find_postcodes(words, [one.end for one in found])
+
+
+def find_rest(text: str, end: int, announced: bool) -> Iterator[Identifier]:
+    """The lines, or the parts between commas, behind a street: unit, town, country, code."""
+    for _ in range(MOST_PARTS):
+        gap = PART_GAP.match(text, end)
+        if gap is None or not gap.group():
+            return
+        part = next((match for pattern in (UNIT_PART, CODE_PART) if (match := pattern.match(text, gap.end()))), None)
+        if part is None:
+            town = (
+                LINE_PART
+                if "\n" in gap.group() or (announced and "," in gap.group())
+                else CAPITAL_PART
+                if "," in gap.group()
+                else None
+            )
+            part = town.match(text, gap.end()) if town else None
+            if part is None or CUES.get(part.group().split()[0].lower(), 0) & (FUNCTION | THANKS):
+                return
+        kind: Kind = "address" if part.re is UNIT_PART else "postcode" if part.re is CODE_PART else "place"
+        start = part.start("code") if part.re is CODE_PART else part.start()
+        yield Identifier(start, part.end(), kind, 0.6)
+        end = part.end()
 
 
 def find_streets(words: Words) -> Iterator[Identifier]:
     text = words.text
     for pattern, score in ((STREET, 0.94), (UNIT_AND_STREET, 0.94)):
-        for match in pattern.finditer(text):
+        for match in words.near_digits(pattern):
             if is_address(match, text):
-                yield Identifier(match.start(), match.start() + len(match.group().rstrip(" ,.")), "address", score)
+                yield Identifier(match.start(), match.start() + len(match.group().rstrip(" ,.\n")), "address", score)
     for pattern in (THE_STREET, JOINED_STREET, LEADING_KIND, UTJA, BOX, ALONE):
         yield from (
-            Identifier(m.start(), m.start() + len(m.group().rstrip(" ,.")), "address", 0.9)
-            for m in pattern.finditer(text)
+            Identifier(m.start(), m.start() + len(m.group().rstrip(" ,.\n")), "address", 0.9)
+            for m in words.near_digits(pattern)
             if any(map(str.isdigit, m.group())) or pattern is LEADING_KIND
         )
-    for match in CUED.finditer(text):
+    yield from (Identifier(*match.span("street"), "address", 0.9) for match in words.near_digits(LINE_STREET))
+    for match in words.near_digits(CUED):
         start, value = match.start("value"), CUT.sub("", match.group("value"))
         if not TIMES.match(value) and re.search(r"[^\W\d_]{3}", value):
             value = value.split(",")[0] if re.search(r"\d\s[^\W\d_]{2,}", value.split(",")[0]) else value
-            yield Identifier(start, start + len(value.rstrip(" ,")), "address", 0.8)
+            yield Identifier(start, start + len(value.rstrip(" ,")), "address", CUED_SCORE)
 
 
 def is_address(match: re.Match[str], text: str) -> bool:
@@ -187,24 +227,21 @@ def is_street_name(match: re.Match[str], words: Words) -> bool:
     )
 
 
-def find_postcodes(text: str, ends: list[int]) -> Iterator[Identifier]:
-    for match in POSTCODES.finditer(text):
+def find_postcodes(words: Words, ends: list[int]) -> Iterator[Identifier]:
+    text = words.text
+    for match in words.near_digits(POSTCODES):
         if is_postcode(match.group(), text, match.start()):
             yield Identifier(*match.span(), "postcode", 0.92)
-    yield from (Identifier(*match.span("state"), "place", 0.9) for match in STATE_ZIP.finditer(text))
+    yield from (Identifier(*match.span("state"), "place", 0.5) for match in words.near_digits(STATE_ZIP))
     for pattern, score in ((STATE_ZIP, 0.95), (CUED_CODE, 0.95), (OUTWARD_ONLY, 0.8), (INDIAN, 0.85)):
-        yield from (Identifier(*match.span("code"), "postcode", score) for match in pattern.finditer(text))
-    yield from (Identifier(*match.span(), "postcode", 0.7) for match in ZIP4.finditer(text))
-    for match in EURO.finditer(text):
+        yield from (Identifier(*match.span("code"), "postcode", score) for match in words.near_digits(pattern))
+    yield from (Identifier(*match.span(), "postcode", 0.7) for match in words.near_digits(ZIP4))
+    for match in words.near_digits(EURO):
         code, near = match.group("code"), any(0 <= match.start() - end <= 4 for end in ends)
         if near or (
             BEFORE_EURO.search(text, max(0, match.start() - 10), match.start()) and not 1900 <= int(re.sub(r"\D", "", code)) <= 2050
         ):
             yield Identifier(*match.span("code"), "postcode", 0.85)
-    for end in ends:
-        match_ = TRAILING_CODE.match(text, end)
-        if match_:
-            yield Identifier(*match_.span("code"), "postcode", 0.85)
 
 
 def is_postcode(found: str, text: str, start: int) -> bool:

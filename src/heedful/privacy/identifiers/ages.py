@@ -92,13 +92,15 @@ NUMBER_WORDS = frozenset((*TENS.split("|"), *TEENS.split("|"), "old"))
 
 def find_ages(words: Words) -> Iterator[Identifier]:
     text = words.text
-    if not words.has_digits and NUMBER_WORDS.isdisjoint(words.keys):
+    spelled = not NUMBER_WORDS.isdisjoint(words.present)
+    if not words.has_digits and not spelled:
         return
-    for match in WITH_UNIT.finditer(text):
+    search = (lambda pattern: pattern.finditer(text)) if spelled else words.near_digits
+    for match in search(WITH_UNIT):
         if not GROUPS.search(text, max(0, match.start() - 30), match.start()) and not is_range(text, match.start(), match.end()):
             yield Identifier(match.start(), match.end(), "age", 0.8)
     for pattern in (SEXED, BRACKETED, SAID, CUED, WHEN, OPENING, APPOSITION, ORDINAL):
-        for match in pattern.finditer(text):
+        for match in search(pattern):
             start, end = match.span("age" if "age" in pattern.groupindex else 0)
             if is_somebodys(pattern, match, text, start, end):
                 yield Identifier(start + len(text[start:end]) - len(text[start:end].lstrip()), end, "age", 0.7)

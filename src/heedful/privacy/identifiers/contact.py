@@ -36,7 +36,7 @@ URL = re.compile(
     rf"(?<![\w@.])(?:(?:{SCHEME})[^\s<>\"'“”]+|(?:[^\W_][\w-]*\.)+(?:(?:{TOP})/[^\s<>\"'“”]*|(?:{BARE_TOP})\b(?![\w@-]|\.\w)))",
     re.IGNORECASE,
 )
-URL_SIGN = re.compile(rf"://|www\d?\.|\.(?:{BARE_TOP})\b|\.\w{{2,6}}/", re.IGNORECASE)
+TOP_SIGN = re.compile(rf"\.(?:{BARE_TOP})\b|\.\w{{2,6}}/", re.IGNORECASE)
 TRAILING = ".,;:!?)]}'\"*"
 HANDLE = re.compile(
     r"(?<![\w@.+/-])@(?=[\w.]*[^\W\d_])[\w.]{1,29}\w|(?<![\w/])/?u/[\w-]{3,20}(?![\w/])|(?<!\w)[\w.]{2,32}#\d{4}(?!\d)"
@@ -64,13 +64,30 @@ NO_HANDLES = word_set(
     twitter discord gmail
     """
 )
-HANDLE_CUES = word_set(
+SERVICE_WORDS = word_set(
     """
-    insta instagram ig snap snapchat sc tik tiktok twitter x discord telegram tg kik reddit tumblr psn xbox steam twitch
-    gamertag gamer gt roblox wattpad user username screen screenname handle skype wechat weixin line qq threads mastodon signal
-    bereal venmo cash cashapp onlyfans youtube fb facebook fortnite minecraft add find follow dm message goes go going post
-    posts posted streams plays known
+    insta instagram ig snap snapchat sc tik tiktok twitter x discord telegram tg kik reddit tumblr psn xbox steam twitch gamertag
+    gamer gt roblox wattpad username screenname handle skype wechat weixin line qq threads mastodon signal bereal venmo
+    cash cashapp onlyfans youtube fb facebook fortnite minecraft user screen
     """
+)
+ADDED_SIGNS = (
+    "add me",
+    "Add me",
+    "find me",
+    "follow me",
+    "dm me",
+    "DM me",
+    "message me",
+    "goes by",
+    "go by",
+    "going by",
+    "posted as",
+    "posts as",
+    "post as",
+    "streams as",
+    "plays as",
+    "known as",
 )
 PROVIDERS = word_set(
     """
@@ -126,24 +143,38 @@ OFFICE = re.compile(
 def find_contacts(words: Words) -> Iterator[Identifier]:
     """Each search is made only where the text has the sign that it needs."""
     text = words.text
-    if "@" in text or SPELLED_SIGN.search(text):
-        yield from find_emails(text)
-    if URL_SIGN.search(text):
+    spelled = is_spelled(words)
+    if "@" in text or spelled:
+        yield from find_emails(text, spelled)
+    if has_url(text):
         yield from find_urls(text)
     if "@" in text or "u/" in text or "#" in text:
         yield from (Identifier(*m.span(), "handle", 0.9) for m in HANDLE.finditer(text) if is_handle(m.group()))
-    if not HANDLE_CUES.isdisjoint(words.keys):
-        yield from find_named_handles(text)
-    if IP_SIGN.search(text):
+    if not SERVICE_WORDS.isdisjoint(words.present):
+        yield from find_named_handles(text, NAMED_HANDLE)
+    if any(sign in text for sign in ADDED_SIGNS) or not SERVICE_WORDS.isdisjoint(words.present):
+        yield from find_named_handles(text, ADDED_HANDLE)
+    if words.has_digits and IP_SIGN.search(text):
         yield from find_ips(text)
 
 
-def find_emails(text: str) -> Iterator[Identifier]:
+def is_spelled(words: Words) -> bool:
+    """Whether "dot", a bracketed "at" or a provider of mail is there."""
+    if "dot" in words.present or "punto" in words.present or not PROVIDERS.isdisjoint(words.present):
+        return SPELLED_SIGN.search(words.text) is not None
+    return any(bracket in words.text for bracket in ("(at", "[at", "{at", "( at", "[ at", "@ ", " @", "(@", "[@"))
+
+
+def has_url(text: str) -> bool:
+    return "://" in text or "www" in text or "WWW" in text or TOP_SIGN.search(text) is not None
+
+
+def find_emails(text: str, spelled: bool) -> Iterator[Identifier]:
     for match in EMAIL.finditer(text):
         local, host = match.group().rsplit("@", 1)
         if not (OFFICE.match(local.lower()) and PUBLIC_HOSTS.search(host.lower())):
             yield Identifier(*match.span(), "email", 0.99)
-    if SPELLED_SIGN.search(text):
+    if spelled:
         for match in SPELLED_EMAIL.finditer(text):
             if is_spelled_email(match):
                 yield Identifier(*match.span(), "email", 0.97)
@@ -168,7 +199,7 @@ def find_urls(text: str) -> Iterator[Identifier]:
 
 def public_spans(words: Words) -> list[tuple[int, int]]:
     """Web addresses that are kept as they are: the digits and names in them are no identifiers."""
-    if not URL_SIGN.search(words.text):
+    if not has_url(words.text):
         return []
     found = ((match.span(), match.group().rstrip(TRAILING)) for match in URL.finditer(words.text))
     return [span for span, address in found if not is_personal_page(address)]
@@ -190,13 +221,12 @@ def is_handle(found: str) -> bool:
     return found.strip("@#/").lower() not in NO_HANDLES
 
 
-def find_named_handles(text: str) -> Iterator[Identifier]:
+def find_named_handles(text: str, pattern: re.Pattern[str]) -> Iterator[Identifier]:
     """ "my insta is X", "kik me X": after the name of a service a word that is no word."""
-    for pattern in (NAMED_HANDLE, ADDED_HANDLE):
-        for match in pattern.finditer(text):
-            handle = match.group("handle").rstrip(".-")
-            if looks_made_up(handle):
-                yield Identifier(match.start("handle"), match.start("handle") + len(handle), "handle", 0.88)
+    for match in pattern.finditer(text):
+        handle = match.group("handle").rstrip(".-")
+        if looks_made_up(handle):
+            yield Identifier(match.start("handle"), match.start("handle") + len(handle), "handle", 0.88)
 
 
 def looks_made_up(handle: str) -> bool:

@@ -1,7 +1,6 @@
 """Dates: a text in; days, months with a year, and years that belong to somebody's life, out.
 
-A weekday, a time or "last summer" narrows nobody down. A year alone counts where the sentence is about a person, not in "founded in
-1946".
+A weekday, a time, a month alone or "last summer" narrows nobody down; nor does a year, unless somebody was born in it.
 """
 
 import re
@@ -9,7 +8,6 @@ from collections.abc import Iterator
 
 from heedful.privacy.identifiers.kinds import Identifier
 from heedful.privacy.identifiers.lexicon import fold
-from heedful.privacy.identifiers.sentences import is_personal
 from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import Words
 
@@ -29,22 +27,18 @@ SPELLED_DAY = (
     rf"(?:(?:twenty|thirty)[ -](?:{UNITS})|{UNITS}|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|sixteenth|"
     rf"seventeenth|eighteenth|nineteenth|twentieth|thirtieth)"
 )
-ORDINAL = r"(?:3[01]|[12]\d|0?[1-9])(?:\s?(?:st|nd|rd|th))"
 DAY = r"(?:3[01]|[12]\d|0?[1-9])(?:\s?(?:st|nd|rd|th))?"
 YEAR = r"(?:(?:19|20)\d\d|[’']\d\d)"
-WEEKDAY = r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|mon|tues?|wed|thur?s?|fri|sat|sun)\b[.,]?\s+(?:the\s+)?"
-TAIL = rf"(?:,?\s+(?:of\s+|in\s+|de\s+|del\s+)?{YEAR}\b|,?\s+\d\d\b(?!\s*[:%\w]))?"
 DAY_MONTH = (
-    rf"(?:{WEEKDAY})?(?:the\s+)?(?:{DAY}\b\.?|{SPELLED_DAY})\s*(?:-|of\s+|de\s+)?\s*{MONTH}(?:[-\s]?)(?:(?:[,\s]|of|in|"
+    rf"(?:{DAY}\b\.?|{SPELLED_DAY})\s*(?:-|of\s+|de\s+)?\s*{MONTH}(?:[-\s]?)(?:(?:[,\s]|of|in|"
     rf"de|-)*(?:{YEAR})\b)?"
 )
-MONTH_DAY = rf"(?:{WEEKDAY})?{MONTH}\s+(?:the\s+)?(?:{DAY}\b(?![:%.]\d)|{SPELLED_DAY})(?:(?:,\s*|\s+|\s+of\s+|\s+in\s+){YEAR}\b)?"
-MONTH_YEAR = rf"(?:early |late |mid[- ])?{MONTH}\s*(?:of\s+|in\s+|,\s*|-)?\s*{YEAR}\b"
+MONTH_DAY = rf"{MONTH}\s+(?:the\s+)?(?:{DAY}\b(?![:%.]\d)|{SPELLED_DAY})(?:(?:,\s*|\s+|\s+of\s+|\s+in\s+){YEAR}\b)?"
+MONTH_YEAR = rf"{MONTH}\s*(?:of\s+|in\s+|,\s*|-)?\s*{YEAR}\b"
 SEASON_YEAR = (
     rf"(?:spring|summer|autumn|fall|winter|christmas|xmas|easter|eid|diwali|ramadan|thanksgiving|halloween|new "
     rf"year'?s?|hanukkah)(?:\s+(?:day|eve|term|holidays?))?\s+(?:of\s+|in\s+)?{YEAR}\b"
 )
-HOLIDAY = r"(?:christmas|new year'?s?|boxing|valentine'?s)\s+(?:day|eve)(?:\s+(?:of\s+)?(?:19|20)\d\d\b)?"
 SPELLED = re.compile(rf"(?<![\w-])(?:{DAY_MONTH}|{MONTH_DAY}|{MONTH_YEAR}|{SEASON_YEAR})(?!\w)", re.IGNORECASE)
 ISO = r"(?:19|20)\d\d([-/.])(?:1[0-2]|0?[1-9])\1(?:3[01]|[12]\d|0?[1-9])(?:[T ]\d{1,2}:\d\d(?::\d\d)?Z?)?"
 NUMERIC = r"(?:3[01]|[12]\d|0?[1-9])\s?([-/.])\s?(?:3[01]|[12]\d|0?[1-9])\s?\2\s?(?:(?:19|20)\d\d|[’']?\d\d)"
@@ -60,10 +54,7 @@ SHORT_CUE = re.compile(
 )
 ALONE = re.compile(r"(?<![\w/.,$£€#+-])(?:19[2-9]\d|20[0-3]\d)(?![\w/%-]|[.,:]\d)")
 YEAR_CUE = re.compile(
-    r"\b(?:in|since|until|till|from|back in|around|about|during|after|before|by|class of|circa|early|late|mid|of|year|"
-    r"born|b\.|died|and|to|or|for|between|summer|spring|winter|autumn|"
-    r"graduated|married|diagnosed)[ (-]*$",
-    re.IGNORECASE,
+    r"\b(?:born|b\.|class of|dob|birth year|year of birth|graduated)(?:\s+(?:in|around|back in|year))?[\s:(]*$", re.IGNORECASE
 )
 MONTH_WORDS = word_set(
     """
@@ -72,26 +63,33 @@ MONTH_WORDS = word_set(
     years hanukkah
     """
 ) | frozenset(map(fold, FOREIGN.split("|")))
+ORDINAL_WORDS = word_set(
+    """
+    first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth
+    twentieth thirtieth
+    """
+)
 VERB_MONTHS = frozenset(("may", "mar", "march", "dec", "sun", "mars", "mai", "juin", "mayo"))
 
 
 def find_dates(words: Words) -> Iterator[Identifier]:
-    text = words.text
-    if not MONTH_WORDS.isdisjoint(words.keys):
-        for match in SPELLED.finditer(text):
-            if is_calendar(match.group(), text, match.start()):
-                end = match.start() + len(match.group().rstrip(" ,.-"))
-                yield Identifier(match.start(), end, "date", 0.93)
-    if not words.has_digits:
+    for match in spelled_dates(words):
+        if is_calendar(match.group(), words.text, match.start()):
+            yield Identifier(match.start(), match.start() + len(match.group().rstrip(" ,.-")), "date", 0.93)
+    yield from (Identifier(*match.span(), "date", 0.93) for match in words.near_digits(DIGITS))
+    for pattern, cue, score in ((SHORT, SHORT_CUE, 0.7), (ALONE, YEAR_CUE, 0.6)):
+        for match in words.near_digits(pattern):
+            if cue.search(words.text, max(0, match.start() - 26), match.start()) and match.group() != "24/7":
+                yield Identifier(*match.span(), "date", score)
+
+
+def spelled_dates(words: Words) -> Iterator[re.Match[str]]:
+    """Dates with the name of a month; a day that is a word too ("third of March") is rare, so it is looked for only on a sign."""
+    if MONTH_WORDS.isdisjoint(words.present):
         return
-    for match in DIGITS.finditer(text):
-        yield Identifier(*match.span(), "date", 0.93)
-    for match in SHORT.finditer(text):
-        if SHORT_CUE.search(text, max(0, match.start() - 26), match.start()) and match.group() != "24/7":
-            yield Identifier(*match.span(), "date", 0.7)
-    for match in ALONE.finditer(text):
-        if YEAR_CUE.search(text, max(0, match.start() - 14), match.start()) and is_personal(words, match.start(), match.end()):
-            yield Identifier(*match.span(), "date", 0.6)
+    yield from words.near_digits(SPELLED)
+    if not ORDINAL_WORDS.isdisjoint(words.present):
+        yield from SPELLED.finditer(words.text)
 
 
 def is_date(piece: str) -> bool:

@@ -11,13 +11,24 @@ from heedful.privacy.identifiers.contact import find_contacts, public_spans
 from heedful.privacy.identifiers.dates import find_dates
 from heedful.privacy.identifiers.kinds import Identifier
 from heedful.privacy.identifiers.known import find_known, read_known
+from heedful.privacy.identifiers.model import find_by_model
 from heedful.privacy.identifiers.names import find_names, name_parts, repeated
 from heedful.privacy.identifiers.numbers import find_numbers
 from heedful.privacy.identifiers.organisations import find_organisations
 from heedful.privacy.identifiers.places import find_places
 from heedful.privacy.identifiers.words import Words, read_words
 
-RECOGNIZERS = (find_contacts, find_numbers, find_dates, find_addresses, find_organisations, find_names, find_places, find_ages)
+RECOGNIZERS = (
+    find_contacts,
+    find_numbers,
+    find_dates,
+    find_addresses,
+    find_organisations,
+    find_names,
+    find_places,
+    find_ages,
+    find_by_model,
+)
 
 
 def find_identifiers(text: str, known: Iterable[str] = ()) -> list[Identifier]:
@@ -38,6 +49,7 @@ def find_in_texts(texts: Sequence[str], known: Iterable[str] = ()) -> list[list[
 
 def resolved(words: Words, found: Iterable[Identifier]) -> list[Identifier]:
     """The surest first, then the longest; what lies over one that was taken, or inside an address of a public body, is left out."""
+    found = merged(found)
     taken: list[Identifier] = []
     closed = public_spans(words)
     for one in sorted(found, key=lambda i: (-i.score, i.start - i.end, i.start)):
@@ -46,3 +58,15 @@ def resolved(words: Words, found: Iterable[Identifier]) -> list[Identifier]:
         ):
             taken.append(one)
     return sorted(taken, key=lambda i: i.start)
+
+
+def merged(found: Iterable[Identifier]) -> list[Identifier]:
+    """Spans of one kind that overlap become one, as sure as the surer."""
+    whole: list[Identifier] = []
+    for one in sorted(found, key=lambda i: (i.kind, i.start, -i.end)):
+        last = whole[-1] if whole else None
+        if last is not None and last.kind == one.kind and one.start < last.end:
+            whole[-1] = Identifier(last.start, max(last.end, one.end), one.kind, max(last.score, one.score))
+        else:
+            whole.append(one)
+    return whole

@@ -15,10 +15,11 @@ from heedful.privacy.identifiers.lexicon import (
     SURNAME,
     is_near,
 )
+from heedful.privacy.identifiers.sentences import is_personal
 from heedful.privacy.identifiers.terms import word_set
-from heedful.privacy.identifiers.words import UPPER, Words
+from heedful.privacy.identifiers.words import TITLE, UPPER, Words
 
-SURE, LIKELY, POSSIBLE, NO = 0.95, 0.85, 0.7, 0.0
+SURE, LIKELY, POSSIBLE, UNSURE, NO = 0.95, 0.85, 0.7, 0.55, 0.0
 # A person, and little else, comes after these.
 TOWARDS_PERSON = word_set(
     """
@@ -45,6 +46,7 @@ NAMES_THAT_ARE_WORDS = word_set(
     blessing comfort precious earnest liberty page junior constant innocent lucky gay jack pat sue rob
     """
 )
+ONLY_MEN = word_set("frank bill rob ray lee chase jack pat drew rod guy ed gene dale")
 SUBJECTS = word_set("i you we they he she it u")
 
 
@@ -123,17 +125,37 @@ def capital_by_itself(words: Words, place: int, flags: int) -> float:
     if flags & SURNAME and not begins and strength:
         return POSSIBLE
     if flags == 0 and words.cues[place] == 0 and len(words.keys[place]) >= 3:
-        said = words.key(place + 1) in SAID and words.gap(place) == " "
-        if (strength == 2 and not begins and words.key(place - 1) not in DETERMINERS) or (begins and said):
-            return POSSIBLE
-        return POSSIBLE if is_misspelt_name(words, place) else NO
+        return unknown_capital(words, place, begins, strength)
+    return NO
+
+
+def unknown_capital(words: Words, place: int, begins: bool, strength: int) -> float:
+    """No list has it. A capital inside a sentence needs a person's place; one at the beginning also what only a person does."""
+    key = words.keys[place]
+    if is_misspelt_name(words, place):
+        return POSSIBLE
+    if (
+        words.shapes[place] != TITLE
+        or not words.text[words.starts[place] + 1 : words.ends[place]].islower()
+        or is_near(key, FREQUENT)
+    ):
+        return NO
+    if begins:
+        acts = words.cue(place + 1) & SAYS and words.gap(place) == " " and not key.endswith("ing")
+        return POSSIBLE if acts else NO
+    if strength and is_personal(words, words.starts[place], words.ends[place]):
+        return POSSIBLE if strength == 2 else UNSURE
     return NO
 
 
 def ambiguous_capital(words: Words, place: int, begins: bool, strength: int) -> float:
     """Grace, Mark, Hope: a name by its capital, if that means something, or by what stands around it."""
     if begins:
-        return POSSIBLE if words.key(place + 1) in SAID and words.gap(place) == " " else is_introduced(words, place)
+        after = words.key(place + 1) if words.gap(place) == " " else ""
+        acts = after in SAID or (
+            words.keys[place] in ONLY_MEN and after in ("had", "has", "is", "was", "wants", "left", "keeps", "never")
+        )
+        return POSSIBLE if acts else is_introduced(words, place)
     if words.cues[place] & TIME:
         return POSSIBLE if strength == 2 else NO
     surname = words.capital(place + 1) and words.gap(place) == " " and words.flag(place + 1) & SURNAME

@@ -25,6 +25,8 @@ PARTICLES = word_set(
     """
 )
 
+SUFFIXES = word_set("MD M.D PhD Jr Sr II III IV Esq RN")
+
 
 def find_names(words: Words) -> list[Identifier]:
     heads = dict(by_cue(words))
@@ -66,6 +68,8 @@ def goes_on(words: Words, head: int, last: int) -> bool:
         return False
     if gap == "-":
         return words.capital(after) or not words.flags[after] & (FREQUENT if capital else ORDINARY)
+    if gap in (" ", ", ") and words.text[words.starts[after] : words.ends[after]] in SUFFIXES:
+        return True
     if gap not in (" ", ". ", "  "):
         return False
     if words.keys[after] in PARTICLES and words.gap(after) in (" ", "-", "'", "’") and words.capital(after + 1) and gap == " ":

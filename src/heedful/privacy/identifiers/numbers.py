@@ -60,19 +60,32 @@ QUOTED = re.compile(r"\b(?:quote|quoting|ref|reference)\s*:?\s*$", re.IGNORECASE
 
 
 def find_numbers(words: Words) -> Iterator[Identifier]:
-    text = words.text
+    """What is announced, or written like nothing else, comes first; only the rest is looked at piece by piece."""
     yield from find_spelled_phones(words)
-    if not words.has_digits:
-        return
-    yield from (Identifier(*m.span(), "account_id", 0.9) for m in MAC.finditer(text))
-    yield from find_cued(text)
-    yield from find_ibans(text)
-    yield from (Identifier(*m.span(), "national_id", 0.93) for m in SPACED_NINO.finditer(text))
-    for match in PIECE.finditer(text):
-        yield from classify(match.group(), match.start(), text)
-    for match in MIXED.finditer(text):
-        if is_id_like(match.group()) and is_national_id(match.group()):
+    if words.has_digits:
+        sure = list(find_sure(words))
+        yield from sure
+        yield from find_pieces(words, [(one.start, one.end) for one in sure])
+
+
+def find_sure(words: Words) -> Iterator[Identifier]:
+    yield from (Identifier(*match.span(), "account_id", 0.9) for match in words.near_digits(MAC))
+    yield from find_cued(words)
+    yield from find_ibans(words)
+    yield from (Identifier(*match.span(), "national_id", 0.93) for match in words.near_digits(SPACED_NINO))
+
+
+def find_pieces(words: Words, taken: list[tuple[int, int]]) -> Iterator[Identifier]:
+    for match in words.near_digits(PIECE):
+        if is_free(match, taken):
+            yield from classify(match.group(), match.start(), words.text)
+    for match in words.near_digits(MIXED):
+        if is_free(match, taken) and is_id_like(match.group()) and is_national_id(match.group()):
             yield Identifier(*match.span(), "national_id", 0.85)
+
+
+def is_free(match: re.Match[str], taken: list[tuple[int, int]]) -> bool:
+    return all(match.end() <= start or match.start() >= end for start, end in taken)
 
 
 def is_id_like(token: str) -> bool:
@@ -81,13 +94,13 @@ def is_id_like(token: str) -> bool:
     return 8 <= len(token) <= 20 and digits >= 4
 
 
-def find_cued(text: str) -> Iterator[Identifier]:
+def find_cued(words: Words) -> Iterator[Identifier]:
     """Numbers that are said to be one: "my NHS number is", "account no."."""
-    for match in CUED_NATIONAL.finditer(text):
+    for match in words.near_digits(CUED_NATIONAL):
         value = match.group("value")
         if sum(map(str.isdigit, value)) >= 4 and not is_date(value) and not YEARS.fullmatch(value):
             yield trimmed(match, "national_id", 0.97)
-    for match in CUED_ACCOUNT.finditer(text):
+    for match in words.near_digits(CUED_ACCOUNT):
         if is_account(match):
             yield trimmed(match, "account_id", 0.94)
 
@@ -108,15 +121,12 @@ def is_account(match: re.Match[str]) -> bool:
     return digits >= 4 if said or strong else digits >= 5 and (len(value) >= 6)
 
 
-def find_ibans(text: str) -> Iterator[Identifier]:
-    for match in IBAN.finditer(text):
+def find_ibans(words: Words) -> Iterator[Identifier]:
+    for match in words.near_digits(IBAN):
         found = match.group()
-        digits = sum(map(str.isdigit, found))
-        if digits >= 8 and (
-            is_iban(found)
-            or (found[:2].isupper() and found.count(" ") >= 3)
-            or "iban" in text[max(0, match.start() - 30) : match.start()].lower()
-        ):
+        before = words.text[max(0, match.start() - 30) : match.start()].lower()
+        grouped = found[:2].isupper() and found.count(" ") >= 3
+        if sum(map(str.isdigit, found)) >= 8 and (grouped or "iban" in before or is_iban(found)):
             yield Identifier(*match.span(), "iban", 0.99)
 
 

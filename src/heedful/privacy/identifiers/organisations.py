@@ -49,6 +49,7 @@ LEGAL = word_set(
     ltd limited inc incorporated llc plc gmbh corp corporation pty llp sarl bv ag consulting holdings
     """
 )
+FIRMS = word_set("software technologies consulting logistics solutions enterprises industries holdings")
 BODY = word_set(
     """
     hospital council trust clinic infirmary police bank airlines airport hotel group logistics solutions technologies software
@@ -106,7 +107,7 @@ def find_organisations(words: Words) -> Iterator[Identifier]:
             or (key == "of" and words.key(place - 1) == "out")
         ):
             yield from after_study(words, place)
-        if key in LEGAL:
+        if key in LEGAL or (key in FIRMS and words.capital(place)):
             yield from before_legal(words, place)
 
 

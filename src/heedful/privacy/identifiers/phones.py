@@ -99,7 +99,7 @@ def is_valid_in(digits: str, region: str) -> bool:
 
 def find_spelled_phones(words: Words) -> Iterator[Identifier]:
     """ "oh seven seven double oh ...": at least seven digit words in a row that do not just count."""
-    if DIGIT_WORDS.isdisjoint(words.keys):
+    if len(DIGIT_WORDS & words.present) < 3:
         return
     place = 0
     while place < len(words):

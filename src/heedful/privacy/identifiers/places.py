@@ -6,6 +6,7 @@ A town by its name in the lists, or any word behind "live in". A country or a re
 import re
 from collections.abc import Iterator
 
+from heedful.privacy.identifiers.addresses import US_STATES
 from heedful.privacy.identifiers.cues import EPONYM, FUNCTION, KIN, PLACED, SAYS, TIME
 from heedful.privacy.identifiers.kinds import Identifier
 from heedful.privacy.identifiers.lexicon import (
@@ -24,7 +25,7 @@ from heedful.privacy.identifiers.lexicon import (
 from heedful.privacy.identifiers.name_words import is_unknown
 from heedful.privacy.identifiers.sentences import is_personal
 from heedful.privacy.identifiers.terms import word_set
-from heedful.privacy.identifiers.words import TITLE, Words
+from heedful.privacy.identifiers.words import TITLE, UPPER, Words
 
 LIVING = word_set(
     """
@@ -76,6 +77,10 @@ PEOPLE = (
     "teacher",
     "here",
 )
+STATES = frozenset(US_STATES.split("|"))
+WENT = word_set(
+    "returned return returning flew fly flying drove travelled traveled travelling move moved moving relocated deported went going"
+)
 GAP = re.compile(r" (?:\d{2,5}(?:-\d{3})? )?")
 
 
@@ -84,10 +89,22 @@ def find_places(words: Words) -> Iterator[Identifier]:
     while place < len(words):
         last, score = place_at(words, place)
         if score:
+            last = with_state(words, last)
             yield Identifier(words.starts[place], words.ends[last], "place", score)
             place = last + 1
         else:
             place += 1
+
+
+def with_state(words: Words, last: int) -> int:
+    """ "Chicago, IL" and "Portland, Oregon" are one place."""
+    after = last + 1
+    if words.gap(last) != ", " or after >= len(words):
+        return last
+    code = words.shapes[after] == UPPER and words.text[words.starts[after] : words.stops[after]] in STATES
+    if code or (words.flags[after] & REGION and words.capital(after)):
+        return words.phrases[after][0] if after in words.phrases else after
+    return last
 
 
 def place_at(words: Words, place: int) -> tuple[int, float]:
@@ -164,6 +181,8 @@ def cue_before(words: Words, place: int) -> int:
         *PEOPLE,
     ):
         return 2
+    if words.keys[back] == "to" and earlier[0] in WENT:
+        return 2
     return (
         2
         if any(word in STRONG for word in earlier)
@@ -195,6 +214,8 @@ def town(words: Words, place: int, last: int, flags: int, cue: int, capital: boo
         ordinary = ORDINARY
     if cue == 2 and (capital or not ordinary):
         return 0.85
+    if words.is_foreign(place):
+        return 0.0
     if capital:
         after_comma = words.before(place) == ", " and (
             words.flag(place - 1) & PLACE
@@ -223,7 +244,8 @@ def further_capitals(words: Words, place: int) -> int:
         last += 1
     if (
         words.gap(last) in ("-", " ")
-        and words.key(last + 1) in ("on", "upon", "under", "in", "le", "by")
+        and words.key(last + 1)
+        in ("on", "upon", "under", "in", "le", "by", "nad", "am", "an", "der", "sur", "les", "de", "do", "del", "la")
         and words.capital(last + 2)
     ):
         last += 2

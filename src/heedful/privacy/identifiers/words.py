@@ -4,7 +4,7 @@ A possessive ending is no part of a word: "Sarah's" is the word "Sarah".
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from heedful.privacy.identifiers.cues import CUES
@@ -12,10 +12,12 @@ from heedful.privacy.identifiers.lexicon import BRAND, CITY, COMMON, MARK, MARKE
 from heedful.privacy.identifiers.terms import word_set
 
 LOWER, TITLE, UPPER = 0, 1, 2
+FOREIGN_REACH = 6  # words to each side
 SENTENCE_END = re.compile(r"[.!?:;\n\r\"“”•*|>]|\s[-–—]\s")
 JOINTS = frozenset((" ", "-", "'", "’", ". ", " - "))
 DRAWN_OUT = re.compile(r"(.)\1{2,}")
-DIGIT = re.compile(r"\d")
+DIGITS = re.compile(r"\d[\d .,/:-]*")
+BEFORE_DIGITS, AFTER_DIGITS = 110, 90  # characters
 CONTRACTIONS = word_set(
     """
     it's he's she's that's what's who's let's there's here's where's how's
@@ -36,8 +38,18 @@ class Words:
     flags: list[int]
     cues: list[int]
     shouting: bool
-    has_digits: bool
+    present: frozenset[str]  # all keys
+    windows: list[tuple[int, int]]  # where digits are
     phrases: dict[int, tuple[int, int]] = field(default_factory=dict)  # first word: last word, flags of the whole
+
+    @property
+    def has_digits(self) -> bool:
+        return bool(self.windows)
+
+    def near_digits(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+        """Matches of a pattern that needs a digit, looked for only where there are some."""
+        for start, end in self.windows:
+            yield from pattern.finditer(self.text, start, end)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -59,12 +71,11 @@ class Words:
         return place == 0 or SENTENCE_END.search(self.before(place)) is not None
 
     def is_foreign(self, place: int) -> bool:
-        """Whether the lower-case words around are mostly no English ones."""
-        low = max(0, place - 4)
-        near = [
-            flags for flags, shape in zip(self.flags[low : place + 5], self.shapes[low : place + 5], strict=True) if shape == LOWER
-        ]
-        return sum(not flags & ORDINARY for flags in near) * 2 > len(near) > 2
+        """Whether the lower-case words around are no English ones: more of them in no list than in the dictionary."""
+        low, high = max(0, place - FOREIGN_REACH), place + FOREIGN_REACH + 1
+        near = [flags for flags, shape in zip(self.flags[low:high], self.shapes[low:high], strict=True) if shape == LOWER]
+        unknown = near.count(0)
+        return unknown >= 3 and unknown >= sum(flags & ORDINARY for flags in near)
 
     def key(self, place: int) -> str:
         return self.keys[place] if 0 <= place < len(self.keys) else ""
@@ -81,43 +92,62 @@ class Words:
 
 
 def read_words(text: str) -> Words:
+    """Whole lists at a time, for this is the loop that every word of every text goes through."""
     known = lexicon().flags
-    starts: list[int] = []
-    ends: list[int] = []
-    stops: list[int] = []
-    keys: list[str] = []
-    shapes: list[int] = []
-    flags: list[int] = []
     pattern = MARKED_WORD if not text.isascii() and MARK.search(text) else WORD
-    for match in pattern.finditer(text):
-        word = match.group()
-        start, stop = match.span()
-        key = fold(word)
-        end = stop
-        if key.endswith("'s") and key not in CONTRACTIONS and len(key) > 2:
-            key, end = key[:-2], stop - 2
-        flag = known.get(key)
-        if flag is None or flag == CITY:
-            key, end, flag = spelled_otherwise(key, end, flag, known)
-        flags.append(flag)
-        starts.append(start)
-        ends.append(end)
-        stops.append(stop)
-        keys.append(key)
-        shapes.append(LOWER if word[0].islower() else UPPER if end - start > 1 and word[: end - start].isupper() else TITLE)
-    shouting = shapes.count(UPPER) * 2 > len(shapes) and len(shapes) >= 4
-    cues = [CUES.get(key, 0) for key in keys]
-    words = Words(text, starts, ends, stops, keys, shapes, flags, cues, shouting, DIGIT.search(text) is not None)
+    spans = [match.span() for match in pattern.finditer(text)]
+    raw = [text[start:stop] for start, stop in spans]
+    keys = [fold(word) for word in raw]
+    ends = [stop for _, stop in spans]
+    if "'" in text or "’" in text:
+        for place, key in enumerate(keys):
+            if key.endswith("'s") and key not in CONTRACTIONS and len(key) > 2:
+                keys[place], ends[place] = key[:-2], ends[place] - 2
+    flags = [known.get(key, CITY) for key in keys]
+    for place, flag in enumerate(flags):
+        if flag == CITY:
+            keys[place], ends[place], flags[place] = spelled_otherwise(keys[place], ends[place], known)
+    shapes = [
+        LOWER if word[0].islower() else UPPER if word[1:2].isupper() and word.rstrip("s’'").isupper() else TITLE for word in raw
+    ]
+    words = Words(
+        text=text,
+        starts=[start for start, _ in spans],
+        ends=ends,
+        stops=[stop for _, stop in spans],
+        keys=keys,
+        shapes=shapes,
+        flags=flags,
+        cues=[CUES.get(key, 0) for key in keys],
+        shouting=len(shapes) >= 4 and shapes.count(UPPER) * 2 > len(shapes),
+        present=frozenset(keys),
+        windows=digit_windows(text),
+    )
     mark_phrases(words)
     return words
 
 
-def spelled_otherwise(key: str, end: int, flag: int | None, known: Mapping[str, int]) -> tuple[str, int, int]:
+def digit_windows(text: str) -> list[tuple[int, int]]:
+    """Where there are digits, with as much text around them as any rule about numbers looks at. Bounds lie between words."""
+    windows: list[tuple[int, int]] = []
+    for match in DIGITS.finditer(text):
+        start, end = match.start() - BEFORE_DIGITS, match.end() + AFTER_DIGITS
+        start = 0 if start <= 0 else text.rfind(" ", 0, start) + 1
+        space = text.find(" ", end) if end < len(text) else -1
+        end = len(text) if space < 0 else space
+        if windows and start <= windows[-1][1]:
+            windows[-1] = (windows[-1][0], max(end, windows[-1][1]))
+        else:
+            windows.append((start, end))
+    return windows
+
+
+def spelled_otherwise(key: str, end: int, known: Mapping[str, int]) -> tuple[str, int, int]:
     """A word that no list has: "sarahs" for "Sarah's", "sarahhh" for "sarah". Key, end and flags."""
     if key.endswith("s") and known.get(key[:-1], 0) & (COMMON | ORDINARY) == COMMON:
         return key[:-1], end - 1, known[key[:-1]]
-    if flag is not None:
-        return key, end, flag
+    if key in known:
+        return key, end, known[key]
     short = DRAWN_OUT.sub(r"\1", key)
     return (short, end, known[short]) if short != key and short in known else (key, end, 0)
 
@@ -125,10 +155,10 @@ def spelled_otherwise(key: str, end: int, flag: int | None, known: Mapping[str, 
 def mark_phrases(words: Words) -> None:
     """Words of a known phrase get the flags of the whole, so that "Taylor Swift" is no Taylor and "New York" is no York."""
     phrases = lexicon().phrases
-    for place, key in enumerate(words.keys):
-        for rest, flags in phrases.get(key, ()):
+    for place in [place for place, key in enumerate(words.keys) if key in phrases]:
+        for rest, flags in phrases[words.keys[place]]:
             end = place + len(rest)
-            if words.keys[place + 1 : end + 1] == list(rest) and all(words.gap(k) in JOINTS for k in range(place, end)):
+            if tuple(words.keys[place + 1 : end + 1]) == rest and all(words.gap(k) in JOINTS for k in range(place, end)):
                 words.phrases[place] = (end, flags)
                 if flags & (PUBLIC | BRAND):
                     words.flags[place : end + 1] = [PUBLIC | ORDINARY] * (len(rest) + 1)
