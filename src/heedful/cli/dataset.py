@@ -1,12 +1,13 @@
 """`heedful dataset build|list|show`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from heedful.cli.options import HERE, JsonOption, SamplesOption, SeedOption, SplitOption, WorkspaceOption, open_desk
 from heedful.cli.output import Output, progress_bar, reporting
 from heedful.dataset import BuiltDataset, build_dataset, dataset_dir, list_datasets, show_dataset
+from heedful.privacy import DIRECT
 
 app = typer.Typer(no_args_is_help=True, help="Build, list and show dataset versions.")
 
@@ -29,6 +30,8 @@ def build(
         with progress_bar(output, "dataset") as observe:
             built = build_dataset(desk.store, desk.workspace, settings.dataset, settings.system_prompt, desk.actor, observe)
         show_built(output, built)
+        if settings.dataset.identifiers == "keep":
+            output.say("warning: identifiers are kept, because dataset.identifiers is keep; the model may learn who people are")
         output.result({"dataset": built.id, "counts": built.counts, "dropped": built.dropped, "existing": built.existing})
 
 
@@ -55,14 +58,26 @@ def list_(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> Non
 @app.command()
 def show(
     dataset: Annotated[str, typer.Argument(help="Id of a dataset.", show_default=False)],
+    identifiers: Annotated[bool, typer.Option("--identifiers", help="Only how many identifiers were replaced, by kind.")] = False,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """The card of one version, after its files were checked against their hashes.
 
-    Example: heedful dataset show ds-0123456789
+    Example: heedful dataset show ds-0123456789 --identifiers
     """
     with reporting(as_json) as output, open_desk(workspace) as desk:
         manifest = show_dataset(desk.workspace, dataset)
+        if identifiers:
+            show_identifiers(output, manifest["identifiers"])
+            return
         output.say((dataset_dir(desk.workspace, dataset) / "card.md").read_text(encoding="utf-8"))
         output.result(manifest)
+
+
+def show_identifiers(output: Output, found: dict[str, Any]) -> None:
+    """Counts only: what was replaced is nowhere."""
+    rows = [(kind, "direct" if kind in DIRECT else "quasi", count) for kind, count in found["places"].items()]
+    title = f"identifiers replaced in {found['conversations']} conversations"
+    output.table(title if found["mode"] == "replace" else "identifiers were kept", ("kind", "class", "places"), rows)
+    output.result(found)

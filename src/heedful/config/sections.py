@@ -31,6 +31,10 @@ class DatasetSettings(Section):
     awaiting_review: Literal["hold", "include"] = Field(
         "hold", description="hold keeps out what `heedful review` has not decided yet, include takes it in"
     )
+    identifiers: Literal["replace", "keep"] = Field(
+        "replace",
+        description="replace: names, addresses, dates and the like become those of nobody; keep only what persons agreed to show",
+    )
     workers: int | None = Field(None, ge=1, description="processes that build a dataset; none means by its size and the cores")
 
     @field_validator("split", mode="before")

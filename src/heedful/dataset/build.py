@@ -6,7 +6,7 @@ An id is a hash of the content, so the same content is the same version: buildin
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from heedful.dataset.review import hold_back
 from heedful.dataset.scratch import Scratch
 from heedful.dataset.selection import select_members, tie
 from heedful.dataset.survey import survey
-from heedful.dataset.writing import Draft, Written, content_settings, write_lines
+from heedful.dataset.writing import Draft, KnownOf, Written, content_settings, write_lines
 from heedful.errors import DatasetError
 from heedful.store.assignments import assignments, freeze
 from heedful.store.audit import record
@@ -30,12 +30,14 @@ from heedful.store.conversations import Stored, iterate_conversations
 from heedful.store.database import Store
 from heedful.store.datasets import DatasetRecord, is_registered, register_dataset
 from heedful.store.imports import contributions
+from heedful.store.persons import name_of
 from heedful.store.reviews import count_reviews, decisions, enqueue, is_current
-from heedful.store.schema import utc_now
+from heedful.store.schema import Person, utc_now
 from heedful.workspace import MANIFEST, Workspace, read_manifest, sha256, staging, write_manifest, write_text
 
 Observe = Callable[[int, int | None, str], None]  # conversations done, of how many, the stage
 TOLD_EVERY = 200  # conversations
+NAMES_KEPT = 1_000  # persons; conversations of one stand close together
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def build_dataset(
         with store.snapshot() as now:  # with what has just been queued
             reviews = count_reviews(now)
         draft = Draft(found, selection, settings, system_prompt, reviews)
-        written = write_lines(read_permitted(snapshot, watch, "write"), aside, draft, workers)
+        written = write_lines(read_permitted(snapshot, watch, "write"), names_known(snapshot), aside, draft, workers)
         manifest = describe(snapshot, draft, written)
         target = workspace.datasets / written.id
         existing = target.exists()
@@ -116,6 +118,18 @@ def count_permitted(session: Session) -> int:
 def read_permitted(session: Session, watch: Progress, stage: str) -> Iterator[Stored]:
     """What may be trained on. The text of what may not is not read."""
     return watch.of(iterate_conversations(session, permitted("training"), corrected=True), stage)
+
+
+def names_known(session: Session) -> KnownOf:
+    """What the source called a person: it may be a name, or an address, and then stands in the texts as well."""
+
+    @lru_cache(maxsize=NAMES_KEPT)
+    def known(person: int | None) -> tuple[str, ...]:
+        row = None if person is None else session.get(Person, person)
+        name = None if row is None else name_of(session, row)
+        return () if name is None else (name,)
+
+    return known
 
 
 def publish(store: Store, aside: Path, target: Path, result: Result) -> None:
@@ -185,6 +199,11 @@ def describe(session: Session, draft: Draft, written: Written) -> dict[str, Any]
         "dropped": {name: counted.get(name, 0) for name in reasons(draft.settings)},
         "changed": {"signature_cut": written.cut},
         "review": draft.reviews,
+        "identifiers": {
+            "mode": draft.settings.identifiers,
+            "conversations": written.pseudonymised,
+            "places": dict(sorted(written.identifiers.items())),
+        },
         "groups": selection.groups,
         "largest_group": selection.largest_group,
     }

@@ -1,13 +1,15 @@
 """Render: one member of a dataset in, its line out. Pure, so it runs in any process.
 
-What changes a text on its way into a dataset happens here, in this order, and is counted: signatures are cut off.
+What changes a text on its way into a dataset happens here, in this order, and is counted: signatures are cut off, identifiers
+are replaced.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from heedful.conversation import Conversation
 from heedful.dataset.boilerplate import without_signatures
 from heedful.dataset.rows import to_line, with_system_prompt
+from heedful.privacy import replace_identifiers
 from heedful.store.conversations import Stored
 
 
@@ -18,6 +20,15 @@ class Style:
     system_prompt: str
     signatures: frozenset[int]
     min_characters: int
+    seed: int | None = None  # of the surrogates; None keeps identifiers as they are
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A conversation that is to be written. `known` is what the store knows of its person, to be found in the text."""
+
+    stored: Stored
+    known: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +41,22 @@ class Rendered:
     messages: int = 0
     characters: int = 0
     answers: tuple[int, ...] = ()
+    identifiers: dict[str, int] = field(default_factory=dict)  # replaced, by kind
 
 
-def render(stored: Stored, style: Style) -> Rendered:
+def render(member: Member, style: Style) -> Rendered:
+    stored = member.stored
     conversation = without_signatures(stored.conversation, style.signatures)
     cut = conversation is not stored.conversation
     if cut and any(len(answer.strip()) < style.min_characters for answer in conversation.answers):
         return Rendered(stored.id, "")
-    return measure(stored.id, conversation, style, cut)
+    if style.seed is None:
+        return measure(stored.id, conversation, style, cut, {})
+    done = replace_identifiers(conversation, style.seed, member.known)
+    return measure(stored.id, done.conversation, style, cut, done.counts)
 
 
-def measure(key: int, conversation: Conversation, style: Style, cut: bool) -> Rendered:
+def measure(key: int, conversation: Conversation, style: Style, cut: bool, identifiers: dict[str, int]) -> Rendered:
     return Rendered(
         id=key,
         line=to_line(with_system_prompt(conversation, style.system_prompt)),
@@ -48,8 +64,9 @@ def measure(key: int, conversation: Conversation, style: Style, cut: bool) -> Re
         messages=sum(message.role != "system" for message in conversation.messages),
         characters=sum(len(message.content) for message in conversation.messages),
         answers=tuple(len(answer) for answer in conversation.answers),
+        identifiers=identifiers,
     )
 
 
-def render_all(batch: list[Stored], style: Style) -> list[Rendered]:
-    return [render(stored, style) for stored in batch]
+def render_all(batch: list[Member], style: Style) -> list[Rendered]:
+    return [render(member, style) for member in batch]

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,13 +16,15 @@ from typing import TextIO
 
 from heedful.config import DatasetSettings
 from heedful.dataset.pool import ordered_map
-from heedful.dataset.render import Rendered, Style, render_all
+from heedful.dataset.render import Member, Rendered, Style, render_all
 from heedful.dataset.selection import Selection
 from heedful.dataset.splits import SPLITS
 from heedful.dataset.survey import BATCH, Survey
 from heedful.store.batches import batches
 from heedful.store.conversations import Stored
 from heedful.store.schema import Split
+
+KnownOf = Callable[[int | None], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +61,18 @@ class Written:
     lengths: Lengths = field(default_factory=Lengths)
     cut: int = 0
     empty: int = 0
+    identifiers: Counter[str] = field(default_factory=Counter)  # replaced, by kind
+    pseudonymised: int = 0  # conversations with at least one
     id: str = ""
 
 
-def write_lines(stored: Iterable[Stored], folder: Path, draft: Draft, workers: int) -> Written:
-    style = Style(draft.system_prompt, draft.selection.signatures, draft.settings.min_characters)
+def write_lines(stored: Iterable[Stored], known_of: KnownOf, folder: Path, draft: Draft, workers: int) -> Written:
+    """`known_of` says what the store knows of a person, by id."""
+    seed = draft.settings.seed if draft.settings.identifiers == "replace" else None
+    style = Style(draft.system_prompt, draft.selection.signatures, draft.settings.min_characters, seed)
     ids, sides = draft.found.rows["id"][draft.selection.members], draft.selection.sides
     side_of = dict(zip(ids.tolist(), (SPLITS[side] for side in sides), strict=True))
-    members = (one for one in stored if one.id in side_of)
+    members = (Member(one, known_of(one.person)) for one in stored if one.id in side_of)
     written = Written()
     with ExitStack() as stack:
         files = {split: stack.enter_context(open_lines(folder / f"{split}.jsonl")) for split in SPLITS}
@@ -83,7 +89,7 @@ def open_lines(path: Path) -> TextIO:
     return path.open("w", encoding="utf-8", newline="\n")
 
 
-def lines_of(members: Iterable[Stored], style: Style, workers: int) -> Iterator[Rendered]:
+def lines_of(members: Iterable[Member], style: Style, workers: int) -> Iterator[Rendered]:
     for batch in ordered_map(partial(render_all, style=style), batches(members, BATCH), workers):
         yield from batch
 
@@ -96,6 +102,8 @@ def put(written: Written, files: dict[Split, TextIO], split: Split, rendered: Re
     written.places.append((rendered.id, split, written.counts[split]))
     written.counts[split] += 1
     written.cut += rendered.cut
+    written.identifiers.update(rendered.identifiers)
+    written.pseudonymised += bool(rendered.identifiers)
     written.lengths.add(rendered)
 
 

@@ -54,7 +54,8 @@ SAID = re.compile(
 KIN_SUBJECT = re.compile(KIN, re.IGNORECASE)
 ONES_ALONE = re.compile(rf"^(?:{ONES})$", re.IGNORECASE)
 CUED = re.compile(
-    rf"\b(?:aged?|age of|ages|turned|turning|turns|turn)\s?(?:is|was|:|=|-|at|just|only)?\s?(?P<age>{AGE})(?!\s?(?:%|"
+    rf"\b(?:aged?|age of|ages|turned|turning|turns|turn|(?:the |my )?(?:youngest|oldest|eldest|middle one))\s?(?:is|"
+    rf"was|:|=|-|at|just|only)?\s?(?P<age>{AGE})(?!\s?(?:%|"
     rf"st\b|nd\b|rd\b|to\b|into|or (?:over|older|above|under|younger|more|less|so)\b|and (?:over|older|above|under|up|"
     rf"younger|below)\b|[-–]\s?\d|\+|"
     rf"years? (?:or|and) (?:over|older|above|under)|in |pages?|into|times|heads?))\b",

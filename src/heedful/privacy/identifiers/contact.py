@@ -66,8 +66,8 @@ NO_HANDLES = word_set(
 )
 SERVICE_WORDS = word_set(
     """
-    insta instagram ig snap snapchat sc tik tiktok twitter x discord telegram tg kik reddit tumblr psn xbox steam twitch gamertag
-    gamer gt roblox wattpad username screenname handle skype wechat weixin line qq threads mastodon signal bereal venmo
+    insta instagram ig snap snapchat sc tik tiktok twitter x discord telegram tg kik reddit tumblr psn xbox steam twitch
+    gamertag gamer gt roblox wattpad username screenname handle skype wechat weixin line qq threads mastodon signal bereal venmo
     cash cashapp onlyfans youtube fb facebook fortnite minecraft user screen
     """
 )

@@ -44,7 +44,7 @@ WORDS: dict[int, str] = {
         smokes refuses refused admits admitted denies denied warned warns bullies bullied teases teased picks picked calls
         misses missed mentioned suggested suggests explained wrote sent found got took gave made asked brought bought quit
         overdosed relapsed hurts hurt cheating snores stays stayed dated fancies likes liked raised goes gets makes gives takes
-        brings comes tries tried started stopped stops helps helped explains
+        brings comes shows showed tries tried started stopped stops helps helped explains
         """,
     # "X is", "X won't": a person does this, and so does much else.
     DOES: """

@@ -60,13 +60,13 @@ MONTH_WORDS = word_set(
     """
     jan january feb february febuary mar march apr april may jun june jul july aug august sep sept september oct october nov
     november dec december spring summer autumn fall winter christmas xmas easter eid diwali ramadan thanksgiving halloween year
-    years hanukkah
+    hanukkah
     """
 ) | frozenset(map(fold, FOREIGN.split("|")))
 ORDINAL_WORDS = word_set(
     """
-    first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth
-    twentieth thirtieth
+    first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth
+    seventeenth eighteenth nineteenth twentieth thirtieth
     """
 )
 VERB_MONTHS = frozenset(("may", "mar", "march", "dec", "sun", "mars", "mai", "juin", "mayo"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from heedful.privacy.identifiers.cues import SAYS
 from heedful.privacy.identifiers.kinds import Identifier, Kind
-from heedful.privacy.identifiers.lexicon import FREQUENT, ORDINARY, WORD, fold, lexicon, one_slip
+from heedful.privacy.identifiers.lexicon import FREQUENT, NAME, ORDINARY, WORD, fold, lexicon, one_slip
 from heedful.privacy.identifiers.name_words import TOWARDS_PERSON
 from heedful.privacy.identifiers.words import Words
 
@@ -44,6 +44,8 @@ def read_known(values: tuple[str, ...]) -> Known:
             patterns += email_patterns(value)
         elif len(digits) >= MIN_DIGITS and len(digits) * 2 > len(value.replace(" ", "")):
             patterns.append((digits_pattern(digits), "phone" if len(digits) <= 15 else "account_id"))
+        elif len(words) == 1 and not digits and lexicon().flags.get(words[0], 0) & (ORDINARY | NAME) == ORDINARY:
+            continue  # "client" is what a source calls somebody, and names nobody
         elif words and not digits and len(words) <= LONGEST_NAME:
             names |= {form for word in words if len(word) >= 2 for form in forms(word)} | {"".join(words)}
             whole.append(words)

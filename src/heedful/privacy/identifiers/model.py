@@ -43,8 +43,10 @@ def find_by_model(words: Words) -> Iterator[Identifier]:
     if name is None or not words:
         return
     artifacts = engine(name).process_text(words.text, LANGUAGE)
+    labels = engine(name).ner_model_configuration.model_to_presidio_entity_mapping
+    assert labels is not None  # Presidio fills in its defaults
     for entity in artifacts.entities:
-        kind = KINDS.get(engine(name).ner_model_configuration.model_to_presidio_entity_mapping.get(entity.label_, ""))
+        kind = KINDS.get(labels.get(entity.label_, ""))
         if kind is not None and names_somebody(words, entity.start_char, entity.end_char, kind):
             yield Identifier(entity.start_char, entity.end_char, kind, MODEL_SCORE)
 

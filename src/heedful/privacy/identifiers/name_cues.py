@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from heedful.privacy.identifiers.cues import DOES, FUNCTION, GREETING, KIN, PET, SAYS, THANKS, TIME, TITLE
-from heedful.privacy.identifiers.lexicon import COUNTRY, FREQUENT, GIVEN, ORDINARY, PUBLIC, REGION, SURNAME
+from heedful.privacy.identifiers.lexicon import BRAND, COUNTRY, FREQUENT, GIVEN, ORDINARY, PUBLIC, REGION, SURNAME
 from heedful.privacy.identifiers.name_words import (
     DETERMINERS,
     LIKELY,
@@ -31,11 +31,13 @@ BE = word_set("is was be its it's s as are")
 THINGS = word_set(
     """
     it its it's which that's thing app book drug pill medication band game show song film movie series podcast pub place company
-    disorder condition site website
+    disorder condition site website bakery business firm shop salon agency startup cafe restaurant school charity gym church
+    street road
     """
 )
 CLOSING = re.compile(r"(?:^|[\n\r.!?,]|\s{2,})[ \t]*(?:-|–|—|~|x+)[ \t]*$")
 ENDING = re.compile(r"[\s.!,xX❤💔-]*$")
+PREFIXES = frozenset(["al", "el", "abdul", "abd"])
 KISSES = frozenset(["x", "xx", "xxx", "xo", "xoxo"])
 INTRODUCED_BY = {",": 1, "(": 1, ":": 1, "-": 1, "": 0}
 
@@ -63,7 +65,7 @@ def after_title(words: Words, place: int) -> Iterator[tuple[int, float]]:
         return
     flags, relative = words.flags[following], bool(words.cues[place] & KIN)
     if words.capital(following):
-        if not (relative and flags & (PUBLIC | FREQUENT) and not flags & (GIVEN | SURNAME)):
+        if flags & (GIVEN | SURNAME) or not flags & (BRAND | ((PUBLIC | FREQUENT) if relative else 0)):
             yield following, SURE
     elif words.keys[place] not in ("miss", "sir", "captain", "judge", "chief", "officer", "lady", "coach", "nurse", "constable"):
         known = flags & (GIVEN | SURNAME) and not flags & (FREQUENT if not relative else ORDINARY)
@@ -83,6 +85,9 @@ def after_kin(words: Words, place: int) -> Iterator[tuple[int, float]]:
             yield following + 1, LIKELY
         return
     if gap not in INTRODUCED_BY or not is_nameable(words, following):
+        return
+    if words.keys[following] in PREFIXES and words.gap(following) == "-" and words.flag(following + 1) & GIVEN:
+        yield following, SURE
         return
     flags = words.flags[following]
     if (flags & (PUBLIC | COUNTRY | REGION) and not flags & GIVEN) or words.cues[following] & (KIN | SAYS):
@@ -219,13 +224,8 @@ def accepted_name(words: Words, place: int, sure: bool) -> Iterator[tuple[int, f
 def after_called(words: Words, place: int) -> Iterator[tuple[int, float]]:
     """A girl called X; call me X; known as X."""
     following = place + 1
-    if words.keys[place] in ("call", "calls", "calling", "called") and words.key(following) in (
-        "me",
-        "him",
-        "her",
-        "them",
-        "myself",
-    ):
+    me = words.key(following) in ("me", "him", "her", "them", "myself")
+    if words.keys[place] in ("call", "calls", "calling", "called") and me:
         following += 1
     elif words.keys[place] in ("call", "calls", "calling"):
         return
@@ -240,7 +240,8 @@ def after_called(words: Words, place: int) -> Iterator[tuple[int, float]]:
     flags = words.flags[following]
     if flags & (PUBLIC | COUNTRY | REGION):
         return
-    capital = words.capital(following) and (flags & GIVEN or not flags & (FREQUENT if words.keys[place] == "named" else ORDINARY))
+    plain = FREQUENT if words.keys[place] == "named" or me else ORDINARY
+    capital = words.capital(following) and (flags & GIVEN or not flags & plain)
     if capital or is_name_word(words, following):
         yield following, SURE
     elif (is_given(words, following) and not flags & FREQUENT) or is_unknown(words, following):

@@ -46,6 +46,24 @@ NAMES_THAT_ARE_WORDS = word_set(
     blessing comfort precious earnest liberty page junior constant innocent lucky gay jack pat sue rob
     """
 )
+# Names that are things as well: "Hope helped me" is no person, "Hope left her phone" is.
+ABSTRACT = word_set(
+    "hope faith grace joy dawn summer autumn spring winter mercy patience charity harmony destiny justice bliss art "
+    "may river sky star storm"
+)
+OF_THINGS = word_set(
+    "helped helps makes made brings brought comes came got gets keeps kept hurts hurt started starts took takes gave "
+    "gives found left goes started died"
+)
+OWNED = word_set(
+    "funeral house room place flat birthday party wedding phone car death family name baby husband wife mum mom dad "
+    "sister brother kids boyfriend girlfriend"
+)
+CLAUSE = word_set(
+    """
+    says said that when if because cos but so then while since until thinks thought reckons and
+    """
+)
 ONLY_MEN = word_set("frank bill rob ray lee chase jack pat drew rod guy ed gene dale")
 SUBJECTS = word_set("i you we they he she it u")
 
@@ -101,25 +119,35 @@ def by_itself(words: Words, place: int) -> float:
         return NO
     if flags & CITY and words.cue(place - 1) & PLACED and words.key(place - 1) not in ("to", "for", "of"):
         return NO
-    if (words.shapes[place] == UPPER and not words.shouting and not flags & NAME) or (
-        flags & FREQUENT and key not in NAMES_THAT_ARE_WORDS
-    ):
+    if words.shapes[place] == UPPER and not words.shouting and not is_name_in_capitals(words, place):
+        return NO
+    if flags & FREQUENT and key not in NAMES_THAT_ARE_WORDS:
         return NO
     if words.capital(place):
         return capital_by_itself(words, place, flags)
     return NO if words.is_foreign(place) else lower_by_itself(words, place, flags)
 
 
+def is_name_in_capitals(words: Words, place: int) -> bool:
+    """DOB and LMHC are no names; SARAH is one; JJ and PIP are where a person stands."""
+    key, named = words.keys[place], words.flags[place] & NAME
+    short = len(key) <= 4 and not words.flags[place] & COMMON
+    return bool(named and not short) or bool((named or key.endswith("j")) and context(words, place))
+
+
 def capital_by_itself(words: Words, place: int, flags: int) -> float:
+    before = words.key(place - 1) if words.before(place) == " " else ""
+    if len(words.keys[place]) == 2 and words.shapes[place] == UPPER:
+        return POSSIBLE
     if flags & GIVEN and not flags & ORDINARY:
-        return LIKELY
+        return NO if before in ("a", "an") and not words.capital(place + 1) else LIKELY
+    if before in DETERMINERS or (words.capital(place - 1) and words.flag(place - 1) & ORDINARY and words.key(place - 2) == "the"):
+        return NO
     begins, strength = words.begins(place), context(words, place)
     if flags & GIVEN:
         return ambiguous_capital(words, place, begins, strength)
     if len(words.key(place - 1)) == 1 and words.before(place) in (". ", ".") and words.capital(place - 1) and not flags & FREQUENT:
         return LIKELY
-    if words.key(place - 1) in DETERMINERS:
-        return NO
     if flags & SURNAME and not flags & (ORDINARY | CITY):
         return POSSIBLE
     if flags & SURNAME and not begins and strength:
@@ -151,15 +179,28 @@ def unknown_capital(words: Words, place: int, begins: bool, strength: int) -> fl
 def ambiguous_capital(words: Words, place: int, begins: bool, strength: int) -> float:
     """Grace, Mark, Hope: a name by its capital, if that means something, or by what stands around it."""
     if begins:
-        after = words.key(place + 1) if words.gap(place) == " " else ""
-        acts = after in SAID or (
-            words.keys[place] in ONLY_MEN and after in ("had", "has", "is", "was", "wants", "left", "keeps", "never")
-        )
-        return POSSIBLE if acts else is_introduced(words, place)
+        return POSSIBLE if begins_with_person(words, place) else is_introduced(words, place)
     if words.cues[place] & TIME:
         return POSSIBLE if strength == 2 else NO
     surname = words.capital(place + 1) and words.gap(place) == " " and words.flag(place + 1) & SURNAME
-    return POSSIBLE if strength or surname else NO
+    spoken = words.key(place - 1) in CLAUSE and words.key(place + 1) not in ("in", "of", "is", "too") and words.before(place) == " "
+    return POSSIBLE if strength or surname or spoken else NO
+
+
+def begins_with_person(words: Words, place: int) -> bool:
+    """ "Art left his medication", "Dawn and I", "Rose's funeral": at the beginning, where a capital says nothing."""
+    key, after, third = words.keys[place], words.key(place + 1), words.key(place + 2)
+    if words.gap(place).strip(" '’s"):
+        return False
+    if words.stops[place] > words.ends[place]:
+        return after in OWNED
+    if after in SAID or (after == "and" and third in ("i", "me") and words.gap(place + 1) == " "):
+        return True
+    if key in ONLY_MEN and after in ("had", "has", "is", "was", "never"):
+        return True
+    acts = bool(words.cue(place + 1) & SAYS)
+    thing = key in ABSTRACT and after in OF_THINGS
+    return acts and key not in AUXILIARIES and (not thing or third in ("his", "her"))
 
 
 def is_introduced(words: Words, place: int) -> float:
@@ -171,7 +212,8 @@ def is_introduced(words: Words, place: int) -> float:
 def lower_by_itself(words: Words, place: int, flags: int) -> float:
     key = words.keys[place]
     if flags & GIVEN and not flags & ORDINARY:
-        if flags & COMMON or len(key) >= 5:
+        after = words.flag(place + 1) if words.gap(place) == " " else 0
+        if flags & COMMON or len(key) >= 5 or (after & NAME and not after & FREQUENT):
             return POSSIBLE
         return POSSIBLE if len(key) >= 3 and context(words, place) else NO
     if flags & GIVEN:
@@ -183,8 +225,10 @@ def lower_by_itself(words: Words, place: int, flags: int) -> float:
 
 def ambiguous_lower(words: Words, place: int, flags: int) -> float:
     before, after = words.key(place - 1), words.key(place + 1)
-    if before in DETERMINERS or (words.keys[place] in AUXILIARIES and after in SUBJECTS):
+    if before in DETERMINERS:
         return NO
+    if words.keys[place] in AUXILIARIES and after in SUBJECTS:
+        return POSSIBLE if before in ("told", "texted") and words.before(place) == " " else NO
     if (
         after in SAID
         and words.gap(place) == " "

@@ -25,6 +25,7 @@ PARTICLES = word_set(
     """
 )
 
+SHORT = 4  # letters of a first part that a second one often follows
 SUFFIXES = word_set("MD M.D PhD Jr Sr II III IV Esq RN")
 
 
@@ -93,6 +94,8 @@ def lower_surname(words: Words, place: int, flags: int) -> bool:
         return False
     if flags & SURNAME and not flags & FREQUENT:
         return not flags & ORDINARY or says_or_ends(words, place)
+    if flags & GIVEN and not flags & FREQUENT and len(words.keys[place - 1]) <= SHORT:
+        return True  # "wei ling", "mary jo"
     if flags & GIVEN and not flags & ORDINARY:
         return False
     return flags == 0 and len(words.keys[place]) >= 5 and is_unknown(words, place) and not is_misspelt_name(words, place)

@@ -21,6 +21,7 @@ MIXED = re.compile(r"(?<![\w@.#/-])(?=[A-Za-z\d/-]*\d[A-Za-z\d/-]*\d)(?=[\d/-]*[
 IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z\d]{4}){2,7}(?:[ -]?[A-Z\d]{1,4})?(?!\w)", re.IGNORECASE)
 SPACED_NINO = re.compile(r"(?<!\w)[A-CEGHJ-PR-TW-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D](?!\w)", re.IGNORECASE)
 YEARS = re.compile(r"(?:1[5-9]|20)\d\d ?[-–—/] ?(?:1[5-9]|20)?\d\d")
+CODE = re.compile(r"(?<![\w@.#/-])[A-Z]{1,3}-?\d{6,}(?![\w@-])")
 SSN = re.compile(r"\d{3}[- ]\d{2}[- ]\d{4}")
 MAC = re.compile(
     r"(?<![\w:])(?:[\da-f]{2}[:-]){5}[\da-f]{2}(?![\w:])|(?<!\w)[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}(?!\w)", re.IGNORECASE
@@ -79,6 +80,9 @@ def find_pieces(words: Words, taken: list[tuple[int, int]]) -> Iterator[Identifi
     for match in words.near_digits(PIECE):
         if is_free(match, taken):
             yield from classify(match.group(), match.start(), words.text)
+    for match in words.near_digits(CODE):
+        if is_free(match, taken):
+            yield Identifier(*match.span(), "account_id", 0.6)
     for match in words.near_digits(MIXED):
         if is_free(match, taken) and is_id_like(match.group()) and is_national_id(match.group()):
             yield Identifier(*match.span(), "national_id", 0.85)

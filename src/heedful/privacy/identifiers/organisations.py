@@ -21,9 +21,9 @@ WORKS = word_set(
     manager supervisor boss colleagues colleague started start starting position role apprenticeship apprentice career contract
     contractor nurse carer cleaner driver engineer teacher developer cashier chef waitress waiter barista bartender receptionist
     accountant analyst consultant guard temp temping employee redundant quit resigned retired drive drives driving interview
-    interviewed offer volunteer volunteered volunteering placement nights overtime years director chef assistant associate
-    technician secretary porter paramedic picker packer programmer designer lawyer solicitor paralegal trainee rep salesman
-    salesperson stacker ceo hr lads deliver
+    interviewed offer volunteer volunteered volunteering placement nights overtime years director chef stack stacking stacked
+    shelves till tills assistant associate technician secretary porter paramedic picker packer programmer designer lawyer
+    solicitor paralegal trainee rep salesman salesperson stacker ceo hr lads deliver
     """
 )
 WITH_WORKS = word_set(
@@ -42,6 +42,11 @@ NO_WORK = word_set(
 NOUNS = word_set(
     """
     company called named firm shop store place restaurant factory warehouse branch local big tech startup agency
+    """
+)
+FIRM_NOUNS = word_set(
+    """
+    company firm business shop bakery salon agency startup cafe restaurant charity practice factory
     """
 )
 LEGAL = word_set(
@@ -107,6 +112,8 @@ def find_organisations(words: Words) -> Iterator[Identifier]:
             or (key == "of" and words.key(place - 1) == "out")
         ):
             yield from after_study(words, place)
+        if key in FIRM_NOUNS and words.key(place + 1) in ("called", "named"):
+            yield from after_link(words, place + 1, "employer")
         if key in LEGAL or (key in FIRMS and words.capital(place)):
             yield from before_legal(words, place)
 
@@ -156,7 +163,7 @@ def after_link(words: Words, place: int, kind: Kind) -> Iterator[Identifier]:
         )
         if not named and not (flags & PUBLIC and not flags & BRAND and last == first):
             yield Identifier(words.starts[first], words.ends[last], kind, 0.87)
-    elif flags & BRAND and key not in NO_WORK and words.keys[place] in ("at", "for", "by", "with"):
+    elif flags & BRAND and key not in NO_WORK and words.keys[place] in ("at", "for", "by", "with", "in"):
         yield Identifier(words.starts[first], words.ends[lower_tail(words, first)], kind, 0.85)
     elif is_lower_name(words, first) and words.keys[place] in ("at", "for"):
         yield Identifier(words.starts[first], words.ends[lower_tail(words, first)], kind, 0.7)
@@ -184,7 +191,7 @@ def capitals(words: Words, first: int) -> int:
     while last + 1 < len(words):
         gap, after = words.gap(last), last + 1
         if (
-            gap in (" ", "-", " & ", "'", "’", ". ")
+            gap in (" ", "-", " & ", "'", "’", "' ", "’ ", ". ")
             and words.capital(after)
             and not (gap == ". " and len(words.keys[last]) > 3)
             and not words.cues[after] & TIME

@@ -33,7 +33,8 @@ OPEN_LINE = re.compile(
     r"0?8457909090|741741|85258|686868|85258|18002738255|131114|1860\d{7}|1850\d{6})"
 )
 LINE_WORDS = re.compile(
-    r"hot\s?line|help\s?line|life\s?line|crisis|samaritans|emergency|toll.free|clearinghouse|childline|switchboard|"
+    r"hot\s?line|help\s?line|life\s?line|crisis|samaritans|emergency (?:number|line|services)|toll.free|clearinghouse|"
+    r"childline|switchboard|"
     r"freephone|advice line|support line|textline|text line",
     re.IGNORECASE,
 )

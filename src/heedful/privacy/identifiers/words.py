@@ -15,7 +15,7 @@ LOWER, TITLE, UPPER = 0, 1, 2
 FOREIGN_REACH = 6  # words to each side
 SENTENCE_END = re.compile(r"[.!?:;\n\r\"“”•*|>]|\s[-–—]\s")
 JOINTS = frozenset((" ", "-", "'", "’", ". ", " - "))
-DRAWN_OUT = re.compile(r"(.)\1{2,}")
+DRAWN_OUT = re.compile(r"(.)\1{2,}$")
 DIGITS = re.compile(r"\d[\d .,/:-]*")
 BEFORE_DIGITS, AFTER_DIGITS = 110, 90  # characters
 CONTRACTIONS = word_set(
@@ -105,7 +105,7 @@ def read_words(text: str) -> Words:
                 keys[place], ends[place] = key[:-2], ends[place] - 2
     flags = [known.get(key, CITY) for key in keys]
     for place, flag in enumerate(flags):
-        if flag == CITY:
+        if flag in (CITY, ORDINARY):
             keys[place], ends[place], flags[place] = spelled_otherwise(keys[place], ends[place], known)
     shapes = [
         LOWER if word[0].islower() else UPPER if word[1:2].isupper() and word.rstrip("s’'").isupper() else TITLE for word in raw
@@ -149,7 +149,7 @@ def spelled_otherwise(key: str, end: int, known: Mapping[str, int]) -> tuple[str
     if key in known:
         return key, end, known[key]
     short = DRAWN_OUT.sub(r"\1", key)
-    return (short, end, known[short]) if short != key and short in known else (key, end, 0)
+    return (short, end, known[short]) if short != key and len(short) >= 3 and short in known else (key, end, 0)
 
 
 def mark_phrases(words: Words) -> None:
