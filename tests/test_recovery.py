@@ -20,7 +20,11 @@ WORDS = ("tired", "alone", "angry", "lost", "worried", "stuck", "sad", "numb", "
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "ds-test"
+    return short_chats(tmp_path_factory.mktemp("data"))
+
+
+def short_chats(parent: Path) -> Path:
+    folder = parent / "ds-test"
     folder.mkdir()
     for split, words in {"train": WORDS[:10], "validation": WORDS[10:]}.items():
         chats = [

@@ -67,6 +67,10 @@ class TrainingDiverged(TrainingError):  # noqa: N818 - named after what happened
     """The loss is no number any more or has come apart. Gone on with, it would end there again."""
 
 
+class OutOfMemory(TrainingError):  # noqa: N818 - named after what happened
+    """Memory ran out; with smaller passes the same steps may fit."""
+
+
 class TrainingInterrupted(TrainingError):  # noqa: N818 - stopped from outside, it is no fault of the training
     """Training was stopped or killed; what it learned so far is kept and can be gone on with."""
 

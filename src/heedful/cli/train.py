@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from heedful.cli.options import (
     HERE,
@@ -118,7 +119,14 @@ def go_on(output: Output, desk: Desk, training_id: str | None, flags: Mapping[st
 
 
 def watching(output: Output, observe: Observe) -> Callable[[Progress], None]:
-    return lambda progress: observe(progress.step, progress.steps, note(progress))
+    """Moves the bar; what is to be told once becomes a line above it."""
+
+    def show(progress: Progress) -> None:
+        if progress.note:
+            output.stderr.print(Text(progress.note))
+        observe(progress.step, progress.steps, note(progress))
+
+    return show
 
 
 def report(output: Output, version: TrainedVersion) -> None:
@@ -178,6 +186,8 @@ def span(interval: Interval | None) -> str:
 def note(progress: Progress) -> str:
     """What stands behind the bar; ETA is on the bar itself, but plain logs need it too."""
     validation = "" if progress.validation_nll is None else f", validation {progress.validation_nll:.3f}"
+    if progress.loss is None:
+        return "" if progress.eta_s is None else f"about {progress.eta_s:.0f} s by the plan"
     return f"loss {progress.loss:.3f}{validation}, {progress.tokens_per_s:.0f} tokens/s, {progress.eta_s:.0f} s left"
 
 

@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Self
 
 import typer
+from rich.text import Text
 
 from heedful.cli.dataset import show_built
 from heedful.cli.import_ import show_import
@@ -52,6 +53,8 @@ class TerminalWatcher:
         return not self._ask or typer.confirm("train now?", default=True, err=True)
 
     def training(self, progress: Progress) -> None:
+        if progress.note:
+            self._output.stderr.print(Text(progress.note))
         self._show("train", progress.step, progress.steps, note(progress))
 
     def trained(self, version: TrainedVersion) -> None:

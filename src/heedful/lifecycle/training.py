@@ -32,15 +32,16 @@ from heedful.registry.lineage import shares_of
 from heedful.registry.versions import ADAPTER_FILE, is_registered, model_directory, register, version_id
 from heedful.store.audit import record
 from heedful.store.database import Store
+from heedful.training.apart import train_apart
 from heedful.training.plan import TrainingPlan
 from heedful.training.progress import Progress
 from heedful.training.round import Round
-from heedful.training.train import TrainedAdapter, train
+from heedful.training.train import TrainedAdapter
 from heedful.workspace import Workspace, read_manifest, sha256, write_manifest
 
 
 class CarryOut(Protocol):
-    """How a plan is carried out: `training.train.train`, here or in a process of its own."""
+    """How a plan is carried out: `train_apart`, in a process of its own, or `train`, in this one."""
 
     def __call__(
         self,
@@ -86,7 +87,7 @@ def train_version(
     planned: Planned,
     actor: str,
     observe: Callable[[Progress], None] | None = None,
-    carry_out: CarryOut = train,
+    carry_out: CarryOut = train_apart,
 ) -> TrainedVersion:
     """Begin a training and see it through.
 
@@ -112,7 +113,7 @@ def resume_version(
     flags: Mapping[str, Any],
     actor: str,
     observe: Callable[[Progress], None] | None = None,
-    carry_out: CarryOut = train,
+    carry_out: CarryOut = train_apart,
 ) -> TrainedVersion:
     """Go on with a training that was stopped or killed: the only one, or that of the id.
 

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heedful.errors import TrainingError
 from heedful.modeling.chat_template import Sample
 from heedful.modeling.devices import fast_matmul
 from heedful.modeling.protect import Tokenizer
@@ -22,24 +21,17 @@ if TYPE_CHECKING:
     from heedful.training.packed.model import PackedCore
 
 STATE = "packed.pt"  # of a resume point
-PASS_TOKENS = 2_048  # of one pass forward and back; a longer step is taken in several, with the same gradient
 WORTH_COMPILING = 50_000_000  # parameters; below, compiling the kernels takes longer than it saves
 
 
 def train_packed(
     model: Any, tokenizer: Tokenizer, rows: Sequence[Sample], schedule: Schedule, plan: TrainingPlan, watch: Watch
 ) -> None:
-    """Raises TrainingError when memory runs out; ModelError when the core has no such architecture."""
-    import torch
-
+    """Raises ModelError when the core has no such architecture."""
     from heedful.training.packed.memory import kept_memory
 
     with fast_matmul(plan.device.value), kept_memory():
-        try:
-            follow_schedule(lend_memory(model, plan), rows, schedule, plan, watch)
-        except torch.OutOfMemoryError:
-            text = f"memory of {plan.device.value} ran out with passes of {PASS_TOKENS} tokens"
-            raise TrainingError(text, "set training.max_length lower in heedful.yaml, or choose a smaller base") from None
+        follow_schedule(lend_memory(model, plan), rows, schedule, plan, watch)
 
 
 def lend_memory(model: Any, plan: TrainingPlan) -> "PackedCore":
@@ -74,7 +66,7 @@ def follow_schedule(core: "PackedCore", rows: Sequence[Sample], schedule: Schedu
     done, draw = (0, 0) if watch.point is None else (watch.point.step, restore(watch.point.folder, core, optimiser, rates))
     watch.begin()
     for number, step in enumerate(schedule.steps[done:], start=done + 1):
-        loss, draw = accumulate(core, [rows[row] for row in step], draw)
+        loss, draw = accumulate(core, [rows[row] for row in step], plan.pass_tokens.value, draw)
         norm = torch.nn.utils.clip_grad_norm_(core.parameters(), plan.clip_norm.value)
         rate = rates.get_last_lr()[0]
         optimiser.step()
@@ -116,23 +108,23 @@ def restore(folder: Path, core: "PackedCore", optimiser: Any, rates: Any) -> int
     return int(state["draw"])
 
 
-def accumulate(core: "PackedCore", batch: Sequence[Sample], draw: int) -> tuple[float, int]:
+def accumulate(core: "PackedCore", batch: Sequence[Sample], pass_tokens: int, draw: int) -> tuple[float, int]:
     """Gradients of the batch's token-mean loss. Each pass gets a number of its own, for its dropout masks."""
     from heedful.training.packed.pack import count_predicted, pack
 
     total, loss = sum(map(count_predicted, batch)), 0.0
-    for part in passes(batch):
+    for part in passes(batch, pass_tokens):
         part_loss = core.loss(pack(part, core.weights.device), total, draw)
         part_loss.backward()  # type: ignore[no-untyped-call]
         loss, draw = loss + part_loss.item(), draw + 1
     return loss, draw
 
 
-def passes(batch: Sequence[Sample]) -> Iterator[list[Sample]]:
-    """Rows in their order, at most PASS_TOKENS together; a longer row is alone."""
+def passes(batch: Sequence[Sample], pass_tokens: int) -> Iterator[list[Sample]]:
+    """Rows in their order, at most `pass_tokens` together; a longer row is alone."""
     part: list[Sample] = []
     for row in batch:
-        if part and sum(len(one.ids) for one in part) + len(row.ids) > PASS_TOKENS:
+        if part and sum(len(one.ids) for one in part) + len(row.ids) > pass_tokens:
             yield part
             part = []
         part.append(row)

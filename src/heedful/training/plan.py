@@ -5,6 +5,7 @@ themselves are in `rules`.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -57,6 +58,7 @@ class TrainingPlan:
     epochs: Choice[float]
     batch_size: Choice[int]
     micro_batch: Choice[int]
+    pass_tokens: Choice[int]
     max_length: Choice[int]
     rank: Choice[int]
     alpha: Choice[float]
@@ -84,11 +86,15 @@ class TrainingPlan:
         return {name: {"value": value, "why": why} for name, value, why in describe(self)}
 
     @staticmethod
+    def from_dict(rows: Mapping[str, Mapping[str, Any]]) -> "TrainingPlan":
+        """Back from `as_dict`."""
+        return TrainingPlan(**{name: Choice(row["value"], row["why"]) for name, row in rows.items()})
+
+    @staticmethod
     def load(path: Path) -> "TrainingPlan":
         """From plan.yaml. Raises TrainingError when it cannot be read, or names other values than a plan has."""
         try:
-            rows = yaml.safe_load(path.read_text(encoding="utf-8"))
-            return TrainingPlan(**{name: Choice(row["value"], row["why"]) for name, row in rows.items()})
+            return TrainingPlan.from_dict(yaml.safe_load(path.read_text(encoding="utf-8")))
         except (OSError, yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
             raise TrainingError(f"{path} is no training plan: {error}", "heedful plan shows one") from None
 
@@ -165,6 +171,7 @@ def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSetti
         epochs=epochs,
         batch_size=batch_size,
         micro_batch=Choice(*rules.micro_batch(device.name, batch_size.value, profile, max_length.value)),
+        pass_tokens=Choice(*rules.pass_tokens(max_length.value)),
         max_length=max_length,
         rank=rank,
         alpha=pick(settings.alpha, rules.alpha(rank.value, rslora.value)),

@@ -19,15 +19,19 @@ Write = Callable[[Mapping[str, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`step` of `steps` is done. `loss` is nats a supervised token, `eta_s` seconds; `validation_nll` the newest one, if any."""
+    """`step` of `steps` is done. `loss` is nats a supervised token, `eta_s` seconds; `validation_nll` the newest one, if any.
+
+    Before the first step there is no loss, and `eta_s` is the plan's estimate. `note`: something to tell, once, in a line.
+    """
 
     step: int
     steps: int
     epoch: float
-    loss: float
+    loss: float | None
     tokens_per_s: float
-    eta_s: float
+    eta_s: float | None
     validation_nll: float | None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from heedful.modeling.devices import fast_matmul
 
 MEASURED_S = 0.1
+NEARLY = 0.05  # of the memory that a process holds or could still take
 ROWS, WIDEST = 512, 2_048
 NUMBERS = 1 << 24  # 64 MiB: more than any cache holds, and given back to the system each time, as activations are
 
@@ -23,6 +24,27 @@ def memory_there(device: str) -> int:
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0]) + int(torch.cuda.memory_reserved())
     return int(psutil.virtual_memory().available) + int(psutil.Process().memory_info().rss)
+
+
+def memory_kills() -> int:
+    """Processes that the system has killed for memory since it started; 0 where it does not count them."""
+    counters = Path("/proc/vmstat")
+    if not counters.exists():
+        return 0
+    counted = (line.split() for line in counters.read_text(encoding="ascii").splitlines())
+    return next((int(value) for name, value in counted if name == "oom_kill"), 0)
+
+
+def nearly_full(process: int) -> bool:
+    """Whether memory is so scarce that a kill of this process is the system's, where it does not say so."""
+    import psutil
+
+    try:
+        held = psutil.Process(process).memory_info().rss
+    except psutil.NoSuchProcess:
+        return False
+    available = psutil.virtual_memory().available
+    return bool(available < NEARLY * (held + available))
 
 
 def peak_memory(device: str) -> int:

@@ -10,6 +10,7 @@ SMALL, LARGE = 100, 500  # conversations: below, between and above these, three 
 REFERENCE = 7_000_000_000  # parameters of the bases for which 2e-4 is the usual rate of LoRA
 REFERENCE_RATE, LOWEST_RATE, HIGHEST_RATE = 2e-4, 1e-4, 5e-3
 CPU_TOKENS, GPU_TOKENS = 512, 8_192  # of one pass forward and back
+PASS_TOKENS = 2_048  # of one pass of the packed core
 SCORE_TOKENS, SCORE_TOKENS_GPU = 1_024, 16_384  # of one pass of scoring; more does not fit a CPU's cache
 POINT_S, WRITE_SPEED = 0.05, 100e6  # of a resume point: seconds in any case, and bytes a second to a disk and synced
 RECOVERY_SHARE = 0.02  # of the time of training that resume points may take
@@ -118,6 +119,11 @@ def micro_batch(device: str, batch_size: int, profile: Profile, max_length: int)
         why = f"rows a pass: {GPU_TOKENS} tokens at most, for the memory"
     fitting = [size for size in range(1, batch_size + 1) if batch_size % size == 0 and size * row <= budget]
     return max(fitting, default=1), why
+
+
+def pass_tokens(max_length: int) -> tuple[int, str]:
+    """Of the packed core, which pads nothing: whole rows up to so many tokens. A row is never cut."""
+    return max(PASS_TOKENS, max_length), "tokens a pass of the packed core: more is no faster, and takes memory; passes add up"
 
 
 def score_tokens(device: str) -> int:

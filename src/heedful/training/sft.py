@@ -33,19 +33,11 @@ NO_LOSS = -100  # the label that cross-entropy leaves out
 def train_sft(
     model: Any, tokenizer: Tokenizer, rows: Sequence[Sample], schedule: Schedule, plan: TrainingPlan, watch: Watch
 ) -> None:
-    """Train the adapter of `model` in place. Raises TrainingError when memory runs out or the machine does not fit."""
-    import torch
-
+    """Train the adapter of `model` in place. Raises TrainingError when the machine does not fit."""
     with quiet_trl(), tempfile.TemporaryDirectory() as folder, fast_matmul(plan.device.value):
-        try:
-            trainer = make_trainer(model, tokenizer, to_dataset(rows, schedule), to_config(plan, len(schedule.steps), folder))
-            trainer.add_callback(reporter(watch))
-            trainer.train(resume_from_checkpoint=None if watch.point is None else str(watch.point.folder / STATE))
-        except torch.OutOfMemoryError:
-            text = (
-                f"memory of {plan.device.value} ran out with {plan.micro_batch.value} rows of up to {plan.max_length.value} tokens"
-            )
-            raise TrainingError(text, "set training.max_length lower in heedful.yaml, or choose a smaller base") from None
+        trainer = make_trainer(model, tokenizer, to_dataset(rows, schedule), to_config(plan, len(schedule.steps), folder))
+        trainer.add_callback(reporter(watch))
+        trainer.train(resume_from_checkpoint=None if watch.point is None else str(watch.point.folder / STATE))
 
 
 def to_dataset(rows: Sequence[Sample], schedule: Schedule) -> "Dataset":

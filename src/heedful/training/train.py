@@ -8,7 +8,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from heedful.training.adapter import WEIGHTS, adapter_weights, new_adapter, save
 from heedful.training.best import drop_others, kept_facts, publish, write_checkpoint
 from heedful.training.estimate import gigabytes
 from heedful.training.fitting import check_disk
+from heedful.training.memory_faults import lighten, read_faults, told_as_ours
 from heedful.training.packed_path import train_packed
 from heedful.training.plan import PLAN_FILE, TrainingPlan, to_yaml
 from heedful.training.profile import shown
@@ -86,11 +87,21 @@ def train(
         below = None if part is None else read_adapter(part.below)
         network = load_base_model(found, plan.device.value, plan.dtype.value, plan.quantization.value == "nf4")
         model = new_adapter(network, plan, below)
-        write_text(output / PLAN_FILE, to_yaml(plan))
+        faults = [] if recovery is None else read_faults(recovery)
+        carried_out = lighten(plan, len(faults))
+        write_text(output / PLAN_FILE, to_yaml(carried_out))
         if part is not None:
             write_round(part, output)
-        bench = Bench(model, tokenizer, samples, lambda folder: save_adapter(model, adapter_weights(model), found, folder))
-        outcome = follow(bench, plan, output, observe, recovery, stop)
+        bench = Bench(
+            model,
+            tokenizer,
+            samples,
+            schedule_of(plan, samples),
+            score_tokens=rules.score_tokens(plan.device.value) >> len(faults),
+            save=lambda folder: save_adapter(model, adapter_weights(model), found, folder),
+        )
+        with told_as_ours(carried_out):
+            outcome = follow(bench, carried_out, output, observe, recovery, stop)
         publish(output, outcome.kept[0])
         tokenizer.save_pretrained(str(output))
         facts = {
@@ -101,6 +112,7 @@ def train(
             **dataset_facts(dataset_dir, samples),
             **outcome_facts(outcome),
             "checkpoints": kept_facts(output, outcome.kept),
+            "memory_faults": [asdict(fault) for fault in faults],
             "seed": plan.seed.value,
             "system": system_facts(plan.device.value),
         }
@@ -119,12 +131,22 @@ def input_hashes(dataset_dir: Path, plan: TrainingPlan, part: Round | None) -> d
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What is worked on: a PEFT model, the rows, and how an adapter gets into a directory."""
+    """What is worked on: a PEFT model, the rows and their order, and how an adapter gets into a directory."""
 
     model: Any
     tokenizer: Any
     samples: Samples
+    schedule: Schedule
+    score_tokens: int
     save: Callable[[Path], None]
+
+
+def schedule_of(plan: TrainingPlan, samples: Samples) -> Schedule:
+    """By the plan as it was made: what it is carried out with after a memory fault must not change the steps."""
+    lengths = [len(row.ids) for row in samples.train]
+    return make_schedule(
+        lengths, plan.batch_size.value, plan.epochs.value, plan.seed.value, plan.micro_batch.value, samples.replayed
+    )
 
 
 def follow(
@@ -136,14 +158,10 @@ def follow(
     stop: Callable[[], bool] | None,
 ) -> Outcome:
     """Train under the watch, from the newest resume point or from the beginning; the best adapters are then in `output`."""
-    lengths = [len(row.ids) for row in bench.samples.train]
-    schedule = make_schedule(
-        lengths, plan.batch_size.value, plan.epochs.value, plan.seed.value, plan.micro_batch.value, bench.samples.replayed
-    )
-    rows = trace_rows(schedule, bench.samples.origins)
+    rows = trace_rows(bench.schedule, bench.samples.origins)
     write_schedule(output, rows)
     learner = Learner(
-        score=lambda: score(bench.model, bench.samples, plan.device.value),
+        score=lambda: score(bench.model, bench.samples, bench.score_tokens),
         keep=lambda step: write_checkpoint(output, step, bench.save),
         drop=lambda steps: drop_others(output, steps),
     )
@@ -152,8 +170,8 @@ def follow(
         if point is None:
             metrics.write({"event": "start", "schedule": SCHEDULE, "schedule_sha256": sha256(output / SCHEDULE)})
         kept = None if recovery is None else Recovery(recovery, point, plan.checkpoint_every.value, metrics.sync)
-        watch = Watch(make_course(schedule, rows, lengths, plan), learner, metrics.write, observe, kept, stop)
-        PATHS[plan.path.value](bench.model, bench.tokenizer, bench.samples.train, schedule, plan, watch)
+        watch = Watch(make_course(bench, rows, plan), learner, metrics.write, observe, kept, stop)
+        PATHS[plan.path.value](bench.model, bench.tokenizer, bench.samples.train, bench.schedule, plan, watch)
         return watch.finish(against_estimate(plan))
 
 
@@ -166,7 +184,8 @@ def against_estimate(plan: TrainingPlan) -> dict[str, float | None]:
     }
 
 
-def make_course(schedule: Schedule, rows: Sequence[StepRows], lengths: Sequence[int], plan: TrainingPlan) -> Course:
+def make_course(bench: Bench, rows: Sequence[StepRows], plan: TrainingPlan) -> Course:
+    schedule, lengths = bench.schedule, [len(row.ids) for row in bench.samples.train]
     return Course(
         epochs=schedule.epochs(),
         tokens=[sum(lengths[row] for row in batch) for batch in schedule.steps],
@@ -178,9 +197,8 @@ def make_course(schedule: Schedule, rows: Sequence[StepRows], lengths: Sequence[
     )
 
 
-def score(model: Any, samples: Samples, device: str) -> tuple[float, float]:
-    """(validation, train) NLL; of the train split, a few rows."""
-    budget = rules.score_tokens(device)
+def score(model: Any, samples: Samples, budget: int) -> tuple[float, float]:
+    """(validation, train) NLL; of the train split, a few rows. `budget`: tokens of a pass."""
     seen: Sequence[Sample] = samples.train[: shown(len(samples.validation))]
     validation = negative_log_likelihood(model, samples.validation, budget)
     return validation.nats_per_token, negative_log_likelihood(model, seen, budget).nats_per_token
