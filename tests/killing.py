@@ -36,7 +36,7 @@ system_prompt: Be kind.
 training: {epochs: 6, rank: 4, batch_size: 4, dropout: 0.1, patience: 99}
 """
 WORDS = "tired alone angry lost worried stuck sad numb tense ashamed afraid empty guilty low bored hurt torn"
-MEASURES = {"seconds", "tokens_per_s", "peak_memory_gb"}  # of the machine, not of the training
+MEASURES = {"seconds", "tokens_per_s", "peak_memory_gb", "memory_gb"}  # of the machine, not of the training
 
 
 def prepare(root: Path) -> Workspace:

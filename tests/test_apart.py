@@ -124,7 +124,7 @@ def test_short_of_memory_it_takes_the_same_steps_in_smaller_passes(tmp_path: Pat
     told = [json.loads(line) for line in output.splitlines()]
     assert told[-1] == [{"step": 0, "passes": "passes of 2048 tokens"}]
     (note,) = [note for _, note in told[:-1] if note]
-    again = "again in a fresh process from step 0, with passes of 1024 tokens and the same gradient"
+    again = "again in a fresh process from step 0, in passes of 1024 tokens that add up to the same steps"
     assert note == f"memory of cpu ran out with passes of 2048 tokens; {again}"
     train(folder, "tiny", plan, without_limit.output)
     losses = [[line["loss"] for line in one.curve() if line["event"] == "step"] for one in (with_limit, without_limit)]

@@ -71,7 +71,7 @@ class Folders:
         return {str(path.relative_to(self.output)): path.read_bytes() for path in found}
 
 
-TIMES = {"seconds", "tokens_per_s", "peak_memory_gb"}
+TIMES = {"seconds", "tokens_per_s", "peak_memory_gb", "memory_gb"}
 
 
 @pytest.mark.parametrize("path", ["packed", "trl"])

@@ -186,9 +186,11 @@ def test_the_rate_warms_up_and_falls_as_a_cosine(trained: Trained) -> None:
 
 def test_progress_counts_down(trained: Trained) -> None:
     evaluations = [line for line in trained.lines if line["event"] == "evaluation"]
-    assert [(p.step, p.steps) for p in trained.progress] == [(step, 12) for step in range(1, 13)]
+    told = [(p.step, p.steps) for p in trained.progress if not p.note]
+    assert told == [(step, 12) for step in range(13)]
+    assert (trained.progress[0].loss, trained.progress[0].eta_s) == (None, trained.plan.seconds.value)
     assert trained.progress[-1].eta_s == 0
-    assert all(p.eta_s > 0 and p.tokens_per_s > 0 for p in trained.progress[:-1])
+    assert all(p.eta_s > 0 and (p.tokens_per_s > 0 or p.loss is None) for p in trained.progress[:-1])
     assert trained.progress[-1].validation_nll == pytest.approx(evaluations[-1]["validation_nll"], rel=1e-5)
 
 

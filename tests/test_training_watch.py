@@ -81,8 +81,8 @@ def test_lines_may_be_thinned_out_and_hold_the_mean() -> None:
     _, lines, seen = follow([3.0, 2.0], course(5, 5, 3, log_every=2), losses=[1.0, 2.0, 4.0, 6.0, 5.0])
     steps = [(line["step"], line["loss"]) for line in lines if line["event"] == "step"]
     assert steps == [(1, 1.0), (2, 2.0), (4, 5.0), (5, 5.0)]
-    assert [p.step for p in seen] == [1, 2, 4, 5]
-    assert [p.validation_nll for p in seen] == [3.0, 3.0, 3.0, 2.0]
+    assert [p.step for p in seen] == [0, 1, 2, 4, 5]
+    assert [p.validation_nll for p in seen] == [3.0, 3.0, 3.0, 3.0, 2.0]
     assert seen[-1].eta_s == 0
 
 

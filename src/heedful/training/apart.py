@@ -84,7 +84,7 @@ def make_lighter(plan: TrainingPlan, recovery: Path, fault: OutOfMemory) -> str:
     point = newest(recovery)
     step = 0 if point is None else point.step
     note_fault(recovery, Fault(step, passes_of(tried)))
-    return f"{fault.text}; again in a fresh process from step {step}, with {passes_of(following)} and the same gradient"
+    return f"{fault.text}; again in a fresh process from step {step}, in {passes_of(following)} that add up to the same steps"
 
 
 def run(job: Job, tell: Observe, stop: Callable[[], bool] | None) -> TrainedAdapter:

@@ -4,7 +4,7 @@ The core's masters lend their memory to the adapter of the PEFT model. So whoeve
 both ways of training begin with the same weights. Same signature as `sft.train_sft`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from heedful.modeling.chat_template import Sample
 from heedful.modeling.devices import fast_matmul
 from heedful.modeling.protect import Tokenizer
 from heedful.training.packed.support import can_compile
+from heedful.training.passes import group
 from heedful.training.plan import TrainingPlan
 from heedful.training.schedule import Schedule
 from heedful.training.watch import Watch
@@ -113,19 +114,8 @@ def accumulate(core: "PackedCore", batch: Sequence[Sample], pass_tokens: int, dr
     from heedful.training.packed.pack import count_predicted, pack
 
     total, loss = sum(map(count_predicted, batch)), 0.0
-    for part in passes(batch, pass_tokens):
-        part_loss = core.loss(pack(part, core.weights.device), total, draw)
+    for part in group([len(row.ids) for row in batch], pass_tokens):
+        part_loss = core.loss(pack([batch[row] for row in part], core.weights.device), total, draw)
         part_loss.backward()  # type: ignore[no-untyped-call]
         loss, draw = loss + part_loss.item(), draw + 1
     return loss, draw
-
-
-def passes(batch: Sequence[Sample], pass_tokens: int) -> Iterator[list[Sample]]:
-    """Rows in their order, at most `pass_tokens` together; a longer row is alone."""
-    part: list[Sample] = []
-    for row in batch:
-        if part and sum(len(one.ids) for one in part) + len(row.ids) > pass_tokens:
-            yield part
-            part = []
-        part.append(row)
-    yield part

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heedful.modeling.devices import fast_matmul
+from heedful.training.container import container_room
 
 MEASURED_S = 0.1
 NEARLY = 0.05  # of the memory that a process holds or could still take
@@ -17,13 +18,24 @@ NUMBERS = 1 << 24  # 64 MiB: more than any cache holds, and given back to the sy
 
 
 def memory_there(device: str) -> int:
-    """Bytes a training may take on `device`: what is free, and what this process holds already."""
+    """Bytes a training may take on `device`: what is free, also in a container around it, and what this process holds already."""
     import psutil
     import torch
 
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0]) + int(torch.cuda.memory_reserved())
-    return int(psutil.virtual_memory().available) + int(psutil.Process().memory_info().rss)
+    available, room = int(psutil.virtual_memory().available), container_room()
+    return (available if room is None else min(available, room)) + held_memory(device)
+
+
+def held_memory(device: str) -> int:
+    """Bytes that this process holds now."""
+    import psutil
+    import torch
+
+    if device == "cuda":
+        return int(torch.cuda.memory_reserved())
+    return int(psutil.Process().memory_info().rss)
 
 
 def memory_kills() -> int:

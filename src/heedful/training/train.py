@@ -24,7 +24,9 @@ from heedful.training.best import drop_others, kept_facts, publish, write_checkp
 from heedful.training.estimate import gigabytes
 from heedful.training.fitting import check_disk
 from heedful.training.memory_faults import lighten, read_faults, told_as_ours
+from heedful.training.outlook import Foretold
 from heedful.training.packed_path import train_packed
+from heedful.training.passes import largest_pass
 from heedful.training.plan import PLAN_FILE, TrainingPlan, to_yaml
 from heedful.training.profile import shown
 from heedful.training.progress import Progress, metrics_file
@@ -194,6 +196,13 @@ def make_course(bench: Bench, rows: Sequence[StepRows], plan: TrainingPlan) -> C
         patience=plan.patience.value,
         rows=rows,
         peak_rate=plan.learning_rate.value,
+        foretold=Foretold(
+            seconds=plan.seconds.value,
+            memory_gb=plan.memory_gb.value,
+            device=plan.device.value,
+            fixed=3 * sum(parameter.nbytes for parameter in bench.model.parameters() if parameter.requires_grad),
+            passes=[largest_pass([lengths[row] for row in batch], plan) for batch in schedule.steps],
+        ),
     )
 
 

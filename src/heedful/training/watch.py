@@ -14,6 +14,7 @@ from typing import Any
 
 from heedful.errors import TrainingDiverged, TrainingInterrupted
 from heedful.training.best import Kept, rank
+from heedful.training.outlook import EARLY, Foretold, Outlook
 from heedful.training.progress import Progress, Write
 from heedful.training.recovery import Fill, Point, Recovery
 from heedful.training.spikes import IN_A_ROW, WINDOW, is_gross, is_high
@@ -33,6 +34,7 @@ class Course:
     patience: int
     rows: Sequence[StepRows] = ()
     peak_rate: float = 0.0
+    foretold: Foretold = field(default_factory=Foretold)
 
     @property
     def steps(self) -> int:
@@ -109,6 +111,7 @@ class Watch:
         self._recovery, self._stop = recovery, stop
         self._at = Standing() if self.point is None else Standing.load(self.point.standing)
         self._secured = list(self._at.kept)  # what the newest resume point counts on
+        self._outlook = Outlook(course.tokens, course.evaluate_every, course.foretold)
         self._started = self._resumed = time.perf_counter()
         self._before_s = self._at.seconds
 
@@ -122,22 +125,27 @@ class Watch:
         if self._at.step == 0:
             self._at.first_nll = self._evaluate()
         self._interrupt_if_asked()
+        self._outlook.begin()
+        self._tell(None, 0.0)
         self._resumed = time.perf_counter()
 
     def after_step(self, step: int, loss: float, learning_rate: float, gradient: float | None = None) -> bool:
         """True: stop now. `gradient` is its norm before clipping. Raises TrainingDiverged when a number is none, or at a spike."""
         at = self._at
-        at.step = step
-        at.training_s += time.perf_counter() - self._resumed
+        at.step, took = step, time.perf_counter() - self._resumed
+        at.training_s += took
         self._check(loss, "the training loss")
         self._check(0.0 if gradient is None else gradient, "the gradient")
         self._check_spike(loss)
+        self._outlook.stepped(step, took)
         at.losses.append(loss)
         last = step == self._course.steps
         if step % self._course.evaluate_every == 0 or last:
             self._evaluate()
         if step % self._course.log_every == 0 or last or step == 1:
             self._log(learning_rate)
+        if step == EARLY:
+            self._correct()
         self._resumed = time.perf_counter()
         return at.waited >= self._course.patience
 
@@ -178,8 +186,9 @@ class Watch:
         return outcome
 
     def _evaluate(self) -> float:
-        at = self._at
+        at, started = self._at, time.perf_counter()
         validation, train = self._learner.score()
+        self._outlook.looked(time.perf_counter() - started)
         at.validation = validation
         self._check(validation, "the validation loss")
         self._write({"event": "evaluation", **self._place(), "validation_nll": validation, "train_nll": train})
@@ -197,13 +206,21 @@ class Watch:
     def _log(self, learning_rate: float) -> None:
         at = self._at
         loss, at.losses = sum(at.losses) / len(at.losses), []
-        done, ahead = sum(self._course.tokens[: at.step]), sum(self._course.tokens[at.step :])
-        speed = done / max(at.training_s, 1e-9)
+        speed = sum(self._course.tokens[: at.step]) / max(at.training_s, 1e-9)
         self._write({"event": "step", **self._place(), "loss": loss, "learning_rate": learning_rate, "tokens_per_s": speed})
+        self._tell(loss, speed)
+
+    def _correct(self) -> None:
+        """What the first steps make of the plan's estimates."""
+        facts, note = self._outlook.correction(self._elapsed(), self._outlook.left(self._at.step))
+        self._write({"event": "estimate", "step": self._at.step, **facts})
+        if note:
+            self._tell(None, 0.0, note)
+
+    def _tell(self, loss: float | None, speed: float, note: str = "") -> None:
         if self._observe is not None:
-            eta = ahead * self._elapsed() / done
-            progress = Progress(at.step, self._course.steps, self._epoch(), loss, speed, eta, at.validation)
-            self._observe(progress)
+            at, eta = self._at, self._outlook.left(self._at.step)
+            self._observe(Progress(at.step, self._course.steps, self._epoch(), loss, speed, eta, at.validation, note))
 
     def _place(self) -> dict[str, float]:
         return {"step": self._at.step, "epoch": self._epoch(), "seconds": self._elapsed()}
