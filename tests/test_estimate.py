@@ -12,7 +12,7 @@ from heedful.errors import TrainingError
 from heedful.modeling.shape import Shape, measure_shape
 from heedful.training.estimate import Work, memory, operations, seconds
 from heedful.training.fitting import FILL, check_disk, fit
-from heedful.training.plan import assemble, complete, make_plan
+from heedful.training.plan import Choice, assemble, complete, make_plan
 from heedful.training.profile import Profile
 from heedful.training.resources import Speed, memory_there, peak_memory, speed
 from heedful.training.rules import Machine
@@ -144,9 +144,12 @@ def test_four_bits_take_about_a_quarter_and_are_proposed_on_a_gpu() -> None:
 
 
 def test_too_little_disk_is_refused() -> None:
-    check_disk(10**9, LARGE, 16, LARGE.targets)
-    with pytest.raises(TrainingError, match=r"the adapter needs 0\.14 GB of disk, 0\.11 GB are free"):
-        check_disk(110_000_000, LARGE, 16, LARGE.targets)
+    adapter = 4 * 16 * 56 * (3_072 + 8_192)
+    check_disk(14 * adapter + 100_000_000, LARGE, 16, 0, LARGE.targets)
+    with pytest.raises(TrainingError, match=r"the training needs 0\.665 GB of disk, 0\.664 GB are free"):
+        check_disk(664_000_000, LARGE, 16, 0, LARGE.targets)
+    with pytest.raises(TrainingError, match=r"the training needs 0\.988 GB of disk"):
+        check_disk(664_000_000, LARGE, 16, 16, LARGE.targets)
 
 
 def test_a_plan_is_completed_with_rows_that_fit() -> None:
@@ -160,6 +163,20 @@ def test_a_plan_is_completed_with_rows_that_fit() -> None:
     assert tight.micro_batch.value < 8
     assert tight.batch_size == draft.batch_size
     assert "would need" in tight.micro_batch.why
+    assert tight.pass_tokens.value == tight.micro_batch.value * 40
+
+
+def test_a_packed_plan_gives_way_by_its_pass() -> None:
+    shape, profile = measure_shape("tiny"), Profile(40, [700] * 40, 7_000, 1.0, (40,) * 4)
+    draft = assemble(profile, Machine("cpu", shape.parameters, 1_024), TrainingSettings())
+    draft = replace(draft, path=Choice("packed", ""))
+    roomy = complete(draft, profile, shape, 10**12)
+    assert (roomy.pass_tokens.value, roomy.micro_batch) == (2_048, draft.micro_batch)
+    assert roomy.memory_gb.value is not None
+    tight = complete(draft, profile, shape, int(1e9 * roomy.memory_gb.value / FILL) - 10_000_000)
+    assert tight.pass_tokens.value == 700
+    assert tight.pass_tokens.why.startswith("tokens a pass: 2 rows a pass would need")
+    assert tight.micro_batch == draft.micro_batch, "the order of the rows stays"
 
 
 def test_the_estimates_stand_beside_what_was_measured(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from heedful.errors import TrainingError, TrainingInterrupted
 from heedful.training.plan import BY_YOU, Choice, TrainingPlan, make_plan
 from heedful.training.progress import Progress
 from heedful.training.recovery import Point, Recovery, newest, sole_use
+from heedful.training.round import Round
 from heedful.training.train import TrainedAdapter, train
 
 WORDS = ("tired", "alone", "angry", "lost", "worried", "stuck", "sad", "numb", "tense", "ashamed", "afraid", "empty")
@@ -55,11 +56,11 @@ class Folders:
         folders.recovery.mkdir()
         return folders
 
-    def train(self, dataset: Path, plan: TrainingPlan, stop_at: int = 99) -> TrainedAdapter:
+    def train(self, dataset: Path, plan: TrainingPlan, stop_at: int = 99, part: Round | None = None) -> TrainedAdapter:
         """Until it is asked to stop, behind the step `stop_at`."""
         seen = [Progress(0, 0, 0, 0, 0, 0, None)]
         stop = lambda: seen[-1].step >= stop_at  # noqa: E731
-        return train(dataset, "tiny", plan, self.output, seen.append, recovery=self.recovery, stop=stop)
+        return train(dataset, "tiny", plan, self.output, seen.append, part=part, recovery=self.recovery, stop=stop)
 
     def curve(self) -> list[dict[str, Any]]:
         """Of metrics.jsonl all that is no measure of this machine."""
@@ -88,6 +89,21 @@ def test_stopped_and_taken_up_again_it_ends_in_the_same_bytes(dataset: Path, tmp
     assert [line["step"] for line in disturbed.curve() if line["event"] == "step"] == list(range(1, 11))
     assert disturbed.files() == undisturbed.files()
     assert ended.steps == 10
+
+
+def test_on_top_of_a_version_too(dataset: Path, tmp_path: Path) -> None:
+    """Through TRL, whose Trainer switches the lower adapters off when it takes a checkpoint up."""
+    first, undisturbed, disturbed = (Folders.make(tmp_path / name) for name in "abc")
+    first.train(dataset, plan_for(dataset, epochs=2))
+    plan, part = plan_for(dataset, "trl", epochs=3), Round(first.output, (0, 1, 2, 3, 4, 5), (8,))
+    undisturbed.train(dataset, plan, part=part)
+    with pytest.raises(TrainingInterrupted, match="at step 2 of 5"):
+        disturbed.train(dataset, plan, 2, part)
+    with pytest.raises(TrainingError, match="cannot go on: the lines of the round changed since"):
+        disturbed.train(dataset, plan, part=replace(part, replay=(9,)))
+    disturbed.train(dataset, plan, part=part)
+    assert disturbed.curve() == undisturbed.curve()
+    assert disturbed.files() == undisturbed.files()
 
 
 def test_changed_inputs_are_refused_by_name(dataset: Path, tmp_path: Path) -> None:

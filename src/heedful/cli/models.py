@@ -1,6 +1,7 @@
 """`heedful models`: every version with its aliases and where it came from; what was forgotten; a deep stack made shallow."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,9 +12,11 @@ from heedful.evaluation.matrix import matrix_as_dict, table
 from heedful.lifecycle.compaction import compact_version
 from heedful.lifecycle.companions import newest_or_named
 from heedful.lifecycle.matrix import fill_matrix
+from heedful.lifecycle.unfinished import list_unfinished
 from heedful.registry.aliases import fell_to_base
 from heedful.registry.promotion import newest_evaluation
-from heedful.registry.versions import Version, list_versions, model_directory
+from heedful.registry.versions import Version, find_version, list_versions, model_directory
+from heedful.training.step_rows import rows_of
 from heedful.workspace import MANIFEST, Workspace, read_manifest
 
 app = typer.Typer()
@@ -61,6 +64,32 @@ def compact(
         )
         output.say(f"next: heedful evaluate {found.model}")
         output.result(asdict(found))
+
+
+@app.command()
+def rows(
+    model: Annotated[str, typer.Argument(help="Id or alias of a version, or id of an unfinished training.", show_default=False)],
+    step: Annotated[int, typer.Argument(help="From 1.", show_default=False)],
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show which rows of which dataset made a step, as metrics.jsonl counts steps.
+
+    Example: heedful models rows champion 17
+    """
+    with reporting(as_json) as output, open_desk(workspace) as desk:
+        found = rows_of(training_folder(desk, model), step)
+        for dataset, numbers in found.items():
+            output.say(f"{desk.workspace.datasets / dataset / 'train.jsonl'}: rows {', '.join(map(str, numbers))}")
+        output.result({"step": step, "rows": found})
+
+
+def training_folder(desk: Desk, name: str) -> Path:
+    unfinished = {one.id: one.model for one in list_unfinished(desk.workspace)}
+    if name in unfinished:
+        return unfinished[name]
+    with desk.store.snapshot() as session:
+        return model_directory(desk.workspace, find_version(session, name).id)
 
 
 def show_versions(output: Output, desk: Desk) -> None:

@@ -193,7 +193,6 @@ def put_below(adapted: Any, below: Adapter) -> None:
     """
     from peft import set_peft_model_state_dict
 
-    learning = adapted.active_adapters
     try:
         adapted.add_adapter(FROZEN, peft_config(below))
         found = set_peft_model_state_dict(adapted, peft_weights(below), adapter_name=FROZEN)
@@ -203,7 +202,14 @@ def put_below(adapted: Any, below: Adapter) -> None:
     misfits = [*found.unexpected_keys, *(key for key in found.missing_keys if f".{FROZEN}." in key)]
     if misfits:
         raise ModelError(f"the adapter below does not fit this base: {misfits[0]}", "heedful models shows the bases")
-    adapted.base_model.set_adapter([*learning, FROZEN])
+    learn_on_top(adapted)
+
+
+def learn_on_top(adapted: Any) -> None:
+    """Switch all adapters of a PEFT model on, those that lie below frozen. Nothing changes where nothing lies below."""
+    if FROZEN not in adapted.peft_config:
+        return
+    adapted.base_model.set_adapter([*(name for name in adapted.peft_config if name != FROZEN), FROZEN])
     for name, parameter in adapted.named_parameters():
         if f".{FROZEN}." in name:
             parameter.requires_grad_(False)

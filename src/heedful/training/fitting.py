@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 from heedful.errors import TrainingError
 from heedful.modeling.shape import Shape
-from heedful.training.estimate import Memory, Work, gigabytes, memory
+from heedful.training.estimate import FLOAT, POINT_COPIES, Memory, Work, gigabytes, memory
 
 FILL = 0.9  # of the memory there is; the rest is for the error of the estimate and for other programs
 SHORTEST, STEP = 64, 64  # tokens
+ADAPTERS_ON_DISK = 8  # the best three, those of the newest resume point, one being written, and the version's own
 SPARE_DISK = 100_000_000  # bytes for tokenizer, plan and metrics, generously
 
 
@@ -75,9 +76,11 @@ def refusal(work: Work, shape: Shape, there: int, device: str) -> TrainingError:
     )
 
 
-def check_disk(free: int, shape: Shape, rank: int, targets: Sequence[str]) -> None:
-    """Raises TrainingError when an adapter would not find its place."""
-    need = 4 * shape.adapter_parameters(rank, targets) + SPARE_DISK
+def check_disk(free: int, shape: Shape, rank: int, below: int, targets: Sequence[str]) -> None:
+    """Raises TrainingError when adapters, on top of `below` ranks, and two resume points would not find their place."""
+    adapters = ADAPTERS_ON_DISK * shape.adapter_parameters(rank + below, targets)
+    points = 2 * POINT_COPIES * shape.adapter_parameters(rank, targets)
+    need = FLOAT * (adapters + points) + SPARE_DISK
     if need > free:
-        text = f"the adapter needs {gigabytes(need):g} GB of disk, {gigabytes(free):g} GB are free"
+        text = f"the training needs {gigabytes(need):g} GB of disk, {gigabytes(free):g} GB are free"
         raise TrainingError(text, "free some disk, or put the workspace on another one, then heedful train")

@@ -200,12 +200,16 @@ def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSetti
 
 def complete(draft: TrainingPlan, profile: Profile, shape: Shape, there: int, below: int = 0) -> TrainingPlan:
     """The draft with rows a pass that fit in `there` bytes, and with both estimates. Raises TrainingError when nothing fits."""
-    asked = replace(work_of(draft, profile, shape), below=below)
-    fitted = fit(asked, draft.batch_size.value, shape, there, draft.device.value)
+    asked, packed = replace(work_of(draft, profile, shape), below=below), draft.path.value == "packed"
+    fitted = fit(asked, asked.rows if packed else draft.batch_size.value, shape, there, draft.device.value)
     work = fitted.work
     plan = draft
-    if work.rows != asked.rows:
+    if work.rows != asked.rows and packed:
+        plan = replace(plan, pass_tokens=Choice(work.tokens, f"tokens a pass: {fitted.why}"))
+    elif work.rows != asked.rows:
         plan = replace(plan, micro_batch=Choice(work.rows, f"rows a pass: {fitted.why}"))
+    if not packed:
+        plan = replace(plan, pass_tokens=Choice(work.tokens, "tokens of the largest pass, padding included"))
     if work.checkpointing != asked.checkpointing:
         plan = replace(plan, checkpointing=Choice(True, f"activations are computed twice: {fitted.why}"))
     took = duration(plan, work, profile, shape)
@@ -231,10 +235,12 @@ def duration(plan: TrainingPlan, work: Work, profile: Profile, shape: Shape) -> 
 
 
 def work_of(plan: TrainingPlan, profile: Profile, shape: Shape) -> Work:
-    device = plan.device.value
+    """A pass of the packed core holds as many of the longest rows as its tokens allow."""
+    device, length = plan.device.value, min(plan.max_length.value, profile.longest_first[0])
+    packed = max(1, min(plan.batch_size.value, plan.pass_tokens.value // length))
     return Work(
-        rows=plan.micro_batch.value,
-        length=min(plan.max_length.value, profile.longest_first[0]),
+        rows=packed if plan.path.value == "packed" else plan.micro_batch.value,
+        length=length,
         rank=plan.rank.value,
         targets=tuple(plan.targets.value),
         number_bytes=2 if plan.dtype.value == "bfloat16" else 4,

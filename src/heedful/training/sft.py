@@ -18,6 +18,7 @@ from heedful.errors import TrainingError
 from heedful.modeling.chat_template import Sample
 from heedful.modeling.devices import fast_matmul
 from heedful.modeling.protect import Tokenizer
+from heedful.modeling.stack import learn_on_top
 from heedful.training.plan import TrainingPlan
 from heedful.training.schedule import Schedule
 from heedful.training.watch import Watch
@@ -149,6 +150,8 @@ def reporter(watch: Watch) -> Any:
 
     class Reporter(TrainerCallback):  # type: ignore[misc]
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if watch.point is not None:
+                learn_on_top(kwargs["model"])  # loading a checkpoint, the Trainer leaves only the first adapter on
             watch.begin()
 
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> Any:

@@ -79,8 +79,9 @@ def train(
     with quiet_libraries(), nullcontext() if recovery is None else sole_use(recovery):
         sweep(output)
         found = resolve_base(base)
-        rank = plan.rank.value + (0 if part is None else part.rank_below)
-        check_disk(free_disk(output), measure_shape(found), rank, plan.targets.value)
+        if recovery is None or newest(recovery) is None:  # what goes on has its place already
+            below_ranks = 0 if part is None else part.rank_below
+            check_disk(free_disk(output), measure_shape(found), plan.rank.value, below_ranks, plan.targets.value)
         tokenizer = load_tokenizer(found)
         samples = load_samples(dataset_dir, tokenizer, plan.max_length.value, part)
         base_sha256 = weights_sha256(found)
