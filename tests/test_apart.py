@@ -45,8 +45,9 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return short_chats(tmp_path_factory.mktemp("data"))
 
 
-def at_step(step: int, act: Callable[[], object]) -> Callable[[Progress], None]:
-    return lambda progress: act() if progress.step == step else None
+def at_step(step: int, act: Callable[[], object]) -> Callable[[Progress], object]:
+    """Once: what is to be told beside the step comes with the same number."""
+    return lambda progress: act() if progress.step == step and not progress.note else None
 
 
 def child() -> psutil.Process:

@@ -31,9 +31,10 @@ from heedful.evaluation.learning_curve import CURVE_HTML, curve_as_dict
 from heedful.lifecycle.learning_curve import read_sizes, trace_learning_curve
 from heedful.lifecycle.strategy import plan_training
 from heedful.lifecycle.training import TrainedVersion, choose_dataset, resume_version, train_version
-from heedful.lifecycle.unfinished import DISCARD, RESUME, find_unfinished, list_unfinished
+from heedful.lifecycle.unfinished import DISCARD, find_unfinished, list_unfinished
 from heedful.lifecycle.unfinished import discard as discard_training
 from heedful.training.progress import Progress
+from heedful.training.watch import RESUME
 
 app = typer.Typer()
 

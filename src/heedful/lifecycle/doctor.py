@@ -17,13 +17,13 @@ from heedful.errors import HeedfulError
 from heedful.lifecycle.erasure.standing import RESUME, check_ledger, find_unfinished
 from heedful.lifecycle.guard_checks import check_guards
 from heedful.lifecycle.unfinished import DISCARD, disk_of, list_unfinished
-from heedful.lifecycle.unfinished import RESUME as RESUME_TRAINING
 from heedful.modeling.devices import available, choose_device
 from heedful.registry.quarantine import open_retrains
 from heedful.store.database import open_store, schema_state
 from heedful.store.master_key import KEY_FILE, VARIABLE, is_open_to_others
 from heedful.store.schema import utc_now
 from heedful.store.vault import keyring
+from heedful.training.watch import RESUME as RESUME_TRAINING
 from heedful.workspace import Workspace
 
 Level = Literal["ok", "warning", "problem"]

@@ -16,7 +16,6 @@ from heedful.lifecycle.rounds import made_of
 from heedful.lifecycle.runs import recorded_run
 from heedful.lifecycle.strategy import Planned
 from heedful.lifecycle.unfinished import (
-    RESUME,
     Trained,
     Unfinished,
     begin,
@@ -37,6 +36,7 @@ from heedful.training.plan import TrainingPlan
 from heedful.training.progress import Progress
 from heedful.training.round import Round
 from heedful.training.train import TrainedAdapter
+from heedful.training.watch import RESUME
 from heedful.workspace import Workspace, read_manifest, sha256, write_manifest
 
 

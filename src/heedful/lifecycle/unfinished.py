@@ -22,11 +22,12 @@ from heedful.store.schema import utc_now
 from heedful.training.plan import PLAN_FILE, TrainingPlan, to_yaml
 from heedful.training.recovery import in_use, newest
 from heedful.training.round import Round, read_round, write_round
+from heedful.training.watch import RESUME
 from heedful.workspace import Workspace, staging, write_text
 
 PREFIX = ".training-"
 JOB, TRAINED = "job.json", "trained.json"
-RESUME, DISCARD = "heedful train --resume", "heedful train --discard"
+DISCARD = "heedful train --discard"
 
 
 @dataclass(frozen=True, slots=True)
