@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from heedful.modeling.bases import load_base_model, load_config, load_tokenizer, resolve_base, weights_sha256
+from heedful.modeling.bases import Base, load_base_model, load_config, load_tokenizer, resolve_base, weights_sha256
 from heedful.modeling.chat_template import Sample, fingerprint
 from heedful.modeling.likelihood import negative_log_likelihood
+from heedful.modeling.protect import Tokenizer
 from heedful.modeling.quiet import quiet_libraries
 from heedful.modeling.shape import measure_shape
 from heedful.modeling.stack import read_adapter
@@ -87,9 +88,8 @@ def train(
         base_sha256 = weights_sha256(found)
         if recovery is not None:
             check_inputs(recovery, {**input_hashes(dataset_dir, plan, part), "the base": base_sha256})
-        below = None if part is None else read_adapter(part.below)
         network = load_base_model(found, plan.device.value, plan.dtype.value, plan.quantization.value == "nf4")
-        model = new_adapter(network, plan, below)
+        model = new_adapter(network, plan, None if part is None else read_adapter(part.below))
         faults = [] if recovery is None else read_faults(recovery)
         carried_out = lighten(plan, len(faults))
         write_text(output / PLAN_FILE, to_yaml(carried_out))
@@ -108,10 +108,7 @@ def train(
         publish(output, outcome.kept[0])
         tokenizer.save_pretrained(str(output))
         facts = {
-            "base": base,
-            "base_revision": found.revision or getattr(load_config(found), "_commit_hash", None),
-            "base_sha256": base_sha256,
-            "template_fingerprint": fingerprint(tokenizer),
+            **base_facts(base, found, base_sha256, tokenizer),
             **dataset_facts(dataset_dir, samples),
             **outcome_facts(outcome),
             "checkpoints": kept_facts(output, outcome.kept),
@@ -120,6 +117,15 @@ def train(
             "system": system_facts(plan.device.value),
         }
     return TrainedAdapter(output, outcome.best_nll, outcome.steps, time.perf_counter() - started, facts)
+
+
+def base_facts(name: str, found: Base, sha: str | None, tokenizer: Tokenizer) -> dict[str, Any]:
+    return {
+        "base": name,
+        "base_revision": found.revision or getattr(load_config(found), "_commit_hash", None),
+        "base_sha256": sha,
+        "template_fingerprint": fingerprint(tokenizer),
+    }
 
 
 def input_hashes(dataset_dir: Path, plan: TrainingPlan, part: Round | None) -> dict[str, str | None]:
