@@ -64,6 +64,7 @@ CLAUSE = word_set(
     says said that when if because cos but so then while since until thinks thought reckons and
     """
 )
+DIRECTIONS = word_set("north south east west downtown central greater inner upper lower")
 ONLY_MEN = word_set("frank bill rob ray lee chase jack pat drew rod guy ed gene dale")
 SUBJECTS = word_set("i you we they he she it u")
 
@@ -115,7 +116,7 @@ def by_itself(words: Words, place: int) -> float:
         return NO
     if flags & PUBLIC or len(key) < 2 or (words.cue(place + 1) & EPONYM and words.capital(place) and not words.gap(place).strip()):
         return NO
-    if flags & (COUNTRY | REGION) or (flags & LARGE and words.before(place) == " " and words.cue(place - 2) & PLACED):
+    if flags & (COUNTRY | REGION) or (flags & LARGE and words.before(place) == " " and words.key(place - 1) in DIRECTIONS):
         return NO
     if flags & CITY and words.cue(place - 1) & PLACED and words.key(place - 1) not in ("to", "for", "of"):
         return NO
@@ -123,9 +124,10 @@ def by_itself(words: Words, place: int) -> float:
         return NO
     if flags & FREQUENT and key not in NAMES_THAT_ARE_WORDS:
         return NO
-    if words.capital(place):
-        return capital_by_itself(words, place, flags)
-    return NO if words.is_foreign(place) else lower_by_itself(words, place, flags)
+    capital = words.capital(place)
+    if words.is_foreign(place) and (not capital or words.begins(place)):
+        return NO
+    return capital_by_itself(words, place, flags) if capital else lower_by_itself(words, place, flags)
 
 
 def is_name_in_capitals(words: Words, place: int) -> bool:

@@ -17,7 +17,7 @@ from heedful.privacy.identifiers.name_words import (
     is_unknown,
 )
 from heedful.privacy.identifiers.terms import word_set
-from heedful.privacy.identifiers.words import Words
+from heedful.privacy.identifiers.words import TITLE, Words
 
 PARTICLES = word_set(
     """
@@ -130,7 +130,7 @@ def listed(words: Words, spans: list[tuple[int, int, float]]) -> list[tuple[int,
         elif words.before(first) not in (", ", " & ", "/"):
             before = -1
         for place in (before, after):
-            fits = place not in taken and is_nameable(words, place) and words.capital(place) and not words.begins(place)
+            fits = place not in taken and words.shapes[place] == TITLE and is_nameable(words, place) and words.capital(place) and not words.begins(place)
             if fits and not words.flags[place] & (ORDINARY | PUBLIC | COUNTRY | REGION) and words.key(place - 1) not in DETERMINERS:
                 more.append((place, place, POSSIBLE))
                 taken.add(place)

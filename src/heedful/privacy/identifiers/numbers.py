@@ -95,7 +95,7 @@ def is_free(match: re.Match[str], taken: list[tuple[int, int]]) -> bool:
 def is_id_like(token: str) -> bool:
     """Long enough, and with enough digits, to be asked about."""
     digits = sum(map(str.isdigit, token))
-    return 8 <= len(token) <= 20 and digits >= 4
+    return 8 <= len(token) <= 20 and digits >= 4 and token.isupper() and not token.startswith(("1-8", "0-8"))
 
 
 def find_cued(words: Words) -> Iterator[Identifier]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from heedful.privacy.identifiers.cues import CUES
-from heedful.privacy.identifiers.lexicon import BRAND, CITY, COMMON, MARK, MARKED_WORD, ORDINARY, PUBLIC, WORD, fold, lexicon
+from heedful.privacy.identifiers.lexicon import BRAND, CITY, COMMON, GIVEN, MARK, MARKED_WORD, ORDINARY, PUBLIC, REGION, WORD, fold, lexicon
 from heedful.privacy.identifiers.terms import word_set
 
 LOWER, TITLE, UPPER = 0, 1, 2
@@ -162,4 +162,6 @@ def mark_phrases(words: Words) -> None:
                 words.phrases[place] = (end, flags)
                 if flags & (PUBLIC | BRAND):
                     words.flags[place : end + 1] = [PUBLIC | ORDINARY] * (len(rest) + 1)
+                elif not words.flags[place] & GIVEN:  # Anna Maria is a town too, but more often a person
+                    words.flags[place : end + 1] = [flag | REGION for flag in words.flags[place : end + 1]]
                 break
