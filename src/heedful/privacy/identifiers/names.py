@@ -130,7 +130,8 @@ def listed(words: Words, spans: list[tuple[int, int, float]]) -> list[tuple[int,
         elif words.before(first) not in (", ", " & ", "/"):
             before = -1
         for place in (before, after):
-            fits = place not in taken and words.shapes[place] == TITLE and is_nameable(words, place) and words.capital(place) and not words.begins(place)
+            titled = 0 <= place < len(words) and words.shapes[place] == TITLE and not words.begins(place)
+            fits = titled and place not in taken and is_nameable(words, place)
             if fits and not words.flags[place] & (ORDINARY | PUBLIC | COUNTRY | REGION) and words.key(place - 1) not in DETERMINERS:
                 more.append((place, place, POSSIBLE))
                 taken.add(place)

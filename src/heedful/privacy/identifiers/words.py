@@ -8,7 +8,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from heedful.privacy.identifiers.cues import CUES
-from heedful.privacy.identifiers.lexicon import BRAND, CITY, COMMON, GIVEN, MARK, MARKED_WORD, ORDINARY, PUBLIC, REGION, WORD, fold, lexicon
+from heedful.privacy.identifiers.lexicon import (
+    BRAND,
+    CITY,
+    COMMON,
+    GIVEN,
+    MARK,
+    MARKED_WORD,
+    ORDINARY,
+    PUBLIC,
+    REGION,
+    WORD,
+    fold,
+    lexicon,
+)
 from heedful.privacy.identifiers.terms import word_set
 
 LOWER, TITLE, UPPER = 0, 1, 2
