@@ -16,7 +16,7 @@ demo: $(READY)
 	$(BIN)/heedful demo
 
 test: $(READY)
-	HF_HUB_OFFLINE=1 $(BIN)/pytest
+	HF_HUB_OFFLINE=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -7,6 +7,8 @@ import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if "PYTEST_XDIST_WORKER" in os.environ:  # tests side by side: one thread each, for OpenMP's threads wait for one another busily
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from heedful.workspace import Workspace, create_workspace
 
