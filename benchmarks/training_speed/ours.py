@@ -67,7 +67,7 @@ def product_operations(model: Any, plan: TrainingPlan, steps: Steps) -> float:
 
     core = lend_memory(model, plan)
     with FlopCounterMode(display=False) as counter:
-        accumulate(core, steps.batches[-1], 0)
+        accumulate(core, steps.batches[-1], plan.pass_tokens.value, 0)
     return float(counter.get_total_flops())
 
 
