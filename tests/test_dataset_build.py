@@ -72,6 +72,7 @@ def test_counts_files_and_rows_agree(store: Store, workspace: Workspace) -> None
     assert set(built.dropped.values()) == {0}
     assert (built.path, built.existing) == (workspace.datasets / built.id, False)
     assert sorted(path.name for path in built.path.iterdir()) == [
+        "card.html",
         "card.md",
         "manifest.json",
         "test.jsonl",
@@ -208,7 +209,7 @@ def test_manifest(store: Store, workspace: Workspace) -> None:
     assert manifest["changed"] == {"signature_cut": 0}
     assert manifest["system_prompt"] == PROMPT
     assert (sum(manifest["groups"].values()), manifest["largest_group"]) == (11, 2)
-    assert sorted(manifest["files"]) == ["card.md", "test.jsonl", "train.jsonl", "validation.jsonl"]
+    assert sorted(manifest["files"]) == ["card.html", "card.md", "test.jsonl", "train.jsonl", "validation.jsonl"]
     assert version.manifest_sha256 == sha256(built.path / "manifest.json")
     assert (version.id, version.counts, version.settings) == (built.id, built.counts, manifest["settings"])
     assert version.created_at.isoformat() == manifest["created_at"]

@@ -11,9 +11,10 @@ import pytest
 
 from heedful.config import GateSettings
 from heedful.conversation import Message
+from heedful.drawing.scale import ticks
 from heedful.engines.base import Sampling
 from heedful.errors import EvaluationError
-from heedful.evaluation.charts import Series, line_chart, series_from, strip, ticks
+from heedful.evaluation.charts import Series, line_chart, series_from, strip
 from heedful.evaluation.checks import Check, CheckResult, judge, number, quantity
 from heedful.evaluation.intervals import NOTHING, Estimate, estimate_share
 from heedful.evaluation.page import to_html

@@ -35,6 +35,7 @@ class DatasetSettings(Section):
         "replace",
         description="replace: names, addresses, dates and the like become those of nobody; keep only what persons agreed to show",
     )
+    augment: bool = Field(True, description="compose conversations of several turns from intents, for the training file only")
     workers: int | None = Field(None, ge=1, description="processes that build a dataset; none means by its size and the cores")
 
     @field_validator("split", mode="before")

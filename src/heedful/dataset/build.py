@@ -16,11 +16,13 @@ from sqlalchemy.orm import Session
 from heedful.config import DatasetSettings
 from heedful.dataset.card import render_card
 from heedful.dataset.filters import BOILERPLATE, reasons
+from heedful.dataset.page import render_page
 from heedful.dataset.pool import choose_workers
 from heedful.dataset.review import hold_back
 from heedful.dataset.scratch import Scratch
 from heedful.dataset.selection import select_members, tie
-from heedful.dataset.survey import survey
+from heedful.dataset.survey import languages_of, survey
+from heedful.dataset.topics import find_topics
 from heedful.dataset.writing import Draft, KnownOf, Written, content_settings, write_lines
 from heedful.errors import DatasetError
 from heedful.store.assignments import assignments, freeze
@@ -141,6 +143,7 @@ def publish(store: Store, aside: Path, target: Path, result: Result) -> None:
     """
     draft, written = result.draft, result.written
     write_text(aside / "card.md", render_card(result.manifest, written.lengths, draft.settings, draft.system_prompt))
+    write_text(aside / "card.html", render_page(result.manifest, written.lengths, draft.settings))
     write_manifest(aside, result.manifest)
     with store.session() as session:
         if target.exists():  # whoever made it held the same lock, so it is whole
@@ -198,6 +201,10 @@ def describe(session: Session, draft: Draft, written: Written) -> dict[str, Any]
         "counts": written.counts,
         "dropped": {name: counted.get(name, 0) for name in reasons(draft.settings)},
         "changed": {"signature_cut": written.cut},
+        "composed": written.composed,
+        "topics": [asdict(topic) for topic in find_topics(written.telling, draft.settings.seed)],
+        "languages": languages_of(found),
+        "questions_with_versions": selection.versions,
         "review": draft.reviews,
         "identifiers": {
             "mode": draft.settings.identifiers,

@@ -31,7 +31,6 @@ class Look:
     id: int
     reason: str = ""
     person: int | None = None
-    format: str = ""
     sameness: int = 0
     draw: int = 0
     question: int = 0
@@ -58,7 +57,6 @@ def look(stored: Stored, settings: DatasetSettings, system_prompt: str) -> Look:
     return Look(
         id=stored.id,
         person=stored.person,
-        format=stored.format,
         sameness=number(same),
         draw=number(f"{settings.seed}\n".encode(), same),
         question=number(" ".join(opening).encode()),

@@ -39,7 +39,10 @@ def tie(found: Survey) -> Tied:
 @dataclass(frozen=True, slots=True)
 class Selection:
     """`members` are rows of the survey in order, `sides` the index in SPLITS of each. `assigned` is the side of every key that ties
-    them, `moved` those of the keys that had another one. `signatures` are to be cut off their answers."""
+    them, `moved` those of the keys that had another one. `signatures` are to be cut off their answers.
+
+    `versions` questions were asked in nearly the words of another one.
+    """
 
     members: Numbers
     sides: NDArray[np.int8]
@@ -48,6 +51,7 @@ class Selection:
     assigned: dict[str, Split]
     moved: frozenset[str]
     signatures: frozenset[int]
+    versions: int
 
 
 def select_members(found: Survey, tied: Tied, settings: DatasetSettings, frozen: Frozen, load: Load) -> Selection:
@@ -73,6 +77,7 @@ def select_members(found: Survey, tied: Tied, settings: DatasetSettings, frozen:
         assigned={key: side for name, side in sides.items() for key in clusters.keys[name]},
         moved=frozenset(key for name in moved for key in clusters.keys[name]),
         signatures=widespread(found.signatures),
+        versions=len(tied.twins),
     )
 
 

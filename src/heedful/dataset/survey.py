@@ -5,6 +5,7 @@ lie in the scratch file. So memory grows with the number of conversations by som
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from heedful.config import DatasetSettings
 from heedful.dataset.conflicts import Claim
 from heedful.dataset.filters import EXACT_DUPLICATE, NO_BASIS, WRONG_LANGUAGE, text_filters
-from heedful.dataset.language import other_languages
+from heedful.dataset.language import UNKNOWN, other_languages
 from heedful.dataset.look import Look, look
 from heedful.dataset.pool import ordered_map
 from heedful.dataset.scratch import Scratch
@@ -37,7 +38,6 @@ ROW = np.dtype(
         ("opening_pieces", np.uint16),
         ("whole_pieces", np.uint16),
         ("language", np.uint8),
-        ("intents", np.bool_),
     ]
 )
 
@@ -124,7 +124,7 @@ def take_in(found: Survey, batch: list[Look]) -> NDArray[np.void]:
     return np.array([to_row(found, one) for one in kept], ROW)
 
 
-def to_row(found: Survey, one: Look) -> tuple[int | bool, ...]:
+def to_row(found: Survey, one: Look) -> tuple[int, ...]:
     if one.language not in found.languages:
         found.languages.append(one.language)
     return (
@@ -137,12 +137,17 @@ def to_row(found: Survey, one: Look) -> tuple[int | bool, ...]:
         one.opening_pieces,
         one.whole_pieces,
         found.languages.index(one.language),
-        one.format == "intents",
     )
 
 
 def codes(found: Survey) -> list[str]:
     return [found.languages[number] for number in found.rows["language"]]
+
+
+def languages_of(found: Survey) -> list[str]:
+    """Those of the rows that are still in, most frequent first; unknown ones are left out."""
+    spoken = Counter(found.languages[number] for number in found.rows["language"][found.kept()])
+    return [code for code, _ in spoken.most_common() if code != UNKNOWN]
 
 
 def repeated(found: Survey) -> Numbers:

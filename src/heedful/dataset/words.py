@@ -6,6 +6,7 @@ Scripts that do not part words by spaces count each character as a word.
 import re
 
 UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # kana, Han, Hangul
+UNSPACED_CHARACTER = re.compile(f"[{UNSPACED}]")
 WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
 APOSTROPHES = str.maketrans(dict.fromkeys("’‘`´", "'"))
 NEGATED = re.compile(r"\b(\w+)n't\b|\b(can)(?:not|t)\b|\b(do|does|did|is|was|have|could|would|should)nt\b")

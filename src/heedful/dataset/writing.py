@@ -14,12 +14,16 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
+
 from heedful.config import DatasetSettings
+from heedful.dataset.compose import Exchange, compose
 from heedful.dataset.pool import ordered_map
-from heedful.dataset.render import Member, Rendered, Style, render_all
+from heedful.dataset.render import Member, Rendered, Style, measure, render_all
 from heedful.dataset.selection import Selection
 from heedful.dataset.splits import SPLITS
 from heedful.dataset.survey import BATCH, Survey
+from heedful.dataset.topics import MOST_TEXTS
 from heedful.store.batches import batches
 from heedful.store.conversations import Stored
 from heedful.store.schema import Split
@@ -54,13 +58,19 @@ class Lengths:
 
 @dataclass(slots=True)
 class Written:
-    """`places` are (conversation id, file, line from 0). `cut` conversations lost a signature, `empty` ones were nothing else."""
+    """`places` are (conversation id, file, line from 0). `cut` conversations lost a signature, `empty` ones were nothing else.
+
+    `composed` lines of the training file were made from `exchanges` of it; the places name all that they were made from.
+    """
 
     places: list[tuple[int, Split, int]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
     lengths: Lengths = field(default_factory=Lengths)
     cut: int = 0
     empty: int = 0
+    composed: int = 0
+    exchanges: list[Exchange] = field(default_factory=list)
+    telling: list[frozenset[str]] = field(default_factory=list)
     identifiers: Counter[str] = field(default_factory=Counter)  # replaced, by kind
     pseudonymised: int = 0  # conversations with at least one
     id: str = ""
@@ -69,7 +79,7 @@ class Written:
 def write_lines(stored: Iterable[Stored], known_of: KnownOf, folder: Path, draft: Draft, workers: int) -> Written:
     """`known_of` says what the store knows of a person, by id."""
     seed = draft.settings.seed if draft.settings.identifiers == "replace" else None
-    style = Style(draft.system_prompt, draft.selection.signatures, draft.settings.min_characters, seed)
+    style = Style(draft.system_prompt, draft.selection.signatures, draft.settings.min_characters, seed, for_topics(draft))
     ids, sides = draft.found.rows["id"][draft.selection.members], draft.selection.sides
     side_of = dict(zip(ids.tolist(), (SPLITS[side] for side in sides), strict=True))
     members = (Member(one, known_of(one.person)) for one in stored if one.id in side_of)
@@ -78,11 +88,21 @@ def write_lines(stored: Iterable[Stored], known_of: KnownOf, folder: Path, draft
         files = {split: stack.enter_context(open_lines(folder / f"{split}.jsonl")) for split in SPLITS}
         for rendered in lines_of(members, style, workers):
             put(written, files, side_of[rendered.id], rendered)
+        if draft.settings.augment:
+            put_composed(written, files["train"], draft)
         for file in files.values():
             file.flush()
             os.fsync(file.fileno())
     written.id = content_id(folder, written.counts, draft.settings)
     return written
+
+
+def for_topics(draft: Draft) -> frozenset[int]:
+    """Ids of members, one a question, or a question with fifty answers would make its words everybody's; drawn by lottery."""
+    members = draft.found.rows[draft.selection.members]
+    _, first = np.unique(members["question"], return_index=True)
+    asked = members[first]
+    return frozenset(asked["id"][np.argsort(asked["draw"], kind="stable")[:MOST_TEXTS]].tolist())
 
 
 def open_lines(path: Path) -> TextIO:
@@ -105,6 +125,20 @@ def put(written: Written, files: dict[Split, TextIO], split: Split, rendered: Re
     written.identifiers.update(rendered.identifiers)
     written.pseudonymised += bool(rendered.identifiers)
     written.lengths.add(rendered)
+    if rendered.telling:
+        written.telling.append(rendered.telling)
+    if rendered.exchange is not None and split == "train":
+        written.exchanges.append(rendered.exchange)
+
+
+def put_composed(written: Written, file: TextIO, draft: Draft) -> None:
+    for made in compose(written.exchanges, draft.settings.seed):
+        rendered = measure(made.sources[0], made.conversation, draft.system_prompt)
+        file.write(rendered.line)
+        written.places += [(source, "train", written.counts["train"]) for source in made.sources]
+        written.counts["train"] += 1
+        written.composed += 1
+        written.lengths.add(rendered)
 
 
 def content_id(folder: Path, counts: dict[str, int], settings: DatasetSettings) -> str:

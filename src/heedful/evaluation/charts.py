@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil, floor, isfinite, log10
+from math import isfinite
 
 from jinja2 import Environment
 from markupsafe import Markup
 
-from heedful.evaluation.checks import SHARE, CheckResult, number
+from heedful.drawing.scale import Scale, number, spread, ticks
+from heedful.evaluation.checks import SHARE, CheckResult
 
 Point = tuple[float, float]
 
@@ -28,38 +29,11 @@ class Series:
     dots: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """A straight line from values to pixels."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def __call__(self, value: float) -> float:
-        return round(self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start), 2)
-
-
 def series_from(rows: Iterable[dict[str, object]], key: str, name: str, look: str, dots: bool = False) -> Series:
     """The curve of `key` over `step`. Rows without the key, or with a number that is not finite, have no point."""
     points = ((row.get("step"), row.get(key)) for row in rows)
     kept = ((float(x), float(y)) for x, y in points if isinstance(x, int | float) and isinstance(y, int | float))
     return Series(name, look, tuple((x, y) for x, y in kept if isfinite(x) and isfinite(y)), dots)
-
-
-def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
-    """Round numbers (1, 2 or 5 times a power of ten) that span low..high, both ends included."""
-    raw = (high - low) / wanted
-    power = 10.0 ** floor(log10(raw))
-    step = power * next(factor for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)
-    return [round(i * step, 10) for i in range(floor(low / step + 1e-9), ceil(high / step - 1e-9) + 1)]
-
-
-def spread(values: Sequence[float]) -> tuple[float, float]:
-    """Lowest and highest, drawn apart when they are one."""
-    low, high = min(values), max(values)
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
 LINE_CHART = _templates.from_string("""\

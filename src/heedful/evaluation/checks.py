@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from heedful.config import GateSettings
+from heedful.drawing.scale import number
 from heedful.evaluation.intervals import Estimate, Interval
 
 Direction = Literal["lower", "higher"]  # which way is better
@@ -98,9 +99,3 @@ def quantity(value: float | None, unit: str) -> str:
 
 def per_cent(share: float) -> str:
     return f"{100 * share:.1f}".removesuffix(".0") + "%"
-
-
-def number(value: float) -> str:
-    """Three decimals at most, a real minus sign, and never a minus before nothing."""
-    text = f"{value:.3f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text.replace("-", "−")

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import TypeAdapter
 
+from heedful.drawing.page import page_templates
+from heedful.drawing.scale import number
 from heedful.evaluation.charts import Series, line_chart
-from heedful.evaluation.checks import number
 from heedful.evaluation.gain import estimate_gain
 from heedful.evaluation.intervals import Estimate, Interval, estimate_ratio
 from heedful.modeling.likelihood import Nll
@@ -109,15 +109,9 @@ def curve_as_dict(curve: LearningCurve) -> dict[str, Any]:
 
 def curve_to_html(curve: LearningCurve) -> str:
     """One self-contained page."""
-    environment = Environment(
-        loader=PackageLoader("heedful.evaluation", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return (
+        page_templates("heedful.evaluation").get_template("learning_curve.html.jinja").render(curve=curve, plot=plot(curve.points))
     )
-    environment.filters.update(number=number)
-    return environment.get_template("learning_curve.html.jinja").render(curve=curve, plot=plot(curve.points))
 
 
 def plot(points: Sequence[CurvePoint]) -> Markup:

@@ -12,8 +12,8 @@ from typing import Any
 from markupsafe import Markup
 from pydantic import TypeAdapter
 
+from heedful.drawing.scale import number
 from heedful.evaluation.charts import heat_map
-from heedful.evaluation.checks import number
 from heedful.evaluation.gain import estimate_gain
 from heedful.evaluation.intervals import Interval, estimate_ratio
 from heedful.modeling.likelihood import Nll

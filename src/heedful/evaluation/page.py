@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from heedful.drawing.page import page_templates
 from heedful.evaluation.charts import line_chart, series_from, strip
-from heedful.evaluation.checks import SHARE, CheckResult, number, per_cent, quantity
+from heedful.evaluation.checks import SHARE, CheckResult, per_cent, quantity
 from heedful.evaluation.learning import gap_words
 from heedful.evaluation.matrix import plot
 from heedful.evaluation.report import LikelihoodResult, Report
@@ -19,14 +18,8 @@ FLAGS = {known.check.name: {"words": known.flag, "look": "bad" if known.check.bl
 
 def to_html(report: Report) -> str:
     """The page for a reader who is no engineer: the verdict first, then the evidence, then its limits."""
-    environment = Environment(
-        loader=PackageLoader("heedful.evaluation", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(quantity=quantity, per_cent=per_cent, number=number)
+    environment = page_templates("heedful.evaluation")
+    environment.filters.update(quantity=quantity, per_cent=per_cent)
     curves = [
         series_from(report.metrics, "loss", "training loss", "muted"),
         series_from(report.metrics, "train_nll", "training NLL", "other", dots=True),

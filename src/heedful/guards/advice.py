@@ -78,9 +78,14 @@ def unanswered(conversation: Conversation) -> Iterator[AdviceHit]:
     for position, (asked, answered) in enumerate(pairwise(messages), 1):
         if (asked.role, answered.role) != ("user", "assistant") or handover().search(answered.content):
             continue
-        signals = read_message(asked.content).signals
-        if any(one.tier == "imminent" or (one.tier in IN_DANGER and one.explicit and one.kind in OWN_LIFE) for one in signals):
+        if tells_of_danger(asked.content):
             yield AdviceHit(CRISIS, position, 0, len(answered.content))
+
+
+def tells_of_danger(text: str) -> bool:
+    """Whether a message by itself says that a life is in danger now."""
+    signals = read_message(text).signals
+    return any(one.tier == "imminent" or (one.tier in IN_DANGER and one.explicit and one.kind in OWN_LIFE) for one in signals)
 
 
 def words_of_rules() -> dict[str, str]:
