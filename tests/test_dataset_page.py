@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from heedful.config import DatasetSettings
+from heedful.conversation import Conversation, Message
 from heedful.dataset import build_dataset, show_dataset
 from heedful.dataset.page import chart, identifiers, render_page
+from heedful.dataset.render import Member, Style, render
 from heedful.dataset.topics import LEAST_TEXTS, find_topics, telling_words
 from heedful.dataset.writing import Lengths
 from heedful.drawing.bars import Bar, histogram, lines
 from heedful.lifecycle.ingest import import_file
+from heedful.store.conversations import Stored
 from heedful.store.database import open_store
 from heedful.workspace import Workspace
 
@@ -52,6 +55,14 @@ def test_too_little_has_no_topics() -> None:
 def test_telling_words_are_long_and_no_grammar() -> None:
     assert telling_words("I cannot sleep because of Anna's violin, 1234 times!") == {"sleep", "annas", "violin", "times"}
     assert telling_words("我睡不着") == {"我睡", "睡不", "不着"}
+
+
+def test_identifiers_and_their_surrogates_are_no_topic() -> None:
+    said = Conversation((Message("user", "My sister Charlotte lives in Manchester and cannot sleep."), Message("assistant", "I see.")))
+    style = Style("", frozenset(), 1, seed=7, for_topics=frozenset({3}))
+    rendered = render(Member(Stored(3, said, "", "", None)), style)
+    assert rendered.identifiers == {"name": 1, "place": 1}
+    assert rendered.telling == {"sister", "lives", "sleep"}
 
 
 def test_histogram_counts_and_gathers_the_giants() -> None:

@@ -39,7 +39,7 @@ def show_built(output: Output, built: BuiltDataset) -> None:
     counts = ", ".join(f"{split} {count}" for split, count in built.counts.items())
     dropped = ", ".join(f"{reason} {count}" for reason, count in built.dropped.items() if count)
     output.say(f"dataset {built.id}{' (unchanged)' if built.existing else ''}: {counts}")
-    output.say(f"left out: {dropped or 'nothing'}; card: {built.path / 'card.md'}")
+    output.say(f"left out: {dropped or 'nothing'}; card: {built.path / 'card.html'}")
 
 
 @app.command("list")
