@@ -5,15 +5,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
 
 from heedful.config import DatasetSettings
 from heedful.dataset import build_dataset, load_split, show_dataset
 from heedful.dataset.compose import MOST, Exchange, compose
 from heedful.lifecycle.ingest import import_file
+from heedful.lifecycle.rounds import sources_of
 from heedful.store.conversations import iterate_conversations
 from heedful.store.database import open_store
-from heedful.store.schema import DatasetMember
 from heedful.workspace import Workspace
 
 
@@ -94,14 +93,7 @@ def test_only_the_training_file_grows_and_every_source_is_a_member(workspace: Wo
     lines = load_split(built.path, "train")
     with store.snapshot() as session:
         texts = {one.id: one.conversation.messages for one in iterate_conversations(session)}
-        rows = session.execute(
-            select(DatasetMember.position, DatasetMember.conversation_id).where(
-                DatasetMember.dataset_id == built.id, DatasetMember.split == "train"
-            )
-        ).all()
-    sources: dict[int, set[int]] = {}
-    for position, conversation in rows:
-        sources.setdefault(position, set()).add(conversation)
+        sources = sources_of(session, built.id)
     assert len(sources) == len(lines) == built.counts["train"]
     for position, line in enumerate(lines):
         told = {message for source in sources[position] for message in texts[source]}

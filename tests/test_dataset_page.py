@@ -58,7 +58,9 @@ def test_telling_words_are_long_and_no_grammar() -> None:
 
 
 def test_identifiers_and_their_surrogates_are_no_topic() -> None:
-    said = Conversation((Message("user", "My sister Charlotte lives in Manchester and cannot sleep."), Message("assistant", "I see.")))
+    said = Conversation(
+        (Message("user", "My sister Charlotte lives in Manchester and cannot sleep."), Message("assistant", "I see."))
+    )
     style = Style("", frozenset(), 1, seed=7, for_topics=frozenset({3}))
     rendered = render(Member(Stored(3, said, "", "", None)), style)
     assert rendered.identifiers == {"name": 1, "place": 1}

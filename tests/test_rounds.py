@@ -20,7 +20,16 @@ from heedful.errors import ModelError, RegistryError, TrainingError
 from heedful.lifecycle.compaction import compact_version
 from heedful.lifecycle.ingest import import_file
 from heedful.lifecycle.matrix import fill_matrix
-from heedful.lifecycle.rounds import check_held_out, find_parent, history_of, lines_of, next_round
+from heedful.lifecycle.rounds import (
+    Taught,
+    check_held_out,
+    find_parent,
+    held_out_lines,
+    history_of,
+    known_lines,
+    next_round,
+    sources_of,
+)
 from heedful.lifecycle.strategy import Planned, plan_training
 from heedful.lifecycle.training import TrainedVersion, train_version
 from heedful.modeling.adapters import load_with_adapter
@@ -200,7 +209,7 @@ def test_what_cannot_be_continued_is_refused(team: Team, third: tuple[Planned, T
     with pytest.raises(ModelError, match="was trained on base 'former', so nothing"):
         next_round(team.workspace, team.store, settings(), version.dataset, replace(parent, base="former"))
     with team.store.snapshot() as session:
-        taught, tested = history_of(session, version.model), lines_of(session, version.dataset, "test")
+        taught, tested = history_of(session, version.model), held_out_lines(session, version.dataset, "test")
     check_held_out(taught, version.dataset, taught.conversations)
     with pytest.raises(TrainingError, match=f"1 training rows of ds-x are test rows of {version.dataset}, on which"):
         check_held_out(taught, "ds-x", [next(iter(taught.conversations)), tested[0]])
@@ -210,12 +219,17 @@ def test_what_a_chain_learned_is_known_without_its_files(team: Team, third: tupl
     version = third[1]
     with team.store.snapshot() as session:
         taught = history_of(session, version.model)
-        lines = lines_of(session, version.dataset, "train")
-    assert set(taught.conversations) == set(lines.values())
+        known = known_lines(sources_of(session, version.dataset), taught)
+    assert len(known) == len(taught.conversations)
     subjects = {0: "sleep", 1: "work", 2: "family"}
     for generation, subject in subjects.items():
-        told = tuple(line for line, key in lines.items() if taught.conversations[key] == generation)
+        told = tuple(line for line, learned in known.items() if learned == generation)
         assert set(team.subjects(version.dataset, told)) == {subject}
+
+
+def test_a_composed_line_is_new_until_all_of_it_was_learned() -> None:
+    taught = Taught(conversations={1: 0, 2: 1}, tested={})
+    assert known_lines({0: {1}, 1: {2}, 2: {1, 2}, 3: {1, 3}, 4: {3}}, taught) == {0: 0, 1: 1, 2: 1}
 
 
 def test_replay_is_drawn_by_turns() -> None:

@@ -21,7 +21,7 @@ from heedful.dataset.rows import to_line
 from heedful.errors import HeedfulError
 from heedful.evaluation.matrix import Generation, Matrix, Suite, build_matrix
 from heedful.lifecycle.companions import BASE, Target, load_network, target_of
-from heedful.lifecycle.rounds import ancestry, lines_of
+from heedful.lifecycle.rounds import ancestry, held_out_lines
 from heedful.modeling.bases import context_length, load_tokenizer, resolve_base, weights_sha256
 from heedful.modeling.chat_template import fingerprint
 from heedful.modeling.likelihood import Nll, negative_log_likelihood
@@ -104,7 +104,7 @@ def brought_by(workspace: Workspace, session: Session, datasets: Iterable[str]) 
         folder = workspace.datasets / dataset
         if not (folder / MANIFEST).is_file():
             continue
-        keys, rows = lines_of(session, dataset, "test"), load_split(folder, "test")
+        keys, rows = held_out_lines(session, dataset, "test"), load_split(folder, "test")
         new = tuple(rows[line] for line, key in sorted(keys.items()) if key not in seen)
         sources = {PurePath(source["path"]).stem for source in read_manifest(folder, verify=False)["sources"]}
         if new:

@@ -5,6 +5,7 @@ learned from today is the dataset, built under today's consent and filters: so r
 parent's chain has learned, never from an older dataset.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -63,13 +64,12 @@ def next_round(workspace: Workspace, store: Store, settings: Settings, dataset_i
     folder = verified_directory(workspace, parent)
     check_base(parent, read_manifest(folder, verify=False), settings.base)
     with store.snapshot() as session:
-        taught, lines = history_of(session, parent.id), lines_of(session, dataset_id, "train")
-    check_held_out(taught, dataset_id, lines.values())
-    new = tuple(sorted(line for line, key in lines.items() if key not in taught.conversations))
+        taught, sources = history_of(session, parent.id), sources_of(session, dataset_id)
+    check_held_out(taught, dataset_id, set().union(*sources.values()))
+    known = known_lines(sources, taught)
+    new = tuple(sorted(sources.keys() - known.keys()))
     groups = [normalise(row.question) for row in load_split(dataset_dir(workspace, dataset_id), "train")]
-    learned = [
-        Learned(line, taught.conversations[key], groups[line]) for line, key in sorted(lines.items()) if key in taught.conversations
-    ]
+    learned = [Learned(line, generation, groups[line]) for line, generation in sorted(known.items())]
     replay = draw_replay(learned, round(settings.training.replay * len(learned)), settings.training.seed)
     return Round(folder, new, replay) if new else None
 
@@ -84,7 +84,7 @@ def history_of(session: Session, model_id: str) -> Taught:
         for key in session.scalars(learned):
             conversations.setdefault(key, generation)
         dataset = session.get_one(ModelVersion, model).dataset_id
-        tested |= dict.fromkeys(lines_of(session, dataset, "test").values(), dataset)
+        tested |= dict.fromkeys(held_out_lines(session, dataset, "test").values(), dataset)
     return Taught(conversations, tested)
 
 
@@ -93,12 +93,30 @@ def ancestry(session: Session, model_id: str) -> list[str]:
     return list(generations(model_id, parents_of(session)))[::-1]
 
 
-def lines_of(session: Session, dataset_id: str, split: Split) -> dict[int, int]:
-    """Line from 0 -> conversation."""
+def known_lines(sources: Mapping[int, set[int]], taught: Taught) -> dict[int, int]:
+    """Line -> the round that learned the last part of it. A line with anything new in it is left out."""
+    whole = {line: keys for line, keys in sources.items() if keys <= taught.conversations.keys()}
+    return {line: max(taught.conversations[key] for key in keys) for line, keys in whole.items()}
+
+
+def sources_of(session: Session, dataset_id: str) -> dict[int, set[int]]:
+    """Line of train.jsonl, from 0 -> the conversations that it was made of: one, or several of a composed line."""
+    found: dict[int, set[int]] = defaultdict(set)
+    for line, key in members_of(session, dataset_id, "train"):
+        found[line].add(key)
+    return dict(found)
+
+
+def held_out_lines(session: Session, dataset_id: str, split: Split) -> dict[int, int]:
+    """Line from 0 -> its conversation, of a file in which nothing is composed."""
+    return dict(members_of(session, dataset_id, split))
+
+
+def members_of(session: Session, dataset_id: str, split: Split) -> Iterator[tuple[int, int]]:
     query = select(DatasetMember.position, DatasetMember.conversation_id).where(
         DatasetMember.dataset_id == dataset_id, DatasetMember.split == split
     )
-    return dict(session.execute(query).all())
+    yield from session.execute(query).tuples()
 
 
 def check_held_out(taught: Taught, dataset_id: str, conversations: Iterable[int]) -> None:
