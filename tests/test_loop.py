@@ -106,7 +106,7 @@ def test_the_model_directory_says_what_it_came_from(team: tuple[Workspace, Store
     manifest = read_manifest(first.version.path)
     assert (manifest["model"], manifest["dataset"], manifest["base"]) == (first.version.model, first.version.dataset, "tiny")
     assert {"plan.yaml", "metrics.jsonl", "adapter_model.safetensors", "tokenizer.json"} <= set(manifest["files"])
-    assert (manifest["parent"], manifest["stack"]) == (None, [{"model": first.version.model, "rank": 8}])
+    assert (manifest["parent"], manifest["stack"]) == (None, [{"model": first.version.model, "rank": 16}])
     learned = {"dataset": first.version.dataset, "role": "train", "lines": "all"}
     assert manifest["learned_from"] == [learned]
     assert str(team[0].root) not in (first.version.path / "manifest.json").read_text()

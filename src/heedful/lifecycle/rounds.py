@@ -116,7 +116,7 @@ def members_of(session: Session, dataset_id: str, split: Split) -> Iterator[tupl
     query = select(DatasetMember.position, DatasetMember.conversation_id).where(
         DatasetMember.dataset_id == dataset_id, DatasetMember.split == split
     )
-    yield from session.execute(query).tuples()
+    yield from session.execute(query)
 
 
 def check_held_out(taught: Taught, dataset_id: str, conversations: Iterable[int]) -> None:
