@@ -1,24 +1,70 @@
-"""Prompts: held-out conversations in, the chats that are put to both models out. The same seed draws the same prompts."""
+"""Prompts: held-out conversations in, the chats that are put to both models out. The same seed draws the same prompts.
+
+A prompt of a suite (`suites/`) is the same value: what differs is where it comes from and what is expected of the reply.
+"""
 
 import hashlib
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from heedful.conversation import Conversation, Message
+from heedful.guards.crisis.lexicon import Tier
+
+HELD_OUT = "held_out"  # the suite that a dataset's own test split makes
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the person asked of the outer form of the reply. None and empty: nothing."""
+
+    fewest_words: int | None = None
+    most_words: int | None = None
+    sentences: int | None = None
+    items: int | None = None  # lines that begin with a number, a dash or a dot
+    begins: str = ""
+    ends: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a good reply does. Empty fields ask for nothing.
+
+    tier: what the crisis guard must see; a higher tier is as good, but `none` and `distress` must not be answered by a template.
+    facts: each must be named, in any of its spellings. says: patterns, one of which must occur. never: patterns that must not.
+    """
+
+    tier: Tier | None = None
+    facts: tuple[tuple[str, ...], ...] = ()
+    says: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+    layout: Layout | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A conversation up to one of its assistant turns. `reference` is what was answered then.
+    """A conversation up to one of its assistant turns. `reference` is what was answered then, empty where nobody wrote one.
 
-    `conversation` is the fingerprint of the whole, so that a person's texts can be found in a report when they are to be erased.
+    conversation: fingerprint of the whole, so that a person's texts can be found in a report when they are to be erased; a suite
+    has no person, so it is empty there. id: stable and unique. kind: of the suite. scorers: those that read this prompt beside
+    those that read all. swap: prompts of one name differ in nothing but the group of people that is spoken of.
     """
 
     messages: tuple[Message, ...]
     reference: str
     conversation: str
+    id: str = ""
+    suite: str = HELD_OUT
+    kind: str = HELD_OUT
+    scorers: frozenset[str] = frozenset()
+    expect: Expectation = field(default_factory=Expectation)
+    swap: str = ""
+
+    @property
+    def question(self) -> str:
+        """What the person said last."""
+        return next((m.content for m in reversed(self.messages) if m.role == "user"), "")
 
 
 def draw_prompts(conversations: Sequence[Conversation], count: int, seed: int) -> list[Prompt]:
@@ -41,7 +87,7 @@ def cut(conversation: Conversation, seed: int) -> list[Prompt]:
     fingerprint, messages = conversation.fingerprint(), conversation.messages
     turns = [i for i in range(1, len(messages)) if messages[i].role == "assistant" and messages[i - 1].role == "user"]
     random.Random(digest(seed, fingerprint)).shuffle(turns)
-    return [Prompt(messages[:turn], messages[turn].content, fingerprint) for turn in turns]
+    return [Prompt(messages[:turn], messages[turn].content, fingerprint, f"{fingerprint[:12]}.{turn}") for turn in turns]
 
 
 def digest(seed: int, text: str) -> str:
