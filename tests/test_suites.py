@@ -73,3 +73,18 @@ def test_swaps_are_one_prompt_for_each_group_and_belong_together() -> None:
 def test_an_unknown_suite_is_refused_with_the_known_ones() -> None:
     with pytest.raises(EvaluationError, match=r"there is no suite 'crises'; there are .*crisis"):
         load_suite("crises")
+
+
+def test_planted_facts_are_asked_for_in_the_ninth_message_and_said_before() -> None:
+    memory = load_suite("memory").prompts
+    assert len(memory) == 26
+    for prompt in memory:
+        assert sum(message.role == "user" for message in prompt.messages) == 9
+        before = " ".join(message.content.lower() for message in prompt.messages[:-1])
+        assert all(any(spelling.lower() in before for spelling in fact) for fact in prompt.expect.facts)
+        assert not any(spelling.lower() in prompt.question.lower() for fact in prompt.expect.facts for spelling in fact)
+
+
+def test_there_are_enough_prompts() -> None:
+    assert len(PROMPTS) == 395
+    assert len(suite_names()) == 12

@@ -68,8 +68,7 @@ def load_suite(name: str) -> Suite:
 
 
 def read_kind(suite: str, kind: Mapping[str, Any]) -> Iterator[Prompt]:
-    for name, written in kind["prompts"].items():
-        entry: Mapping[str, Any] = written if isinstance(written, Mapping) else {"turns": written}
+    for name, entry in entries(kind["prompts"]):
         expect = _expectation.validate_python({**kind.get("expect", {}), **entry.get("expect", {})})
         groups: Mapping[str, Mapping[str, str]] = kind.get("groups", {"": {}})
         for group, words in groups.items():
@@ -84,6 +83,17 @@ def read_kind(suite: str, kind: Mapping[str, Any]) -> Iterator[Prompt]:
                 expect=expect,
                 swap=name if group else "",
             )
+
+
+def entries(written: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, entry in written.items():
+        if not isinstance(entry, Mapping):
+            yield name, {"turns": entry}
+        elif "asks" not in entry:
+            yield name, entry
+        else:
+            for part, asked in entry["asks"].items():
+                yield f"{name}-{part}", {"turns": [*entry["turns"], asked["say"]], "expect": {"facts": asked["facts"]}}
 
 
 def to_messages(turns: str | Sequence[str], words: Mapping[str, str]) -> Iterator[Message]:
