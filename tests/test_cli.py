@@ -7,11 +7,15 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from heedful.cli.main import VERBS
+from heedful.cli.reading import read_hints
+from heedful.errors import ConfigError
 from heedful.lifecycle.ingest import import_file
+from heedful.sources import Hints
 from heedful.store.database import Store, open_store
 from heedful.store.schema import AuditEvent, ConversationRow, Import, MessageRow
 from heedful.workspace import Workspace
@@ -169,31 +173,55 @@ def test_a_query_and_an_archive_are_imported(workspace: Workspace, tmp_path: Pat
         archive.writestr("README", "Read me first.")
         archive.writestr("a.txt", "Anna: a\nWeiss: b\n\nAnna: c\nWeiss: d\n")
     speakers = ("--speaker", "Anna=user", "--speaker", "Weiss=assistant")
-    done = heedful("import", tmp_path / "x.zip", *speakers, cwd=workspace.root)
+    whose = ("--person", "p-17", "--basis", "consent")
+    done = heedful("import", tmp_path / "x.zip", *speakers, *whose, cwd=workspace.root)
     assert done.stdout.splitlines() == [
         f"{tmp_path}/x.zip: chat, 2 conversations; 2 new, 0 known",
-        "  basis: owned",
+        "  basis: consent. 1 person, 1 of them newly recorded as agreeing",
         "  passed over: 1 (files that hold no conversations)",
         f"    {tmp_path}/x.zip/README",
     ]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "line"),
+    ("arguments", "line"),
     [
-        (("import",), 2, "name a file, a folder, an archive, hf:owner/name, or a query with --sql and --url"),
-        (("import", "--sql", "SELECT 1"), 2, "a query needs both --sql and --url"),
-        (("import", "x", "--format", "word"), 1, "error: --format: 'word' is none of intents, chat, turns, pairs"),
-        (("import", "x", "--column", "answer"), 1, "error: --column 'answer' has no equals sign"),
-        (("import", "x", "--column", "colour=x"), 1, "error: --column: 'colour' is none of messages, answer, speaker"),
-        (("import", "x", "--speaker", "Anna=friend"), 1, "error: --speaker: 'friend' is none of system, user, assistant, text"),
-        (("import", "x", "--separator", "x"), 1, "error: --separator: 'x' is none of blank, blanks, header, none"),
+        ((), "name a file, a folder, an archive, hf:owner/name, or a query with --sql and --url"),
+        (("--sql", "SELECT 1"), "a query needs both --sql and --url"),
     ],
 )
-def test_wrong_ways_to_name_a_source(workspace: Workspace, arguments: tuple[str, ...], code: int, line: str) -> None:
-    done = heedful(*arguments, cwd=workspace.root)
-    assert done.returncode == code
+def test_a_source_must_be_named(workspace: Workspace, arguments: tuple[str, ...], line: str) -> None:
+    done = heedful("import", *arguments, cwd=workspace.root)
+    assert done.returncode == 2
     assert line in " ".join(done.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"form": "word"}, "--format: 'word' is none of intents, chat, turns, pairs"),
+        ({"columns": ["answer"]}, "--column 'answer' has no equals sign"),
+        ({"columns": ["colour=x"]}, "--column: 'colour' is none of messages, answer, speaker, text, person, group, conversation,"),
+        ({"speakers": ["Anna=friend"]}, "--speaker: 'friend' is none of system, user, assistant, text"),
+        ({"separator": "x"}, "--separator: 'x' is none of blank, blanks, header, none"),
+    ],
+)
+def test_wrong_words_in_what_is_said_of_a_source(options: dict[str, Any], line: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_hints(**{"form": None, "columns": None, "speakers": None, "separator": None, **options})
+    assert str(caught.value).startswith(line)
+
+
+def test_what_is_said_of_a_source() -> None:
+    hints = read_hints("turns", ["text=a=b", "person="], ["Anna=user", "x=y=assistant", "Note=text"], "header", "p-17")
+    assert hints == Hints(
+        format="turns",
+        columns={"text": "a=b", "person": ""},
+        speakers={"Anna": "user", "x=y": "assistant"},
+        no_speakers=frozenset({"Note"}),
+        separator="header",
+        person="p-17",
+    )
 
 
 def test_training_verbs_without_data(workspace: Workspace) -> None:

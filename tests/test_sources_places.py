@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import sqlite3
 import sys
 import tarfile
@@ -359,3 +360,13 @@ def test_messages_stay_what_they_are_in_every_place(tmp_path: Path) -> None:
     (tmp_path / "e.csv").write_text('id,transcript\n1,"Patient: a\nTherapist: b"\n')
     (tmp_path / "d.csv").write_text('messages\n"' + json.dumps(MESSAGES).replace('"', '""') + '"\n')
     assert [row.conversation for _, row in rows_at(tmp_path) if isinstance(row, SourceRow)] == [AB] * 5
+
+
+def test_names_of_files_that_are_no_text_can_be_told_and_stored(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9\x1b[31m.jsonl"))
+    odd.write_text(PAIR)
+    assert rows_at(tmp_path) == [(f"{tmp_path}/caf??[31m.jsonl", SourceRow(1, AB))]
+    odd.write_text("{}")
+    assert told(odd)[0].startswith(f"{tmp_path}/caf??[31m.jsonl: no question column")
+    path = zip_of({"a\x1b.jsonl": PAIR.encode()}, tmp_path / "x.zip")
+    assert rows_at(path) == [(f"{path}/a?.jsonl", SourceRow(1, AB))]

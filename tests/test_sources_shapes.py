@@ -2,13 +2,18 @@
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from heedful.conversation import Conversation, Message, Role
 from heedful.errors import SourceError
 from heedful.sources import BadRow, Hints, Passed, Source, SourceRow, find, read
+from heedful.sources.text import name_of
 
 
 def write(folder: Path, content: object, name: str = "source.txt") -> Path:
@@ -231,3 +236,20 @@ def test_of_two_speaker_columns_the_one_with_known_roles_counts(tmp_path: Path) 
     assert refusal(write(tmp_path, "chat,sender,author,text\n1,Anna,x,a\n1,Weiss,y,b\n"))[0] == (
         "more than one speaker column: 'sender' and 'author'"
     )
+
+
+def test_whole_numbers_and_identifiers_are_names_of_persons(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"user_id": [17.0, None, 2.5], "question": ["a"] * 3, "answer": ["b"] * 3}), tmp_path / "x")
+    assert read_all(tmp_path / "x")[1] == [
+        SourceRow(1, talk("a", "b"), "17"),
+        SourceRow(2, talk("a", "b")),
+        BadRow(3, "person is a number, not a text"),
+    ]
+    assert name_of(UUID(int=1), "person") == "00000000-0000-0000-0000-000000000001"
+    assert name_of(Decimal("17"), "person") == "17"
+
+
+def test_the_person_that_the_caller_names_owns_what_names_nobody(tmp_path: Path) -> None:
+    rows = [{"question": "a", "answer": "b", "person": "own"}, {"question": "a", "answer": "b"}]
+    assert [row.person for row in read_all(write(tmp_path, rows), person="p-17")[1]] == ["own", "p-17"]  # type: ignore[union-attr]
+    assert read_all(write(tmp_path, "Patient: a\nTherapist: b\n"), person="p-17")[1] == [SourceRow(1, talk("a", "b"), "p-17")]

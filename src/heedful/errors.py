@@ -9,11 +9,12 @@ from pathlib import Path
 
 
 class HeedfulError(Exception):
-    """Root of the tree. `text` is one line; `next_step` is a command or an edit, or empty."""
+    """Root of the tree. `text` is one line without control characters, whatever a name in it holds; `next_step` is a command or an
+    edit, or empty."""
 
     def __init__(self, text: str, next_step: str = "") -> None:
         super().__init__(text)
-        self.text = " ".join(text.split())
+        self.text = "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
         self.next_step = next_step
 
     def __str__(self) -> str:

@@ -18,7 +18,7 @@ from heedful.cli.options import (
     read_purposes,
 )
 from heedful.cli.output import FAILED, Output, progress_bar, reporting
-from heedful.cli.reading import ColumnOption, FormatOption, SeparatorOption, SpeakerOption, read_hints
+from heedful.cli.reading import ColumnOption, FormatOption, PersonOption, SeparatorOption, SpeakerOption, read_hints
 from heedful.lifecycle.ingest import ImportReport, Reading, import_file
 from heedful.lifecycle.preview import Preview, preview
 from heedful.sources import Hints, Location, Query, locate, name_of_location
@@ -36,6 +36,7 @@ def import_(
     columns: ColumnOption = None,
     speakers: SpeakerOption = None,
     separator: SeparatorOption = None,
+    person: PersonOption = None,
     sql: Annotated[str | None, typer.Option("--sql", help="A query whose rows are the records; with --url.")] = None,
     url: Annotated[str | None, typer.Option("--url", help="SQLAlchemy URL of its database; a password is never stored.")] = None,
     dry_run: Annotated[
@@ -59,7 +60,7 @@ def import_(
     Example: heedful import answers.csv chats.zip --basis public
     """
     with reporting(as_json) as output:
-        stated, purposes, hints = read_basis(basis), read_purposes(purpose), read_hints(form, columns, speakers, separator)
+        stated, purposes, hints = read_basis(basis), read_purposes(purpose), read_hints(form, columns, speakers, separator, person)
         locations = read_locations(sources, sql, url)
         if dry_run:
             show_previews(output, locations, hints, skip_bad)

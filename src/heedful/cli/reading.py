@@ -36,10 +36,19 @@ SeparatorOption = Annotated[
         "--separator", help=f"What stands between two talks of a transcript: {', '.join(SEPARATORS)}.", show_default="by content"
     ),
 ]
+PersonOption = Annotated[
+    str | None, typer.Option("--person", help="Whose conversations these are, where the rows do not say.", show_default="nobody's")
+]
 NO_SPEAKER = "text"
 
 
-def read_hints(form: str | None, columns: Sequence[str] | None, speakers: Sequence[str] | None, separator: str | None) -> Hints:
+def read_hints(
+    form: str | None,
+    columns: Sequence[str] | None,
+    speakers: Sequence[str] | None,
+    separator: str | None,
+    person: str | None = None,
+) -> Hints:
     """Raises ConfigError for a word that is not allowed, with those that are."""
     named = dict(split("--speaker", text, (*ROLES, NO_SPEAKER), second=True) for text in speakers or ())
     return Hints(
@@ -48,6 +57,7 @@ def read_hints(form: str | None, columns: Sequence[str] | None, speakers: Sequen
         speakers={name: role for name, word in named.items() for role in ROLES if role == word},
         no_speakers=frozenset(name for name, word in named.items() if word == NO_SPEAKER),
         separator=None if separator is None else read_separator(separator),
+        person=person,
     )
 
 

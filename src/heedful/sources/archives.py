@@ -22,7 +22,7 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, BinaryIO, cast
 
 from heedful.errors import Place, SourceError
-from heedful.sources.parts import Part
+from heedful.sources.parts import Part, shown
 from heedful.sources.refusals import SAVE_AS_TEXT, UnknownFormat
 
 COMPRESSED: tuple[tuple[bytes, Callable[[IO[bytes]], IO[bytes]]], ...] = (
@@ -189,7 +189,7 @@ def path_inside(archive: Path, name: str) -> Path:
     pure = PurePosixPath(name.replace("\\", "/"))
     if pure.is_absolute() or ".." in pure.parts or DRIVE.match(name):
         raise SourceError("holds a file whose name leads outside of it", Place(archive), UNPACK)
-    return archive / pure
+    return shown(archive / pure)
 
 
 def is_hidden(name: str, passed: Counter[str]) -> bool:

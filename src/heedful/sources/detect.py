@@ -9,7 +9,7 @@ Both raise SourceError for what is theirs, but broken as a whole.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from heedful.errors import Place, SourceError
 from heedful.sources.containers import csv_table, json_file, parquet, transcript
@@ -132,4 +132,10 @@ def read(source: Source) -> Iterator[SourceRow | BadRow]:
     source.counts.passed_over.clear()
     source.counts.noted.clear()
     source.counts.noted.update(source.records.noted)
-    return next(known for known in FORMATS if known.name == source.format).read(source)
+    rows = next(known for known in FORMATS if known.name == source.format).read(source)
+    return rows if source.hints.person is None else (owned(row, source.hints.person) for row in rows)
+
+
+def owned(row: SourceRow | BadRow, person: str) -> SourceRow | BadRow:
+    """A row that names nobody belongs to the person that the caller named."""
+    return replace(row, person=person) if isinstance(row, SourceRow) and row.person is None else row

@@ -80,7 +80,12 @@ def file_part(path: Path) -> Part:
         if not path.is_file():
             raise SourceError("is no ordinary file", Place(path), "write it to a file and import that")
         path.open("rb").close()
-        return Part(path, lambda: path.open("rb"), path.stat().st_size)
+        return Part(shown(path), lambda: path.open("rb"), path.stat().st_size)
+
+
+def shown(path: Path) -> Path:
+    """A path as it can be printed and stored: bytes that are no text and control characters are question marks."""
+    return Path("".join(character if character.isprintable() else "?" for character in str(path)))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ class Hints:
 
     `columns` says which column is what, for instance {"answer": "Antwort"}; an empty name means that there is no such column.
     `speakers` gives the role of a name, for instance {"Anna": "user"}. In a transcript `no_speakers` begin lines like a speaker,
-    but are none, and `separator` stands between two talks.
+    but are none, and `separator` stands between two talks. `person` is whose conversations they are where rows do not say.
     """
 
     format: str | None = None
@@ -28,6 +28,7 @@ class Hints:
     speakers: Mapping[str, Role] = field(default_factory=dict)
     no_speakers: frozenset[str] = frozenset()
     separator: Separator | None = None
+    person: str | None = None
 
 
 @dataclass(slots=True)

@@ -1,6 +1,8 @@
 """One text of a source in; a usable, mended text out, or a RowError that says why there is none."""
 
 import re
+from decimal import Decimal
+from uuid import UUID
 
 from ftfy import TextFixerConfig, fix_text
 
@@ -52,10 +54,14 @@ def clean(value: object, name: str, counts: Counts) -> str:
 
 
 def name_of(value: object, name: str) -> str | None:
-    """A key or label: a text, or a whole number as databases give them. Null and a blank text are none."""
-    if value is None or is_blank(value):
+    """A key or label: a text, or a whole number or a UUID, as tables and databases give them. Null and a blank text are none."""
+    if value is None or value != value or is_blank(value):
         return None
-    return clean(str(value) if isinstance(value, int) and not isinstance(value, bool) else value, name, Counts())
+    if isinstance(value, float | Decimal) and value == int(value):
+        value = int(value)  # a table of numbers with gaps has them as 17.0
+    if isinstance(value, UUID) or (isinstance(value, int) and not isinstance(value, bool)):
+        value = str(value)
+    return clean(value, name, Counts())
 
 
 def is_blank(value: object) -> bool:
