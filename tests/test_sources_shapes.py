@@ -172,6 +172,19 @@ def test_what_the_caller_says_decides(tmp_path: Path) -> None:
     assert read_all(write(tmp_path, named), **hints)[1] == [SourceRow(1, talk("a", "b"))]
 
 
+def test_what_the_caller_says_is_never_ignored(tmp_path: Path) -> None:
+    pairs = write(tmp_path, [{"question": "a", "answer": "b"}])
+    assert refusal(pairs, speakers={"Anna": "user"})[0] == "--speaker says nothing here: nothing was read as chat or turns"
+    assert refusal(pairs, separator="blank")[0] == "--separator says nothing here: nothing was read as transcript"
+    chat = write(tmp_path, [{"messages": MESSAGES}])
+    assert refusal(chat, columns={"answer": "reply"})[0] == "no column 'reply'; columns there: messages"
+    assert read_all(chat, columns={"text": "said"})[1] == [BadRow(1, "message 1 has no said")]
+    chosen = [{"prompt": MESSAGES[:1], "chosen": MESSAGES[1:], "rejected": MESSAGES[1:]}]
+    assert read_all(write(tmp_path, chosen), columns={"messages": "prompt", "answer": "chosen"})[1] == [
+        SourceRow(1, talk("a", "b"))
+    ]
+
+
 TURNS = """case,role,text,created_at
 2,client,c,2026-01-01 10:00
 1,patient,a,2026-01-02

@@ -44,6 +44,7 @@ def test_a_turn_begins_with_a_name(tmp_path: Path, text: str) -> None:
         ("\n## 12 March\n\n", 6),
         ("* * *\n", 4),
         ("Conversation #2, March\n", 4),
+        ("\nINTERVIEW 2: with a colleague\n", 5),
     ],
 )
 def test_what_stands_between_two_talks(tmp_path: Path, between: str, line: int) -> None:
@@ -70,6 +71,26 @@ def test_what_cannot_be_told_is_asked(tmp_path: Path) -> None:
         "say what stands between two conversations: --separator blank, blanks, header or none",
     )
     assert read_all(write(tmp_path, text), separator="none")[1] == [SourceRow(1, talk("a", "b", "c", "d", "e", "f"))]
+
+
+def test_a_title_of_the_whole_file_stands_between_no_talks(tmp_path: Path) -> None:
+    text = "# All talks\n\nPatient: a\nTherapist: b\n\nPatient: c\nTherapist: d\n"
+    assert read_all(write(tmp_path, text))[1] == [SourceRow(3, AB), SourceRow(6, CD)]
+    parts = text.replace("# All", "Session 1\n# All") + "\nSession 2\n\nPatient: e\nTherapist: f\n"
+    assert refusal(write(tmp_path, parts))[0] == "it is not clear which turns are one conversation"
+    assert [row.number for row in read_all(write(tmp_path, parts), separator="header")[1]] == [4, 12]
+
+
+@pytest.mark.parametrize("line", ["call 911 if it gets worse", "Call 911.", "Session 3 was hard for me", "case 2 applies"])
+def test_a_line_of_a_turn_is_no_title(tmp_path: Path, line: str) -> None:
+    text = f"Patient: a\nTherapist: b\n{line}\n\nPatient: c\nTherapist: d\n"
+    assert read_all(write(tmp_path, text))[1] == [SourceRow(1, talk("a", f"b\n{line}")), SourceRow(5, CD)]
+
+
+def test_a_transcript_in_a_cell(tmp_path: Path) -> None:
+    path = write(tmp_path, 'id,dialogue\n1,"Anna: a\nWeiss: b"\n2,"Anna: c\nWeiss: d"\n')
+    speakers = {"Anna": "user", "Weiss": "assistant"}
+    assert read_all(path, speakers=speakers)[1] == [SourceRow(2, AB), SourceRow(4, CD)]
 
 
 def test_unknown_speakers_are_asked_for(tmp_path: Path) -> None:

@@ -94,6 +94,8 @@ def in_shape(records: Records, hints: Hints) -> Source:
         try:
             mapping = known.recognise(records, hints)
         except SourceError as error:
+            if known.narrow:
+                raise
             refusal = error if refusal is None else refusal
             continue
         if mapping is not None:

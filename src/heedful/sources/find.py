@@ -52,6 +52,22 @@ def find(location: Location, hints: Hints, passed: Passed) -> Iterator[Source]:
     A file by itself must hold conversations. In a folder or an archive, one that looks like none is passed over and named in
     `passed`. Raises SourceError for what cannot be read, and when there is nothing to read at all.
     """
+    seen: set[str] = set()
+    for source in find_any(location, hints, passed):
+        seen |= {source.format, source.records.container}
+        yield source
+    for option, given, used in (
+        ("--speaker", hints.speakers or hints.no_speakers, {"chat", "turns"}),
+        ("--separator", hints.separator, {"transcript"}),
+    ):
+        if given and seen.isdisjoint(used):
+            problem = f"{option} says nothing here: nothing was read as {' or '.join(sorted(used))}"
+            raise SourceError(
+                problem, Place(place_of_location(location)), f"leave out {option}, or see how it is read with --dry-run"
+            )
+
+
+def find_any(location: Location, hints: Hints, passed: Passed) -> Iterator[Source]:
     if isinstance(location, Query):
         yield in_shape(rows_of_query(location), hints)
     elif isinstance(location, HubSet):

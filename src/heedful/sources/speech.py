@@ -19,8 +19,8 @@ COLON = r"(?::\**(?=\s|$)|：\**)"
 SPOKEN = re.compile(rf"\s*(?:{TIME})?(?:#{{1,6}}\s*)?\**{NAME}\**\s*(?:[\[(]{TIME}[\])]?\s*)?{COLON}\s*(?P<text>.*)", re.DOTALL)
 RULE = re.compile(r"\s*([-=*_#~])(?:\s?\1){2,}\s*$")
 HEADING = re.compile(r"\s*#{1,6}\s+\S")
-TITLED = "session|conversation|dialogue|dialog|chat|transcript|interview|call|case|visit"
-TITLE = re.compile(rf"\W*(?:{TITLED})\s*(?:no\.?|nr\.?|id)?\W{{0,3}}\w*\d", re.IGNORECASE)
+TITLED = "session|conversation|dialogue|dialog|transcript|interview"  # not "call 911"
+TITLE = re.compile(rf"\W*(?:{TITLED})\s*(?:no\.?|nr\.?|id)?\W{{0,3}}\d+\W*(?:[,:(–-].{{0,40}})?$", re.IGNORECASE)
 RECURS = 2  # lines that a name begins, from which on it is a speaker
 FIRST_LINES = 5  # a title or a note may stand before the first turn
 MAX_UNKNOWN = 8  # different names of a transcript in which nobody is known
@@ -63,36 +63,42 @@ def is_transcript(lines: Sequence[str], hints: Hints) -> bool:
 
 
 def find_separator(lines: Sequence[str], names: frozenset[str]) -> Separator | None:
-    """What stands between two talks. None when it cannot be told: as many blocks are single turns as are talks."""
-    if sum(map(is_header, lines)):
-        return "header"
+    """What stands between two talks. None when it cannot be told: some blocks between blank lines are talks and some single turns,
+    or there are headers, but more talks than these divide."""
+    first = next((place for place, line in enumerate(lines) if begins(line, names)), 0)
+    headers = sum(map(is_header, lines[first:]))
     blocks = [size for size in sizes_of_blocks(lines, names) if size]
     talks = sum(size > 1 for size in blocks)
+    if headers:
+        return "header" if talks <= headers + 1 else None
     if len(blocks) < 2 or talks * 3 >= len(blocks) * 2:
         return "blank"
     return "blanks" if talks * 3 <= len(blocks) else None
+
+
+def begins(line: str, names: frozenset[str]) -> bool:
+    turn = spoken(line)
+    return turn is not None and turn.name in names
 
 
 def sizes_of_blocks(lines: Sequence[str], names: frozenset[str]) -> list[int]:
     """Turns of each block between blank lines; a block that goes on with the turn above belongs to the block above."""
     sizes, blank = [0], False
     for line in lines:
-        turn = spoken(line)
-        begins = turn is not None and turn.name in names
-        if begins and blank:
+        speaks = begins(line, names)
+        if speaks and blank:
             sizes.append(0)
-        if line.strip():
-            sizes[-1] += begins
-        blank = not line.strip() or (blank and not begins)
+        sizes[-1] += speaks
+        blank = not line.strip() or is_header(line) or (blank and not speaks)
     return sizes
 
 
-def turns_of_text(text: str) -> list[object] | None:
+def turns_of_text(text: str, hints: Hints) -> list[object] | None:
     """A whole transcript in one text as messages; None when it is none."""
     lines = text.splitlines()
-    if not is_transcript(lines, Hints()):
+    if not is_transcript(lines, hints):
         return None
-    names = speakers(lines, Hints())
+    names = speakers(lines, hints)
     messages: list[dict[str, str]] = []
     for line in lines:
         turn = spoken(line)

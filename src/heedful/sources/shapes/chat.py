@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from heedful.conversation import Conversation, Message
 from heedful.errors import Place, SourceError
-from heedful.sources.columns import belonging, find, group_of, one, person_of
+from heedful.sources.columns import belonging, find, group_of, named_or_none, one, person_of
 from heedful.sources.roles import SPEAKER_KEYS, TEXT_KEYS, find_role, naming, role_of
 from heedful.sources.rows import BadRow, Fields, Hints, Records, RowError, Source, SourceRow
 from heedful.sources.speech import turns_of_text
@@ -23,34 +23,34 @@ MAX_NAMED = 8  # unknown speakers that a message lists
 
 def recognise(records: Records, hints: Hints) -> dict[str, str] | None:
     """Under which keys the messages lie. Raises SourceError when two lists fit, or when no speaker is known."""
-    names = [name for name in records.names if any(holds_messages(row.get(name)) for row in records.sample)]
+    names = [name for name in records.names if any(holds_messages(row.get(name), hints) for row in records.sample)]
     found = find("messages", names, hints, lambda name: name.lower() in LISTS)
     if not found and {"prompt", "completion"} <= set(names):
         found = ["prompt"]
     if not found:
         return None
     key = one("messages", found, records.path)
-    answer = {"answer": "completion"} if key == "prompt" and "completion" in names else {}
+    answer = named_or_none("answer", names, hints, records.path, lambda name: (key, name) == ("prompt", "completion"))
     mapping = {"messages": key} | answer | keys_of_messages(records, key, hints)
     refuse_strangers(records, mapping, hints)
     return mapping | belonging([name for name in records.names if name != key], hints, records.path)
 
 
-def holds_messages(value: object) -> bool:
+def holds_messages(value: object, hints: Hints) -> bool:
     """A list of objects that speak, or a text of several turns. An empty list is a list of messages too."""
-    turns = as_list(value)
+    turns = as_list(value, hints)
     if turns is None:
         return False
     keys = {key for turn in turns if isinstance(turn, dict) for key in turn}
     return all(isinstance(turn, dict) for turn in turns) and (not turns or not keys.isdisjoint((*SPEAKER_KEYS, *TEXT_KEYS)))
 
 
-def as_list(value: object) -> list[object] | None:
+def as_list(value: object, hints: Hints) -> list[object] | None:
     """Messages as a list: as they stand, as JSON in a text, as a list for each key (Arrow), or as a transcript."""
     if isinstance(value, dict) and value and all(isinstance(column, list) for column in value.values()):
         return [dict(zip(value, turn, strict=False)) for turn in zip(*value.values(), strict=False)]
     if isinstance(value, str):
-        return as_json(value) if value.lstrip().startswith("[{") else turns_of_text(value)
+        return as_json(value) if value.lstrip().startswith("[{") else turns_of_text(value, hints)
     return value if isinstance(value, list) else None
 
 
@@ -64,20 +64,24 @@ def as_json(text: str) -> list[object] | None:
 
 def keys_of_messages(records: Records, key: str, hints: Hints) -> dict[str, str]:
     """Who speaks and what, inside a message, as the first messages have it."""
-    there = [turn for row in records.sample for turn in as_list(row.get(key)) or [] if isinstance(turn, dict)]
+    there = first_turns(records, key, hints)[:1]
     found = {}
     for side, names in (("speaker", SPEAKER_KEYS), ("text", TEXT_KEYS)):
-        named = hints.columns.get(side)
-        first = next((name for name in ((named,) if named else names) for turn in there[:1] if name in turn), None)
-        if first is not None or named:
-            found[side] = str(named if first is None else first)
+        first = next((name for name in names for turn in there if name in turn), None)
+        name = hints.columns.get(side, first)
+        if name is not None:
+            found[side] = name
     return found
+
+
+def first_turns(records: Records, key: str, hints: Hints) -> list[dict[str, object]]:
+    lists = (as_list(row.get(key), hints) for row in records.sample)
+    return [turn for turns in lists if turns is not None for turn in turns if isinstance(turn, dict)]
 
 
 def refuse_strangers(records: Records, mapping: Mapping[str, str], hints: Hints) -> None:
     """Raises SourceError when of all the speakers at the start none is known: then the caller must say who is who."""
-    turns = [turn for row in records.sample for turn in as_list(row.get(mapping["messages"])) or [] if isinstance(turn, dict)]
-    spoken = [turn[key] for turn in turns for key in (mapping.get("speaker", ""),) if key in turn]
+    spoken = (turn.get(mapping.get("speaker", "")) for turn in first_turns(records, mapping["messages"], hints))
     names = list(dict.fromkeys(name.strip() for name in spoken if isinstance(name, str)))
     if len(names) > 1 and all(find_role(name, hints.speakers) is None for name in names):
         listed = ", ".join(map(quote, names[:MAX_NAMED])) + (
@@ -101,14 +105,17 @@ def read(source: Source) -> Iterator[SourceRow | BadRow]:
 def converse(row: Fields, source: Source) -> Conversation:
     """Raises RowError unless there is a message of the user or the assistant, and all have a known role and a text."""
     messages = [
-        message for side in ("messages", "answer") if side in source.mapping for message in listed(row, source.mapping[side])
+        message
+        for side in ("messages", "answer")
+        if side in source.mapping
+        for message in listed(row, source.mapping[side], source.hints)
     ]
     turns = [read_message(message, f"message {number}", source) for number, message in enumerate(messages, 1)]
     return join_turns(turns, group_of(row, source.mapping))
 
 
-def listed(row: Fields, key: str) -> list[object]:
-    messages = as_list(row.get(key))
+def listed(row: Fields, key: str, hints: Hints) -> list[object]:
+    messages = as_list(row.get(key), hints)
     if messages is None:
         raise RowError(f"{key} is missing" if key not in row else f"{key} is {kind(row[key])}, not a list")
     return messages
@@ -129,9 +136,16 @@ def join_turns(turns: Sequence[Message], group: str) -> Conversation:
 def read_message(message: object, name: str, source: Source) -> Message:
     if not isinstance(message, dict):
         raise RowError(f"{name} is {kind(message)}, not an object")
-    speaker = first(message, (source.mapping.get("speaker", SPEAKER_KEYS[0]), *SPEAKER_KEYS), name)
-    text = first(message, (source.mapping.get("text", TEXT_KEYS[0]), *TEXT_KEYS), name)
+    speaker = first(message, keys_for("speaker", SPEAKER_KEYS, source), name)
+    text = first(message, keys_for("text", TEXT_KEYS, source), name)
     return say(speaker, text, name, source)
+
+
+def keys_for(side: str, known: tuple[str, ...], source: Source) -> tuple[str, ...]:
+    """The key that the caller named, or any known one, that of the first messages before the others."""
+    if side in source.hints.columns:
+        return (source.hints.columns[side],)
+    return (source.mapping.get(side, known[0]), *known)
 
 
 def say(speaker: object, text: object, name: str, source: Source) -> Message:
