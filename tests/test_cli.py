@@ -204,6 +204,7 @@ def test_a_source_must_be_named(workspace: Workspace, arguments: tuple[str, ...]
         ({"columns": ["colour=x"]}, "--column: 'colour' is none of messages, answer, speaker, text, person, group, conversation,"),
         ({"speakers": ["Anna=friend"]}, "--speaker: 'friend' is none of system, user, assistant, text"),
         ({"separator": "x"}, "--separator: 'x' is none of blank, blanks, header, none"),
+        ({"person": " "}, "--person names nobody"),
     ],
 )
 def test_wrong_words_in_what_is_said_of_a_source(options: dict[str, Any], line: str) -> None:
@@ -213,7 +214,7 @@ def test_wrong_words_in_what_is_said_of_a_source(options: dict[str, Any], line: 
 
 
 def test_what_is_said_of_a_source() -> None:
-    hints = read_hints("turns", ["text=a=b", "person="], ["Anna=user", "x=y=assistant", "Note=text"], "header", "p-17")
+    hints = read_hints("turns", ["text=a=b", "person="], ["Anna=user", "x=y=assistant", "Note=text"], "header", " p-17")
     assert hints == Hints(
         format="turns",
         columns={"text": "a=b", "person": ""},

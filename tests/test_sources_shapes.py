@@ -13,6 +13,7 @@ import pytest
 from heedful.conversation import Conversation, Message, Role
 from heedful.errors import SourceError
 from heedful.sources import BadRow, Hints, Passed, Source, SourceRow, find, read
+from heedful.sources.rows import RowError
 from heedful.sources.text import name_of
 
 
@@ -260,6 +261,9 @@ def test_whole_numbers_and_identifiers_are_names_of_persons(tmp_path: Path) -> N
     ]
     assert name_of(UUID(int=1), "person") == "00000000-0000-0000-0000-000000000001"
     assert name_of(Decimal("17"), "person") == "17"
+    assert name_of(float("nan"), "person") is None is name_of(Decimal("nan"), "person")
+    with pytest.raises(RowError, match="person is a number, not a text"):
+        name_of(float("inf"), "person")
 
 
 def test_the_person_that_the_caller_names_owns_what_names_nobody(tmp_path: Path) -> None:

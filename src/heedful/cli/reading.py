@@ -8,6 +8,7 @@ import typer
 from heedful.conversation import ROLES
 from heedful.errors import ConfigError
 from heedful.sources import COLUMN_SIDES, FORMAT_NAMES, SEPARATORS, Hints, Separator
+from heedful.sources.text import name_of
 
 FormatOption = Annotated[
     str | None, typer.Option("--format", help=f"How it is written: {', '.join(FORMAT_NAMES)}.", show_default="by content")
@@ -57,8 +58,16 @@ def read_hints(
         speakers={name: role for name, word in named.items() for role in ROLES if role == word},
         no_speakers=frozenset(name for name, word in named.items() if word == NO_SPEAKER),
         separator=None if separator is None else read_separator(separator),
-        person=person,
+        person=None if person is None else read_person(person),
     )
+
+
+def read_person(name: str) -> str:
+    """As a source would give it, so that both find the same person."""
+    cleaned = name_of(name, "--person")
+    if cleaned is None:
+        raise ConfigError("--person names nobody", "leave it out, or give a name or a number")
+    return cleaned
 
 
 def read_separator(word: str) -> Separator:

@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from math import isfinite, isnan
 from uuid import UUID
 
 from ftfy import TextFixerConfig, fix_text
@@ -55,9 +56,9 @@ def clean(value: object, name: str, counts: Counts) -> str:
 
 def name_of(value: object, name: str) -> str | None:
     """A key or label: a text, or a whole number or a UUID, as tables and databases give them. Null and a blank text are none."""
-    if value is None or value != value or is_blank(value):
+    if value is None or is_blank(value) or (isinstance(value, float | Decimal) and isnan(value)):
         return None
-    if isinstance(value, float | Decimal) and value == int(value):
+    if isinstance(value, float | Decimal) and isfinite(value) and value == int(value):
         value = int(value)  # a table of numbers with gaps has them as 17.0
     if isinstance(value, UUID) or (isinstance(value, int) and not isinstance(value, bool)):
         value = str(value)
