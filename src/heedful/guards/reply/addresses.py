@@ -13,9 +13,11 @@ from heedful.guards.resources import Countries, known_hosts, known_numbers
 MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 BARE_HOST = re.compile(
     r"(?<![\w@./-])(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+"
-    r"(?:com|org|net|edu|gov|info|io|co\.uk|org\.uk|ac\.uk|app|health|help|care|de|eu|au|ca|ie|nz|in|us)(?:/[\w./?=&%-]*)?(?![\w@])",
+    r"(?:com|org|net|edu|gov|info|io|co\.uk|org\.uk|ac\.uk|app|health|help|care|co|ai|tv|xyz|online|site|ly|gg|dev|blog|chat|clinic"
+    r"|de|eu|au|ca|ie|nz|in|us|uk|fr|nl|ch)(?:/[\w./?=&%-]*)?(?![\w@])",
     re.IGNORECASE,
 )
+OTHER_SCHEME = re.compile(r"(?<![\w])(?!https?:)[a-z][a-z0-9+-]{2,9}://[^\s<>\"')\]]+", re.IGNORECASE)  # ftp:, hxxp:
 NUMBER = re.compile(r"(?<![\w.,:/$€£#%+-])(?:\+|\(|\*)?\d(?:[\d]|[ .()\u2010-\u2013-]{1,2}(?=[\d(]))*\d(?![\w%:]|[.,]\d)")
 CUE = re.compile(
     r"\b(?:call|calling|dial|phone|ring|text|hotline|helpline|tel|telephone|reach\w*|contact|whatsapp|sms)\b[^.!?]{0,40}$",
@@ -62,9 +64,10 @@ def find_hosts(text: str) -> Iterator[tuple[int, int, str]]:
     for url in find_urls(text):
         taken.append((url.start, url.end))
         yield url.start, url.end, host_of(url.address)
-    for match in BARE_HOST.finditer(text):
+    for match in (*OTHER_SCHEME.finditer(text), *BARE_HOST.finditer(text)):
         if not any(start < match.end() and match.start() < end for start, end in taken):
-            yield match.start(), match.end(), host_of(match[0])
+            taken.append(match.span())
+            yield *match.span(), host_of(match[0])
 
 
 def host_of(address: str) -> str:

@@ -13,7 +13,7 @@ APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "\u00a0": " "})
 WORDS = re.compile(r"[\w']+")
 AMOUNT = re.compile(r"\d+(?:[.,]\d+)? ?(?:mg|mcg|µg|ml|iu|milligrams?|micrograms?)")
 
-
+TOLD = re.compile(r"\byou(?:'re| are|'ve been| have been)?(?: take| taking| on| said| mentioned| wrote)? $")
 NO_ILLNESS = frozenset({"is", "be", "it", "you", "this", "your", "that"})  # how a diagnosis without a name may end
 
 
@@ -64,7 +64,8 @@ def find_claims(sentence: str, said: str = "") -> Iterator[Claim]:
         if rule.gate is not None and rule.gate.isdisjoint(there):
             continue
         for match in rule.expression.finditer(text):
-            if not (is_quoted(text, match.start()) or is_known(rule.kind, match[0], text[: match.start()], said)):
+            before = text[: match.start()]
+            if not (is_quoted(before) or is_excused(rule.kind, before) or is_known(rule.kind, match[0], before, said)):
                 yield Claim(rule.kind, match.start(), match.end())
 
 
@@ -74,8 +75,18 @@ def true_words(kind: FindingKind) -> str:
     return words[kind]
 
 
-def is_quoted(text: str, place: int) -> bool:
-    before = text[:place]
+@lru_cache(maxsize=8)
+def excuses(kind: FindingKind) -> re.Pattern[str] | None:
+    found = table("claims")["excused"].get(kind)
+    return None if found is None else re.compile(rf"(?:{'|'.join(lines(found))}) $")
+
+
+def is_excused(kind: FindingKind, before: str) -> bool:
+    found = excuses(kind)
+    return found is not None and found.search(before) is not None
+
+
+def is_quoted(before: str) -> bool:
     return before.count('"') % 2 == 1 or before.count("“") > before.count("”")
 
 
@@ -87,4 +98,4 @@ def is_known(kind: FindingKind, claim: str, before: str, said: str) -> bool:
     amount = AMOUNT.search(claim)
     if kind != "dose" or amount is None or amount[0].replace(" ", "") not in said.replace(" ", ""):
         return False
-    return amount[0] == claim or before.endswith("you ")
+    return amount[0] == claim or TOLD.search(before) is not None

@@ -120,7 +120,7 @@ class Cleaner:
         label = read_label(text, ending is not None) if self._line_begins() and not self._thinking else None
         if label is PENDING:
             return False
-        if isinstance(label, Label) and (label.sure or not self._tail):
+        if isinstance(label, Label) and (label.sure or (label.own and not self._tail)):
             self._raw = text[label.end :]
             self._begin_turn(label.own, ROLE_LABEL)
             return True

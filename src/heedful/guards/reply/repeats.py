@@ -3,11 +3,13 @@
 import re
 from collections.abc import Sequence
 
-WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+WORD = re.compile(r"(?!\d+(?!\w))[^\W_]+(?:['’][^\W_]+)*")  # numbers of a list do not make it another
 PROMPT_WORDS = 8  # in a row, as in the instructions: seven are said by chance
+SENTENCE_WORDS = 6  # of a whole sentence of them
+SENTENCES = re.compile(r"[.!?:\n]+")
 PASSAGE = 14  # words in a row that were there before
 STUTTER = 4  # times the same few words, one after the other
-LONGEST_STUTTER = 6  # words
+LONGEST_STUTTER = 13  # words
 
 
 def words_of(text: str) -> list[str]:
@@ -15,12 +17,14 @@ def words_of(text: str) -> list[str]:
 
 
 def prompt_grams(prompts: Sequence[str]) -> frozenset[tuple[str, ...]]:
-    """All runs of PROMPT_WORDS words of the instructions; of shorter instructions, the whole."""
+    """All runs of PROMPT_WORDS words of the instructions, their whole sentences from SENTENCE_WORDS on; of short ones, the whole."""
     grams: set[tuple[str, ...]] = set()
     for prompt in prompts:
         words = words_of(prompt)
         if 5 <= len(words) < PROMPT_WORDS:
             grams.add(tuple(words))
+        sentences = (tuple(words_of(sentence)) for sentence in SENTENCES.split(prompt))
+        grams |= {sentence for sentence in sentences if SENTENCE_WORDS <= len(sentence) < PROMPT_WORDS}
         grams |= {tuple(words[place : place + PROMPT_WORDS]) for place in range(len(words) - PROMPT_WORDS + 1)}
     return frozenset(grams)
 
