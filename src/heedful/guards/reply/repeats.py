@@ -17,7 +17,7 @@ def words_of(text: str) -> list[str]:
 
 
 def prompt_grams(prompts: Sequence[str]) -> frozenset[tuple[str, ...]]:
-    """All runs of PROMPT_WORDS words of the instructions, their whole sentences from SENTENCE_WORDS on; of short ones, the whole."""
+    """All runs of PROMPT_WORDS words of the instructions, and their whole sentences; of short ones, the whole."""
     grams: set[tuple[str, ...]] = set()
     for prompt in prompts:
         words = words_of(prompt)
