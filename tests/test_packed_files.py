@@ -18,6 +18,7 @@ from heedful.training.packed.memory import kept_memory
 from heedful.training.packed.model import CoreOptions, build_core
 from heedful.training.packed.pack import pack
 from heedful.training.packed.peft_files import load_adapters, save_adapters
+from heedful.training.packed.products import Plain
 from heedful.training.packed.support import TARGETS, can_compile, supports
 from heedful.training.packed.weights import choose_dtype
 from test_packed import CONFIGS, SIZES, conversations, tiny_model, twin
@@ -94,9 +95,9 @@ def test_model_and_core_share_their_memory() -> None:
     weights = build_core(model, LoraSettings(4, 8.0), 1, FLOAT32).weights
     assert torch.equal(model(input_ids=ids).logits, before)
     attention = model.model.layers[1].self_attn
-    for fused, parts in (("weight", "qkv"), ("bias", "qkv")):
-        whole = getattr(weights.layers[1].maps[parts], fused)
-        assert getattr(attention.k_proj, fused).data_ptr() == whole[len(attention.q_proj.weight) :].data_ptr()
+    mapping = weights.layers[1].maps["qkv"]
+    assert isinstance(mapping.product, Plain)
+    assert attention.k_proj.weight.data_ptr() == mapping.product.weight[len(attention.q_proj.weight) :].data_ptr()
     assert weights.embedding.data_ptr() == model.model.embed_tokens.weight.data_ptr()
     rounded = build_core(model, LoraSettings(4, 8.0), 1, CoreOptions(torch.bfloat16)).weights
     assert rounded.dtype == torch.bfloat16 and torch.equal(model(input_ids=ids).logits, before)

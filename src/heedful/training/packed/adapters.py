@@ -74,28 +74,28 @@ def make_adapters(weights: FrozenWeights, settings: LoraSettings, seed: int) -> 
     if reason is not None:
         raise ModelError(str(reason), "choose among the modules named")
     generator = torch.Generator().manual_seed(seed)
-    return Adapters(settings, tuple(make_layer(layer, settings, generator) for layer in weights.layers), seed)
+    return Adapters(settings, tuple(make_layer(layer, settings, generator, weights) for layer in weights.layers), seed)
 
 
-def make_layer(layer: LayerWeights, settings: LoraSettings, generator: torch.Generator) -> dict[str, Adapter]:
+def make_layer(
+    layer: LayerWeights, settings: LoraSettings, generator: torch.Generator, weights: FrozenWeights
+) -> dict[str, Adapter]:
     adapted = {group: [name for name in names if name in settings.targets] for group, names in GROUPS.items()}
-    return {group: make_adapter(layer, group, names, settings, generator) for group, names in adapted.items() if names}
+    made = {}
+    for group, names in adapted.items():
+        if names:
+            outputs, inputs = layer.maps[group].product.shape
+            slot = Slot(output_spans(group, names, layer.widths[group]), outputs, settings.rank, settings.scale)
+            made[group] = make_adapter(slot, inputs, tuple(names), generator, weights)
+    return made
 
 
-def make_adapter(layer: LayerWeights, group: str, names: list[str], settings: LoraSettings, generator: torch.Generator) -> Adapter:
-    weight = layer.maps[group].weight
-    spans = output_spans(group, names, layer.widths[group])
-    dtype = torch.float64 if weight.dtype == torch.float64 else torch.float32
-    inputs = weight.shape[1]
+def make_adapter(slot: Slot, inputs: int, names: tuple[str, ...], generator: torch.Generator, weights: FrozenWeights) -> Adapter:
+    dtype = torch.float64 if weights.dtype == torch.float64 else torch.float32
     # as float32 whatever the masters are, so that a seed means one adapter
-    a = torch.rand(settings.rank * len(names), inputs, generator=generator) * 2 - 1
-    b = torch.zeros(sum(stop - start for start, stop in spans), settings.rank, dtype=dtype, device=weight.device)
-    return Adapter(
-        Parameter((a / math.sqrt(inputs)).to(weight.device, dtype)),
-        Parameter(b),
-        Slot(spans, weight.shape[0], settings.rank, settings.scale),
-        tuple(names),
-    )
+    a = torch.rand(slot.rank * len(names), inputs, generator=generator) * 2 - 1
+    b = torch.zeros(sum(stop - start for start, stop in slot.spans), slot.rank, dtype=dtype, device=weights.device)
+    return Adapter(Parameter((a / math.sqrt(inputs)).to(weights.device, dtype)), Parameter(b), slot, names)
 
 
 def output_spans(group: str, names: list[str], widths: tuple[int, ...]) -> tuple[tuple[int, int], ...]:

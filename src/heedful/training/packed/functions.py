@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import linear
 
 from heedful.training.packed.kernels import Kernels
 from heedful.training.packed.low_rank import Lora, a_gradient, add_update, inner_gradient
+from heedful.training.packed.products import Product
 
 Context = Any  # torch's FunctionCtx, on which every function keeps facts of its own
 Gradients = tuple[Tensor | None, ...]
@@ -36,12 +36,12 @@ class Below:
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """A frozen map, weight [out, in] and bias [out], what lies `below` the adapters that learn, and these if there are any.
+    """A frozen map, its matrix [out, in] and bias [out], what lies `below` the adapters that learn, and these if there are any.
 
     The generations below stay factors of their own: added to a bfloat16 weight, most of what they learned would be rounded away.
     """
 
-    weight: Tensor
+    product: Product
     bias: Tensor | None
     lora: Lora | None = None
     below: Below | None = None
@@ -50,14 +50,14 @@ class Linear:
     def masters(self) -> tuple[Tensor | None, Tensor | None]:
         return (None, None) if self.lora is None else (self.lora.a, self.lora.b)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, kernels: Kernels) -> Tensor:
         """All but the adapters that learn."""
-        y = linear(x, self.weight, self.bias)
+        y = self.product.forward(x, self.bias, kernels)
         return y if self.below is None else y.addmm_(x @ self.below.a.t(), self.below.b.t())
 
-    def backward(self, gradient: Tensor) -> Tensor:
+    def backward(self, gradient: Tensor, kernels: Kernels) -> Tensor:
         """The gradient of x by the same part."""
-        dx = gradient @ self.weight
+        dx = self.product.backward(gradient, kernels)
         return dx if self.below is None else dx.addmm_(gradient @ self.below.b, self.below.a)
 
 
@@ -87,7 +87,7 @@ class NormedLinear(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         values = x.detach()
         entering, factor = kernels.norm_forward(values, norm.weight, norm.eps)
-        y = mapping.forward(entering)
+        y = mapping.forward(entering, kernels)
         inner = None if mapping.lora is None else add_update(y, entering, mapping.lora)
         context.save_for_backward(values, factor, inner)
         context.norm, context.mapping, context.kernels = norm, mapping, kernels
@@ -99,7 +99,7 @@ class NormedLinear(torch.autograd.Function):
     def backward(context: Context, beside: Tensor | None, gradient: Tensor) -> Gradients:
         x, factor, inner = context.saved_tensors
         norm, mapping, kernels = context.norm, context.mapping, context.kernels
-        dx = mapping.backward(gradient) if context.needs_input_grad[0] else None
+        dx = mapping.backward(gradient, kernels) if context.needs_input_grad[0] else None
         d_a = d_b = None
         if mapping.lora is not None:
             d_inner, d_b = inner_gradient(gradient, inner, mapping.lora, dx)
@@ -125,7 +125,7 @@ class AddLinear(torch.autograd.Function):
     ) -> Tensor:
         values = x.detach()
         entering = kernels.gate_forward(values) if gated else values
-        y = mapping.forward(entering).add_(residual)
+        y = mapping.forward(entering, kernels).add_(residual)
         inner = None if mapping.lora is None else add_update(y, entering, mapping.lora)
         context.save_for_backward(values, inner)
         context.mapping, context.kernels, context.gated = mapping, kernels, gated
@@ -136,7 +136,7 @@ class AddLinear(torch.autograd.Function):
     def backward(context: Context, gradient: Tensor) -> Gradients:
         x, inner = context.saved_tensors
         mapping = context.mapping
-        dx = mapping.backward(gradient) if context.needs_input_grad[1] else None
+        dx = mapping.backward(gradient, context.kernels) if context.needs_input_grad[1] else None
         d_inner = d_a = d_b = None
         if mapping.lora is not None:
             d_inner, d_b = inner_gradient(gradient, inner, mapping.lora, dx)

@@ -41,6 +41,8 @@ class Kernels:
     log_sum_exp: Callable[..., Tensor]
     logits_gradient: Callable[..., None]
     drop: Callable[..., Tensor]
+    to_bytes: Callable[..., tuple[Tensor, Tensor]]
+    from_bytes: Callable[..., Tensor]
     attention: NativeAttention | None = None
 
 
@@ -221,3 +223,16 @@ def mix(number: Tensor) -> Tensor:
     number = (number ^ ((number >> 16) & 0xFFFF)) * 0x7FEB352D
     number = (number ^ ((number >> 15) & 0x1FFFF)) * -2073254261
     return number ^ ((number >> 16) & 0xFFFF)
+
+
+def to_bytes(x: Tensor) -> tuple[Tensor, Tensor]:
+    """[T, N] as unsigned bytes around 128, and what one of them is worth in each row, [T, 1]."""
+    values = wide(x)
+    scales = values.abs().amax(-1, keepdim=True) * (1 / 127) + 1e-30
+    return (torch.round(values / scales) + 128).to(torch.uint8), scales
+
+
+def from_bytes(y: Tensor, scales: Tensor, bias: Tensor | None) -> Tensor:
+    """Sums of bytes [T, N] to what they are worth, and a bias [N] added."""
+    values = wide(y) * scales
+    return (values if bias is None else values + wide(bias)).to(y.dtype)

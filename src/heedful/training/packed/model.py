@@ -20,6 +20,7 @@ from heedful.training.packed.heads import Angles, make_angles, split
 from heedful.training.packed.kernels import Kernels, compiled, plain
 from heedful.training.packed.pack import PackedBatch
 from heedful.training.packed.peft_files import load_adapters
+from heedful.training.packed.products import Kind
 from heedful.training.packed.weights import FrozenWeights, LayerWeights, choose_dtype, take_weights
 
 if TYPE_CHECKING:
@@ -31,12 +32,14 @@ class CoreOptions:
     """dtype of frozen weights and activations; None lets the hardware decide (bfloat16 or float32).
 
     compile: one pass over memory for each kernel; ask `support.can_compile` first. It costs up to half a minute at the first step.
+    products: how frozen matrices multiply, see `products`; ask `can_multiply` first.
     checkpointing: keep one [T, H] a layer and compute the rest again, for about a third more time.
     """
 
     dtype: torch.dtype | None = None
     compile: bool = False
     checkpointing: bool = False
+    products: Kind = "plain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,6 @@ def build_core(
     `model` stays usable; where the dtype stays as it is, both share their memory. Raises ModelError when it is not supported.
     """
     options = CoreOptions() if options is None else options
-    weights = take_weights(model, choose_dtype(model) if options.dtype is None else options.dtype)
+    weights = take_weights(model, choose_dtype(model) if options.dtype is None else options.dtype, options.products)
     made = load_adapters(weights, adapters, seed) if isinstance(adapters, Path) else make_adapters(weights, adapters, seed)
     return PackedCore(weights, made, compiled() if options.compile else plain(), options.checkpointing)

@@ -15,6 +15,8 @@ from heedful.errors import ModelError
 from heedful.modeling.devices import has_bfloat16
 from heedful.modeling.stack import FROZEN
 from heedful.training.packed.functions import Below, Linear, Norm
+from heedful.training.packed.memory import let_go
+from heedful.training.packed.products import Kind, make_product
 from heedful.training.packed.support import supports
 
 if TYPE_CHECKING:
@@ -72,13 +74,13 @@ def choose_dtype(model: "PreTrainedModel") -> torch.dtype:
     return torch.bfloat16 if has_bfloat16(model.device.type) else torch.float32
 
 
-def take_weights(model: "PreTrainedModel", dtype: torch.dtype) -> FrozenWeights:
-    """Raises ModelError when the model's family or options are not supported."""
+def take_weights(model: "PreTrainedModel", dtype: torch.dtype, kind: Kind = "plain") -> FrozenWeights:
+    """`kind` is that of the linear maps. Raises ModelError when the model's family or options are not supported."""
     reason = supports(model.config)
     if reason is not None:
         raise ModelError(f"the packed core cannot train this base: {reason}", "set training through TRL")
     body: Any = model.get_decoder()
-    layers = tuple(take_layer(layer, window_of(model.config, number), dtype) for number, layer in enumerate(body.layers))
+    layers = tuple(take_layer(layer, window_of(model.config, number), dtype, kind) for number, layer in enumerate(body.layers))
     return FrozenWeights(
         embedding=frozen(body.embed_tokens.weight, dtype),
         layers=layers,
@@ -88,7 +90,7 @@ def take_weights(model: "PreTrainedModel", dtype: torch.dtype) -> FrozenWeights:
     )
 
 
-def take_layer(layer: Any, window: int | None, dtype: torch.dtype) -> LayerWeights:
+def take_layer(layer: Any, window: int | None, dtype: torch.dtype, kind: Kind) -> LayerWeights:
     wrapped = {group: [getattr(getattr(layer, BLOCKS[group]), name) for name in names] for group, names in GROUPS.items()}
     modules = {group: [unwrapped(module) for module in found] for group, found in wrapped.items()}
     attention = layer.self_attn
@@ -96,7 +98,9 @@ def take_layer(layer: Any, window: int | None, dtype: torch.dtype) -> LayerWeigh
     return LayerWeights(
         attention_norm=take_norm(layer.input_layernorm, dtype),
         mlp_norm=take_norm(layer.post_attention_layernorm, dtype),
-        maps={group: replace(fuse(modules[group], dtype), below=take_below(found, dtype)) for group, found in wrapped.items()},
+        maps={
+            group: replace(fuse(modules[group], dtype, kind), below=take_below(found, dtype)) for group, found in wrapped.items()
+        },
         widths={group: tuple(linear.weight.shape[0] for linear in linears) for group, linears in modules.items()},
         head_norms=(frozen(attention.q_norm.weight, dtype), frozen(attention.k_norm.weight, dtype)) if normed else None,
         window=window,
@@ -125,24 +129,32 @@ def frozen_factors(module: Any) -> tuple[Tensor, Tensor]:
     return weight.new_zeros(0, inputs), weight.new_zeros(outputs, 0)
 
 
-def fuse(modules: Sequence[Any], dtype: torch.dtype) -> Linear:
+def fuse(modules: Sequence[Any], dtype: torch.dtype, kind: Kind) -> Linear:
     """One map for modules of one input. Raises ModelError when one is not a plain linear module."""
     for module in modules:
         if type(module) is not torch.nn.Linear:
             raise ModelError(f"a plain linear module was expected, not {type(module).__name__}", "load the base unquantised")
-    weight = fuse_parameters([module.weight for module in modules], dtype)
-    biased = modules[0].bias is not None
-    return Linear(weight, fuse_parameters([module.bias for module in modules], dtype) if biased else None)
+    weights = [module.weight for module in modules]
+    biases = [module.bias for module in modules if module.bias is not None]
+    read = [weight.detach() for weight in weights]
+    weight, bias = join(weights, dtype), join(biases, dtype) if biases else None
+    if kind == "plain":
+        lend(weight, weights)
+    if kind != "plain" or len(modules) > 1:
+        let_go(read)
+    return Linear(make_product(weight, kind), bias)
 
 
-def fuse_parameters(parameters: Sequence[torch.nn.Parameter], dtype: torch.dtype) -> Tensor:
-    if len(parameters) == 1:
-        return frozen(parameters[0], dtype)
-    whole = torch.cat([frozen(parameter, dtype) for parameter in parameters])
-    if all(parameter.dtype == dtype for parameter in parameters):
-        for parameter, part in zip(parameters, torch.split(whole, [len(parameter) for parameter in parameters]), strict=True):
+def join(parameters: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
+    parts = [frozen(parameter, dtype) for parameter in parameters]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def lend(joined: Tensor, parameters: Sequence[torch.nn.Parameter]) -> None:
+    """Where the dtype is theirs, parameters become views of what they were joined to."""
+    if len(parameters) > 1 and all(parameter.dtype == joined.dtype for parameter in parameters):
+        for parameter, part in zip(parameters, torch.split(joined, [len(parameter) for parameter in parameters]), strict=True):
             parameter.data = part
-    return whole
 
 
 def frozen(parameter: Tensor, dtype: torch.dtype) -> Tensor:
