@@ -41,10 +41,12 @@ STEPS = {"tiny": 4, "135m": 2, "0.5b": 1}  # timed
 REPEATS = 3
 NAMES = {"trl_default": "trl_default", "tuned_trainer": "tuned_trainer", "per_turn": "per_turn_samples"}
 
+PRODUCTS = ("auto", "plain", "blocked", "int8")
+
 Run = dict[str, Any]
 
 
-def measure(way: str, size: str, base: str, prompt: bool, seed: int, count: int) -> Run:
+def measure(way: str, size: str, base: str, prompt: bool, seed: int, count: int, products: str = "auto") -> Run:
     """One run, in this process."""
     from training_speed.clock import Clock
     from training_speed.ours import peak_share, train_heedful
@@ -63,7 +65,7 @@ def measure(way: str, size: str, base: str, prompt: bool, seed: int, count: int)
             steps, tokens = sampled_turns(steps)
         clock = Clock(tokens)
         if way == "heedful":
-            trained = train_heedful(base, tokenizer, steps, clock)
+            trained = train_heedful(base, tokenizer, steps, clock, products)
         elif way == "trl_default":
             train_trl(base, tokenizer, steps, clock)
         else:
@@ -72,12 +74,13 @@ def measure(way: str, size: str, base: str, prompt: bool, seed: int, count: int)
         return {**run, "gemm_peak_share": peak_share(trained, steps, clock)} if way == "heedful" else run
 
 
-def repeat(size: str, base: str, steps: int, repeats: int) -> Iterator[tuple[bool, int, str, Run]]:
+def repeat(size: str, base: str, steps: int, repeats: int, products: str) -> Iterator[tuple[bool, int, str, Run]]:
     """All ways after one another, again and again, so that what else the machine does falls on all of them."""
     for seed in range(repeats):
         for prompt in (True, False):
             for way in WAYS:
-                asked = [f"--way={way}", f"--model={size}", f"--base={base}", f"--seed={seed}", f"--steps={steps}"]
+                asked = [f"--way={way}", f"--model={size}", f"--base={base}", f"--seed={seed}"]
+                asked += [f"--steps={steps}", f"--products={products}"]
                 command = [sys.executable, __file__, *asked, *(["--prompt"] if prompt else [])]
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
                 if done.returncode:
@@ -108,16 +111,17 @@ def main() -> None:
     given = parse()
     if given.way is not None:
         steps = STEPS[given.model] if given.steps is None else given.steps
-        print(json.dumps(measure(given.way, given.model, given.base, given.prompt, given.seed, steps)))
+        print(json.dumps(measure(given.way, given.model, given.base, given.prompt, given.seed, steps, given.products)))
         return
     found: dict[bool, list[dict[str, Run]]] = {prompt: [{} for _ in range(given.repeats)] for prompt in (True, False)}
     steps = STEPS[given.model] if given.steps is None else given.steps
     with tempfile.TemporaryDirectory() as folder:
         base = write_base(given.model, Path(folder))
-        for prompt, seed, way, run in repeat(given.model, base, steps, given.repeats):
+        for prompt, seed, way, run in repeat(given.model, base, steps, given.repeats, given.products):
             found[prompt][seed][way] = run
     without = {f"{name}_no_prompt": value for name, value in summary(found[False]).items()}
-    facts = {"model": given.model, "data": found[True][0]["heedful"]["source"], "steps": steps, "repeats": given.repeats}
+    source = found[True][0]["heedful"]["source"]
+    facts = {"model": given.model, "products": given.products, "data": source, "steps": steps, "repeats": given.repeats}
     print(json.dumps({**facts, **summary(found[True]), **without}))
 
 
@@ -125,6 +129,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=SIZES, default="tiny")
     parser.add_argument("--steps", type=int, help=f"timed steps of a run; by model {STEPS}")
+    parser.add_argument("--products", default="auto", choices=PRODUCTS, help="training.products of our way")
     parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--json", action="store_true", help="as ever: progress goes to stderr, one JSON line to stdout")
     one = parser.add_argument_group("one run in this process, as the benchmark starts them")

@@ -99,6 +99,20 @@ def test_fewer_rows_come_first_then_checkpointing() -> None:
     assert re.fullmatch(r"8 rows a pass would need [\d.]+ GB of [\d.]+ GB", found.why)
 
 
+def test_copies_of_the_base_go_before_rows_do() -> None:
+    linear, blocked = 28 * 2 * 3_072 * 8_192, replace(WORK, products="blocked")
+    assert memory(LARGE, blocked).base - memory(LARGE, WORK).base == 2 * 2 * linear
+    assert memory(LARGE, replace(WORK, products="int8")).base - memory(LARGE, WORK).base == 2 * linear
+    roomy = int(memory(LARGE, blocked).total / FILL) + 1
+    assert fit(blocked, 8, LARGE, roomy, "cpu").work == blocked
+    tight = fit(blocked, 8, LARGE, roomy - 10**9, "cpu")
+    assert tight.work == WORK
+    assert re.fullmatch(r"8 rows a pass, laid out for this processor, would need [\d.]+ GB of [\d.]+ GB", tight.why)
+    smallest = memory(LARGE, replace(WORK, rows=1, checkpointing=True)).total
+    with pytest.raises(TrainingError, match=rf"this plan needs {smallest / 1e9:.3g} GB"):
+        fit(blocked, 8, LARGE, int(smallest / 2), "cpu")
+
+
 def test_rows_a_pass_stay_a_divisor_of_the_batch() -> None:
     work = replace(WORK, rows=6)
     there = int(memory(LARGE, replace(WORK, rows=5)).total / FILL) + 1

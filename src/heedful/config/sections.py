@@ -76,6 +76,10 @@ class TrainingSettings(Section):
     quantization: Literal["none", "nf4"] = Field(
         "none", description="nf4 keeps the frozen base in 4 bits while it trains (QLoRA): a quarter of the memory, a slower step"
     )
+    products: Literal["auto", "plain", "blocked", "int8"] = Field(
+        "auto",
+        description="how the packed core multiplies by the frozen base: blocked is exact, quicker and larger; int8 is rounded",
+    )
     targets: list[str] | None = Field(
         None, min_length=1, description="linear modules that get an adapter, such as q_proj; none means all"
     )

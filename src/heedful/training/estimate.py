@@ -39,6 +39,7 @@ class Work:
     all_logits: bool
     on_gpu: bool
     score_tokens: int
+    products: str = "plain"  # of the packed core
     below: int = 0  # ranks of frozen adapters that it learns on top of
 
     @property
@@ -88,9 +89,15 @@ def memory(shape: Shape, work: Work) -> Memory:
 
 
 def base_bytes(shape: Shape, work: Work) -> float:
-    """The frozen weights. In 4 bits are the linear ones only; embeddings, head and norms stay as they are."""
-    linear = sum(into * out for into, out in shape.linear.values()) if work.four_bits else 0
-    return linear * NF4_BYTES + (shape.parameters - linear) * work.number_bytes
+    """The frozen weights. In 4 bits are the linear ones only; embeddings, head and norms stay as they are.
+
+    Products that are not plain have copies of the linear ones, one for each direction; the base stays, for scoring.
+    """
+    linear = sum(into * out for into, out in shape.linear.values())
+    copies = 2 * linear * {"plain": 0, "blocked": work.number_bytes, "int8": 1}[work.products]
+    if work.four_bits:
+        return linear * NF4_BYTES + (shape.parameters - linear) * work.number_bytes
+    return shape.parameters * work.number_bytes + copies
 
 
 def frozen_parameters(shape: Shape, work: Work) -> int:

@@ -1,7 +1,7 @@
 """Fitting: one pass of a plan, a base and the memory there is in; a pass that fits, or a refusal with the nearest that would, out.
 
-What changes nothing in the result is tried by itself: fewer rows a pass with the same effective batch, then activations computed
-twice. What would change it, a shorter length or a smaller base, is for a person to decide.
+What changes nothing in the result is tried by itself: the base without copies of it, fewer rows a pass with the same effective
+batch, then activations computed twice. What would change it, a shorter length or a smaller base, is for a person to decide.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,10 @@ def fit(work: Work, batch_size: int, shape: Shape, there: int, device: str) -> F
 
 
 def candidates(work: Work, batch_size: int) -> Iterator[Work]:
-    """Most rows first; checkpointing only when a single row does not fit without."""
+    """Copies of the base go first; then most rows first; checkpointing only when a single row does not fit without."""
+    if work.products == "blocked":
+        yield work
+        work = replace(work, products="plain")
     for rows in range(work.rows, 0, -1):
         if batch_size % rows == 0:
             yield replace(work, rows=rows)
@@ -45,14 +48,15 @@ def candidates(work: Work, batch_size: int) -> Iterator[Work]:
 
 
 def smallest(work: Work) -> Work:
-    return replace(work, rows=1, checkpointing=True)
+    return replace(work, rows=1, checkpointing=True, products="plain" if work.products == "blocked" else work.products)
 
 
 def reason(asked: Work, found: Work, shape: Shape, there: int) -> str:
     if found == asked:
         return ""
     need = memory(shape, asked).total
-    return f"{asked.rows} rows a pass would need {gigabytes(need):g} GB of {gigabytes(there):g} GB"
+    blocked = ", laid out for this processor," if asked.products == "blocked" else ""
+    return f"{asked.rows} rows a pass{blocked} would need {gigabytes(need):g} GB of {gigabytes(there):g} GB"
 
 
 def refusal(work: Work, shape: Shape, there: int, device: str) -> TrainingError:

@@ -7,7 +7,7 @@ both ways of training begin with the same weights. Same signature as `sft.train_
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from heedful.modeling.chat_template import Sample
 from heedful.modeling.devices import fast_matmul
@@ -41,12 +41,13 @@ def lend_memory(model: Any, plan: TrainingPlan) -> "PackedCore":
 
     from heedful.training.packed.adapters import LoraSettings
     from heedful.training.packed.model import CoreOptions, build_core
+    from heedful.training.packed.products import Kind
 
     base = model.get_base_model()
     settings = LoraSettings(plan.rank.value, plan.alpha.value, plan.dropout.value, plan.rslora.value, tuple(plan.targets.value))
     large = sum(parameter.numel() for parameter in base.parameters()) >= WORTH_COMPILING
     compiling = large and can_compile(plan.device.value) is None
-    options = CoreOptions(getattr(torch, plan.dtype.value), compiling, plan.checkpointing.value)
+    options = CoreOptions(getattr(torch, plan.dtype.value), compiling, plan.checkpointing.value, cast(Kind, plan.products.value))
     core = build_core(base, settings, plan.seed.value, options)
     with torch.no_grad():
         for name, a, b in core.adapters.modules():

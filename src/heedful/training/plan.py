@@ -55,6 +55,7 @@ class TrainingPlan:
     device: Choice[str]
     dtype: Choice[str]
     quantization: Choice[str]
+    products: Choice[str]
     epochs: Choice[float]
     batch_size: Choice[int]
     micro_batch: Choice[int]
@@ -126,8 +127,17 @@ def make_plan(dataset_dir: Path, base: str, device: str, settings: TrainingSetti
     profile = profile_dataset(dataset_dir, load_tokenizer(found), part)
     below = 0 if part is None else part.rank_below
     draft = assemble(profile, rules.Machine(device, shape.parameters, context, shape.targets), settings, below)
-    draft = replace(draft, path=choose_path(load_config(found), draft))
+    draft = choose_way(load_config(found), draft, settings.products)
     return complete(draft, profile, shape, memory_there(draft.device.value), below)
+
+
+def choose_way(config: Any, draft: TrainingPlan, products: str = "auto") -> TrainingPlan:
+    """The draft with its path, and with the products that are asked for there. Raises TrainingError when these are not there."""
+    from heedful.training.packed.products import missing
+
+    path = choose_path(config, draft)
+    found = rules.products(path.value, products, missing(draft.device.value, draft.dtype.value))
+    return replace(draft, path=path, products=Choice(*found))
 
 
 def choose_path(config: Any, draft: TrainingPlan) -> Choice[str]:
@@ -168,6 +178,7 @@ def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSetti
         device=Choice(device.name, device.why),
         dtype=Choice(device.dtype_name, "number format of the frozen base; the adapter is float32 in any case"),
         quantization=Choice(*rules.quantization(settings.quantization, device.name)),
+        products=Choice("plain", rules.PLAIN),
         epochs=epochs,
         batch_size=batch_size,
         micro_batch=Choice(*rules.micro_batch(device.name, batch_size.value, profile, max_length.value)),
@@ -210,6 +221,8 @@ def complete(draft: TrainingPlan, profile: Profile, shape: Shape, there: int, be
         plan = replace(plan, micro_batch=Choice(work.rows, f"rows a pass: {fitted.why}"))
     if not packed:
         plan = replace(plan, pass_tokens=Choice(work.tokens, "tokens of the largest pass, padding included"))
+    if work.products != asked.products:
+        plan = replace(plan, products=Choice(work.products, f"{rules.PLAIN}: {fitted.why}"))
     if work.checkpointing != asked.checkpointing:
         plan = replace(plan, checkpointing=Choice(True, f"activations are computed twice: {fitted.why}"))
     took = duration(plan, work, profile, shape)
@@ -247,6 +260,7 @@ def work_of(plan: TrainingPlan, profile: Profile, shape: Shape) -> Work:
         four_bits=plan.quantization.value == "nf4",
         dropout=plan.dropout.value > 0,
         checkpointing=plan.checkpointing.value,
+        products=plan.products.value,
         supervised=min(1.0, profile.supervised / sum(profile.lengths)),
         all_logits=device == "cuda",  # only there TRL's own loss is taken, which asks the head for every token
         on_gpu=device == "cuda",

@@ -1,6 +1,7 @@
 """Rules of the plan: numbers of dataset and machine in; a value and its reason out. A function a rule; no files, no models."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from heedful.errors import TrainingError
@@ -23,6 +24,9 @@ CAREFUL = "careful"  # the preset against learning by heart
 CAREFUL_DROPOUT, CAREFUL_DECAY, CAREFUL_PATIENCE = 0.15, 0.01, 2
 BY_CAREFUL = f"preset {CAREFUL}"
 USUAL_SCALE, SMALLEST_RANK = 2.0, 8  # of the plans
+PLAIN = "products with the frozen weights as they lie"
+BLOCKED = "frozen weights laid out for this processor, once for each direction: the same numbers sooner"
+INT8 = "set by you: frozen weights and what meets them rounded to 8 bits: sooner again, but the gradients are not exact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,16 @@ def quantization(asked: str, device: str) -> tuple[str, str]:
         raise TrainingError("training.quantization nf4 is not there on mps; it runs on cuda and cpu", "set quantization: none")
     slow = "" if device == "cuda" else ", slowly on a CPU"
     return asked, f"set by you: the base's linear weights in 4 bits with double quantisation (QLoRA){slow}"
+
+
+def products(path: str, asked: str, missing: Mapping[str, str | None]) -> tuple[str, str]:
+    """`missing`: by kind, why the packed core has it not on this machine. Whether `auto` fits in memory is seen later."""
+    if asked == "auto":
+        return ("plain", PLAIN) if path != "packed" or missing["blocked"] else ("blocked", BLOCKED)
+    reason = missing[asked] if path == "packed" else "only the packed core has them"
+    if asked != "plain" and reason:
+        raise TrainingError(f"training.products {asked} is not there: {reason}", "leave it out, or set products: plain")
+    return asked, {"plain": f"set by you: {PLAIN}", "blocked": f"set by you: {BLOCKED}", "int8": INT8}[asked]
 
 
 def dropout(preset: str) -> tuple[float, str]:

@@ -11,7 +11,7 @@ Adapters, norms, attention and the head stay as they are. https://arxiv.org/abs/
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor
@@ -116,6 +116,12 @@ def can_multiply(kind: Kind, device: str, dtype: torch.dtype) -> Reason | None:
     if not torch.cpu.get_capabilities().get(needed):
         return Reason(f"the processor has no {needed}")
     return None if dtype == torch.bfloat16 else Reason(f"there are {kind} products for bfloat16 alone, not for {dtype}")
+
+
+def missing(device: str, dtype: str) -> dict[str, str | None]:
+    """By kind: None, or why there are no such products here."""
+    reasons = {kind: can_multiply(kind, device, getattr(torch, dtype)) for kind in get_args(Kind)}
+    return {kind: None if reason is None else str(reason) for kind, reason in reasons.items()}
 
 
 def block(weight: Tensor) -> Tensor:
