@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from sqlalchemy import delete
 from typer.testing import CliRunner
 
 from heedful.cli import models, plan
@@ -38,6 +39,7 @@ from heedful.modeling.stack import keep_ranks, read_adapter, write_adapter
 from heedful.registry.aliases import CHAMPION, point
 from heedful.registry.versions import find_version
 from heedful.store.database import Store, open_store
+from heedful.store.schema_review import Correction
 from heedful.store.schema_trust import Membership
 from heedful.training.replay import Learned, draw_replay
 from heedful.training.round import Round, read_round, write_round
@@ -230,6 +232,18 @@ def test_what_a_chain_learned_is_known_without_its_files(team: Team, third: tupl
 def test_a_composed_line_is_new_until_all_of_it_was_learned() -> None:
     taught = Taught(conversations={1: 0, 2: 1}, tested={})
     assert known_lines({0: {1}, 1: {2}, 2: {1, 2}, 3: {1, 3}, 4: {3}}, taught) == {0: 0, 1: 1, 2: 1}
+
+
+def test_a_corrected_conversation_is_new_again(team: Team, third: tuple[Planned, TrainedVersion]) -> None:
+    version = third[1]
+    with team.store.session() as session:
+        before = history_of(session, version.model).conversations
+        corrected = min(before)
+        session.add(Correction(conversation_id=corrected, position=1, sealed_content=b"sealed"))
+        session.flush()
+        assert dict(before) == {**history_of(session, version.model).conversations, corrected: before[corrected]}
+        assert corrected not in history_of(session, version.model).conversations
+        session.execute(delete(Correction))
 
 
 def test_replay_is_drawn_by_turns() -> None:

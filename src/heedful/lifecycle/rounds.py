@@ -1,8 +1,8 @@
 """Rounds: a dataset and a parent version in; which of its rows are new to the parent, and which are replayed, out.
 
-A row is known by the conversation it is made of, so another system prompt or another rendering does not make it new. What may be
-learned from today is the dataset, built under today's consent and filters: so replay is drawn from those of its rows that the
-parent's chain has learned, never from an older dataset.
+A row is known by the conversation it is made of, so another system prompt or another rendering does not make it new; a correction
+that a reviewer wrote since does. What may be learned from today is the dataset, built under today's consent and filters: so replay
+is drawn from those of its rows that the parent's chain has learned, never from an older dataset.
 """
 
 from collections import defaultdict
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session
 
 from heedful.config import Settings
@@ -22,7 +22,8 @@ from heedful.registry.aliases import CHAMPION, current_aliases
 from heedful.registry.lineage import ALL, generations, parents_of
 from heedful.registry.versions import Version, find_version, verified_directory
 from heedful.store.database import Store
-from heedful.store.schema import DatasetMember, ModelVersion, Split
+from heedful.store.schema import DatasetMember, DatasetVersion, ModelVersion, Split
+from heedful.store.schema_review import Correction
 from heedful.store.schema_trust import LEARNING, Membership
 from heedful.training.replay import Learned, draw_replay
 from heedful.training.round import Round
@@ -75,17 +76,28 @@ def next_round(workspace: Workspace, store: Store, settings: Settings, dataset_i
 
 
 def history_of(session: Session, model_id: str) -> Taught:
-    """All that a version and its ancestors learned, and all that their datasets kept out to test them."""
+    """All that a version and its ancestors learned as it stands today, and all that their datasets kept out to test them."""
     chain = ancestry(session, model_id)
     conversations: dict[int, int] = {}
     tested: dict[int, str] = {}
     for generation, model in enumerate(chain):
-        learned = select(Membership.conversation_id).where(Membership.model_id == model, Membership.role.in_(LEARNING))
-        for key in session.scalars(learned):
+        for key in session.scalars(learned_by(model)):
             conversations.setdefault(key, generation)
         dataset = session.get_one(ModelVersion, model).dataset_id
         tested |= dict.fromkeys(held_out_lines(session, dataset, "test").values(), dataset)
     return Taught(conversations, tested)
+
+
+def learned_by(model_id: str) -> Select[int]:
+    """Conversations that one training read, but for those that were corrected after its dataset was built."""
+    corrected = exists().where(
+        Correction.conversation_id == Membership.conversation_id, Correction.created_at > DatasetVersion.created_at
+    )
+    return (
+        select(Membership.conversation_id)
+        .join(DatasetVersion, DatasetVersion.id == Membership.dataset_id)
+        .where(Membership.model_id == model_id, Membership.role.in_(LEARNING), ~corrected)
+    )
 
 
 def ancestry(session: Session, model_id: str) -> list[str]:
