@@ -16,6 +16,8 @@ from heedful.store.audit_check import Anchor, Finding, check_trail
 from heedful.store.schema import AuditEvent
 from heedful.workspace import Workspace
 
+WHOLE = {"reason", "refused_by"}
+
 app = typer.Typer(
     help="List who did what and when.\n\nExample: heedful audit --action promote --since 2026-11-01; heedful audit verify"
 )
@@ -109,6 +111,6 @@ def as_dict(event: AuditEvent) -> dict[str, Any]:
 
 
 def in_words(detail: dict[str, Any]) -> str:
-    """What fits into a cell; --json has all of it."""
-    plain = (f"{key} {value}" for key, value in detail.items() if not isinstance(value, dict | list) and len(str(value)) <= 24)
-    return ", ".join(plain)
+    """What fits into a cell; --json has all of it. A reason and what it stood against are shown whole."""
+    shown = (key for key, value in detail.items() if key in WHOLE or (not isinstance(value, dict | list) and len(str(value)) <= 24))
+    return ", ".join(f"{key} {'/'.join(detail[key]) if isinstance(detail[key], list) else detail[key]}" for key in shown)

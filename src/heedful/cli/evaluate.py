@@ -6,7 +6,7 @@ import typer
 
 from heedful.cli.options import HERE, JsonOption, WorkspaceOption, open_desk
 from heedful.cli.output import Output, progress_bar, reporting
-from heedful.evaluation.checks import quantity
+from heedful.evaluation.checks import CheckResult, quantity
 from heedful.evaluation.report import Report
 from heedful.lifecycle.companions import newest_or_named
 from heedful.lifecycle.evaluation import Evaluated, evaluate_version, gate_rows
@@ -53,12 +53,25 @@ def show_evaluated(output: Output, evaluated: Evaluated) -> None:
             quantity(check.base_value, check.unit),
             check.threshold_text,
             check.n,
-            ("passed" if check.passed else "FAILED") if check.blocking else ("fine" if check.passed else "to note"),
+            in_words(check),
         )
         for check in report.checks
     ]
     output.table(f"evaluation of {report.model}", ("check", "tuned", "base", "allowed", "n", "verdict"), rows)
     if report.gap is not None:
         output.say(f"gap beyond the base's: {report.gap.beyond:+.2f} nats a token, {report.gap.verdict}. {report.gap.advice}")
-    failed = f": {', '.join(report.failed)}" if report.failed else ""
-    output.say(f"gate: {report.verdict}{failed}; report: {evaluated.folder / 'report.html'}")
+    for check in report.checks:
+        if check.check in report.inconclusive:
+            output.say(f"inconclusive: {check.title}; {check.why}")
+    if report.prompts.excluded:
+        output.say(f"left out, for training has shown them: {len(report.prompts.excluded)} prompts; report.json names them")
+    refusing = ", ".join((*report.failed, *report.inconclusive))
+    output.say(f"gate: {report.verdict}{': ' + refusing if refusing else ''}; report: {evaluated.folder / 'report.html'}")
+
+
+def in_words(check: CheckResult) -> str:
+    if check.outcome == "inconclusive":
+        return "INCONCLUSIVE" if check.blocking else "cannot tell"
+    if check.blocking:
+        return "passed" if check.passed else "FAILED"
+    return "fine" if check.passed else "to note"

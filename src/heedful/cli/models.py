@@ -139,4 +139,6 @@ def depth(workspace: Workspace, version: Version) -> int | None:
 def in_words(verdict: dict[str, Any] | None) -> str:
     if verdict is None:
         return "not evaluated"
-    return "passed" if verdict["passed"] else f"failed {', '.join(verdict['failed'])}"
+    if verdict["passed"]:
+        return "passed"
+    return f"failed {', '.join(verdict['failed'])}" if verdict["failed"] else f"inconclusive {', '.join(verdict['inconclusive'])}"

@@ -103,16 +103,31 @@ class GenerationSettings(Section):
     no_repeat_ngram: int = Field(3, ge=0, description="no n-gram of this size twice in a reply; 0 switches it off")
 
 
-class GateSettings(Section):
-    """Thresholds of the blocking checks. A check that fails refuses the promotion."""
+Level = Literal["blocking", "advisory", "off"]
 
-    max_leaked_tag_rate: float = Field(0.0, ge=0, le=1, description="share of replies with a chat tag before cleaning")
-    max_loop_rate: float = Field(0.05, ge=0, le=1, description="share of replies that loop")
-    min_stop_rate: float = Field(0.95, ge=0, le=1, description="share of replies that end by themselves")
-    max_broken_url_rate: float = Field(0.0, ge=0, le=1, description="share of replies with a cut or malformed URL")
-    min_nll_gain: float = Field(0.0, description="base NLL minus tuned NLL on the test split, nats a token, must be above this")
-    block_overfitting: bool = Field(False, description="refuse a version with the gap verdict overfitting")
+
+class CheckRule(Section):
+    """What the gate asks of one check. What is not given is as the pack, or the check itself, has it."""
+
+    limit: float | None = Field(None, description="what is measured must not pass it")
+    slack: float | None = Field(None, ge=0, description="so far beyond the limit the true value may lie, with 95% certainty")
+    least: int | None = Field(None, ge=1, description="with fewer replies or conversations the check says nothing")
+    level: Level | None = Field(None, description="blocking refuses the promotion, advisory is only told, off is not looked at")
+
+
+class GateSettings(Section):
+    """What a version must show before it serves people. docs/gate.md tells a clinician what each means."""
+
+    pack: Literal["support", "ketamine", "qa"] = Field(
+        "support", description="which checks, and how strict; src/heedful/assets/gate"
+    )
+    checks: dict[str, CheckRule] = Field({}, description="rules of single checks, over the pack: {loops: {limit: 0.03}}")
+    slack: float | None = Field(None, ge=0, description="slack of every check that counts shares; none means the pack's")
     prompts: int = Field(40, ge=1, description="held-out prompts that are answered")
+    valid_days: float = Field(30.0, gt=0, description="so long a passed evaluation allows a promotion")
+    operators: tuple[str, ...] = Field((), description="who may promote against the gate, by login name; none named: everybody")
+    second_person: bool = Field(False, description="a promotion against the gate waits until another operator approves it")
+    approval_hours: float = Field(72.0, gt=0, description="so long such a promotion waits")
 
 
 class ServerSettings(Section):

@@ -8,7 +8,7 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_origin
 
 import yaml
 from pydantic import Field, ValidationError
@@ -135,16 +135,24 @@ def known_keys() -> Iterator[str]:
             yield from (f"{name}.{inner}" for inner in field.annotation.model_fields)
 
 
+def named_freely() -> Iterator[str]:
+    """Keys below which a team chooses names, such as gate.checks."""
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            inner = field.annotation.model_fields.items()
+            yield from (f"{name}.{key}" for key, part in inner if get_origin(part.annotation) is dict)
+
+
 def check_keys(layer: Mapping[str, Any], origin: str, path: tuple[str, ...] = ()) -> None:
     for key, value in layer.items():
         check_path([*path, str(key)], origin)
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and ".".join([*path, str(key)]) not in set(named_freely()):
             check_keys(value, origin, (*path, str(key)))
 
 
 def check_path(path: list[str], origin: str) -> None:
     dotted, known = ".".join(path), list(known_keys())
-    if dotted in known:
+    if dotted in known or any(dotted.startswith(f"{name}.") for name in named_freely()):
         return
     near = difflib.get_close_matches(dotted, known, n=1, cutoff=0.0)
     raise ConfigError(

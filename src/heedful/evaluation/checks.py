@@ -1,14 +1,14 @@
-"""Checks: what is asked of a model in plain words, and what came out. A measurement and a gate in, a CheckResult out."""
+"""Checks: what is asked of a model in plain words, and what came out, as values. `judging` makes the one into the other."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from heedful.config import GateSettings
+from heedful.config import Level
 from heedful.drawing.scale import number
-from heedful.evaluation.intervals import Estimate, Interval
+from heedful.evaluation.intervals import Interval
 
 Direction = Literal["lower", "higher"]  # which way is better
+Outcome = Literal["pass", "fail", "inconclusive"]
 SHARE = "share of"  # units that begin like this are shown as per cent
 
 
@@ -16,7 +16,8 @@ SHARE = "share of"  # units that begin like this are shown as per cent
 class Check:
     """A question to a model. `title` and `meaning` are for a reader who is no engineer.
 
-    `limit` reads the threshold from the gate. `blocking` refuses the promotion. `strict`: reaching the threshold is not enough.
+    `limit` and `blocking` are what it asks for unless the policy says otherwise (see `policy`). `strict`: reaching the limit is not
+    enough. `slack` None is the policy's for shares, and none for other units. `least`: below so many, nothing is said.
     """
 
     name: str
@@ -24,16 +25,20 @@ class Check:
     meaning: str
     unit: str
     direction: Direction
-    limit: Callable[[GateSettings], float]
+    limit: float
     blocking: bool
     strict: bool = False
+    slack: float | None = None
+    least: int = 5
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One line of a report: the tuned model's value, the base's beside it, and what was asked for.
+    """One line of a report: the tuned model's value, the base's beside it, what was asked for, and what follows.
 
-    Intervals are 95 %. `value` is None when nothing could be measured, `interval` when there is too little to say.
+    Intervals are 95 %. `value` is None when nothing could be measured, `interval` when there is too little to say. `bound` is the
+    worst true value that the evidence leaves open (one-sided, 95 %); it may reach `bound_limit`. `why` tells what an inconclusive
+    check lacks.
     """
 
     check: str
@@ -48,35 +53,22 @@ class CheckResult:
     interval: Interval | None
     base_value: float | None
     base_interval: Interval | None
-    passed: bool
-    blocking: bool
+    outcome: Outcome
+    level: Level
+    bound: float | None = None
+    bound_limit: float | None = None
+    why: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return self.outcome == "pass"
+
+    @property
+    def blocking(self) -> bool:
+        return self.level == "blocking"
 
 
-def judge(check: Check, gate: GateSettings, tuned: Estimate, base: Estimate) -> CheckResult:
-    """Compare the tuned value with the threshold. The base is there to be read beside it and decides nothing."""
-    threshold = check.limit(gate)
-    return CheckResult(
-        check=check.name,
-        title=check.title,
-        meaning=check.meaning,
-        unit=check.unit,
-        direction=check.direction,
-        threshold=threshold,
-        threshold_text=threshold_text(check, threshold),
-        value=tuned.value,
-        n=tuned.n,
-        interval=tuned.interval,
-        base_value=base.value,
-        base_interval=base.interval,
-        passed=holds(check, threshold, tuned.value),
-        blocking=check.blocking,
-    )
-
-
-def holds(check: Check, threshold: float, value: float | None) -> bool:
-    """What could not be measured does not hold."""
-    if value is None:
-        return False
+def holds(check: Check, threshold: float, value: float) -> bool:
     if check.strict:
         return value < threshold if check.direction == "lower" else value > threshold
     return value <= threshold if check.direction == "lower" else value >= threshold

@@ -14,19 +14,34 @@ from heedful.dataset.versions import load_split
 from heedful.engines.base import Sampling
 from heedful.errors import EvaluationError
 from heedful.evaluation.answers import ask
-from heedful.evaluation.checks import CheckResult, judge
-from heedful.evaluation.gate import failed_checks, verdict
-from heedful.evaluation.learning import Splits, judge_gap
-from heedful.evaluation.likelihood import judge_likelihood
+from heedful.evaluation.checks import CheckResult
+from heedful.evaluation.comparison import Comparison, Rival, compare, noise_floor
+from heedful.evaluation.contamination import SEEN_PROMPTS, find_seen, judge_seen
+from heedful.evaluation.gate import failed_checks, open_checks, verdict
+from heedful.evaluation.judging import judge
+from heedful.evaluation.learning import GAP, Splits, judge_gap
+from heedful.evaluation.likelihood import NLL_GAIN, judge_likelihood
 from heedful.evaluation.matrix import Matrix
 from heedful.evaluation.page import to_html
+from heedful.evaluation.policy import check_names
 from heedful.evaluation.prompts import Prompt, draw_prompts
-from heedful.evaluation.report import REPORT_HTML, REPORT_JSON, SCHEMA, PromptCount, Report, ShownReply, Transcript, to_json
+from heedful.evaluation.report import (
+    REPORT_HTML,
+    REPORT_JSON,
+    SCHEMA,
+    Override,
+    PromptCount,
+    Report,
+    ShownReply,
+    Transcript,
+    to_json,
+)
 from heedful.evaluation.scorer import Answer, measure
 from heedful.evaluation.scorers import SCORERS
 from heedful.modeling.likelihood import Nll
 from heedful.workspace import sha256, write_text
 
+SEED = 7  # of the prompts; part of what a verdict is bound to
 TRANSCRIPTS = 12
 SPLIT = "test.jsonl"
 
@@ -53,16 +68,22 @@ class Lineage:
     created_at: str
     hashes: Mapping[str, str]
     metrics: Sequence[Mapping[str, Any]] = ()
-    seed: int = 7
+    seed: int = SEED
     matrix: Matrix | None = None
+    overrides: Sequence[Override] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One prompt, answered by both."""
+    """One prompt, answered by both. `again` is the base's second answer, with another seed."""
 
     tuned: Answer
     base: Answer
+    again: Answer
+
+
+def known_checks() -> frozenset[str]:
+    return frozenset({*(known.check.name for known in SCORERS), NLL_GAIN.name, GAP.name, SEEN_PROMPTS.name})
 
 
 async def evaluate(
@@ -79,17 +100,15 @@ async def evaluate(
     Raises EvaluationError when the test split offers no prompt, when a model answers none of them, or when the two likelihoods
     were not measured on the same tokens.
     """
-    prompts = draw_prompts(load_split(dataset_dir, "test"), gate.prompts, lineage.seed)
-    if not prompts:
-        raise EvaluationError(
-            f"the test split of dataset {dataset_dir.name} has no assistant turn that answers a user, so there is nothing to ask",
-            "heedful import FILE, then heedful dataset build",
-        )
+    check_names(gate, known_checks())
+    drawn = draw(dataset_dir, gate, lineage.seed)
     sampling = seeded(subject.companion.sampling, lineage.seed)
-    pairs = await answer_both(subject.companion, base.companion, prompts, sampling, observe)
+    pairs = await answer_all(subject.companion, base.companion, drawn.asked, sampling, observe)
     nll_check, nll = judge_likelihood(subject.nll, base.nll, gate)
     gap_check, gap = judge_gap(subject.splits, base.splits, gate)
-    checks = (*judge_replies(pairs, gate), nll_check, gap_check)
+    seen_check = judge_seen(len(drawn.seen), len(drawn.asked) + len(drawn.seen), gate)
+    every = (*judge_replies(pairs, gate), nll_check, gap_check, seen_check)
+    checks = tuple(check for check in every if check.level != "off")
     report = Report(
         schema=SCHEMA,
         model=subject.model_id,
@@ -98,35 +117,57 @@ async def evaluate(
         created_at=lineage.created_at,
         verdict=verdict(checks),
         failed=failed_checks(checks),
+        inconclusive=open_checks(checks),
         settings={
-            "gate": gate.model_dump(),
+            "gate": gate.model_dump(mode="json"),
             "sampling": asdict(sampling),
             "seed": lineage.seed,
             "system_prompt": subject.companion.system_prompt,
         },
         hashes={SPLIT: sha256(dataset_dir / SPLIT), **lineage.hashes},
-        prompts=count(pairs, prompts, gate.prompts),
+        prompts=count(pairs, drawn, gate.prompts),
         checks=checks,
         nll=nll,
         metrics=tuple(dict(row) for row in lineage.metrics),
         transcripts=transcripts(pairs),
         gap=gap,
         matrix=lineage.matrix,
+        comparisons=compare_pairs(pairs, base.model_id),
+        overrides=tuple(lineage.overrides),
     )
     write_text(output / REPORT_JSON, to_json(report))
     write_text(output / REPORT_HTML, to_html(report))
     return report
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Prompts that are asked, and those that are not, because training has shown them."""
+
+    asked: list[Prompt]
+    seen: list[Prompt]
+
+
+def draw(dataset_dir: Path, gate: GateSettings, seed: int) -> Drawn:
+    prompts = draw_prompts(load_split(dataset_dir, "test"), gate.prompts, seed)
+    if not prompts:
+        raise EvaluationError(
+            f"the test split of dataset {dataset_dir.name} has no assistant turn that answers a user, so there is nothing to ask",
+            "heedful import FILE, then heedful dataset build",
+        )
+    seen = find_seen(prompts, load_split(dataset_dir, "train"))
+    return Drawn([prompt for prompt in prompts if prompt not in seen], seen)
+
+
 def seeded(sampling: Sampling, seed: int) -> Sampling:
     return sampling if sampling.seed is not None else replace(sampling, seed=seed)
 
 
-async def answer_both(
+async def answer_all(
     tuned: Companion, base: Companion, prompts: Sequence[Prompt], sampling: Sampling, observe: Observe | None
 ) -> list[Pair]:
-    """Prompts that both answer, with both answers: only those can be compared."""
-    done, total = 0, 2 * len(prompts)
+    """Prompts that both answer, with both answers, and the base's once more: only those can be compared."""
+    done, total = 0, 3 * len(prompts)
 
     def advance(more: int) -> None:
         nonlocal done
@@ -134,12 +175,14 @@ async def answer_both(
         if observe is not None:
             observe(done, total)
 
-    tuned_replies = await ask(tuned, prompts, sampling, advance)
-    base_replies = await ask(base, prompts, sampling, advance)
+    other = replace(sampling, seed=(sampling.seed or 0) + 1)
+    runs = [
+        await ask(companion, prompts, drawn, advance) for companion, drawn in ((tuned, sampling), (base, sampling), (base, other))
+    ]
     return [
-        Pair(Answer(prompt, by_tuned), Answer(prompt, by_base))
-        for prompt, by_tuned, by_base in zip(prompts, tuned_replies, base_replies, strict=True)
-        if by_tuned is not None and by_base is not None
+        Pair(*(Answer(prompt, reply) for reply in replies if reply is not None))
+        for prompt, *replies in zip(prompts, *runs, strict=True)
+        if all(reply is not None for reply in replies)
     ]
 
 
@@ -149,13 +192,20 @@ def judge_replies(pairs: Sequence[Pair], gate: GateSettings) -> list[CheckResult
     return [judge(known.check, gate, measure(known, tuned), measure(known, base)) for known in SCORERS]
 
 
-def count(pairs: Sequence[Pair], prompts: Sequence[Prompt], asked: int) -> PromptCount:
+def compare_pairs(pairs: Sequence[Pair], base: str) -> tuple[Comparison, ...]:
+    tuned, rival = [pair.tuned for pair in pairs], Rival(base, [pair.base for pair in pairs])
+    again = [pair.again for pair in pairs]
+    return tuple(compare(known, tuned, rival, noise_floor(known, rival.answers, again)) for known in SCORERS)
+
+
+def count(pairs: Sequence[Pair], drawn: Drawn, asked: int) -> PromptCount:
     return PromptCount(
         asked=asked,
         answered=len(pairs),
-        unanswered=len(prompts) - len(pairs),
+        unanswered=len(drawn.asked) - len(pairs),
         shortened=sum(pair.tuned.reply.dropped_messages > 0 or pair.base.reply.dropped_messages > 0 for pair in pairs),
         conversations=len({pair.tuned.prompt.conversation for pair in pairs}),
+        excluded=tuple(prompt.conversation for prompt in drawn.seen),
     )
 
 

@@ -1,16 +1,21 @@
-"""Intervals: counts or per-reply numbers in, an estimate with n and a 95 % interval out. No lone means.
+"""Intervals: counts or per-reply numbers in, an estimate with n, a 95 % interval and one-sided bounds out. No lone means.
 
-Notation: n is the number of replies (or conversations), k the number of those that show something, z the normal quantile.
+Notation: n is the number of replies (or conversations), k the number of those that show something, z the normal quantile. The
+interval is for a reader, who wants to see both ends. The bounds are for the gate, which asks one question: how bad may it be? Each
+of the two holds with 95 % on its own.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import exp, fsum, isfinite, lgamma, log, log1p, sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 
 Z_95 = 1.959963984540054  # normal quantile at 97.5 %
+MISS = 0.05  # a one-sided bound is wrong in one case of twenty
 RESAMPLES = 2_000
+ALIKE = 10  # so many equal values are taken for a value without spread; fewer say nothing of it
 SEED = 7  # fixed: the same numbers give the same interval, on every machine
 
 Interval = tuple[float, float]
@@ -18,11 +23,12 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A measured value. `value` is None when nothing could be measured; `interval` when n is too small to say."""
+    """A measured value. `value` is None when nothing could be measured; `interval` and `bounds` when n is too small to say."""
 
     value: float | None
     n: int
     interval: Interval | None
+    bounds: Interval | None = None  # one-sided, 95 % each
 
 
 NOTHING = Estimate(None, 0, None)
@@ -37,12 +43,34 @@ def wilson(k: int, n: int) -> Interval:
     return (0.0 if k == 0 else centre - half, 1.0 if k == n else centre + half)
 
 
+def exact_bounds(k: int, n: int) -> Interval:
+    """One-sided 95 % bounds of a share (Clopper and Pearson 1934). With k = 0 the upper one is close to 3/n, the rule of three."""
+    return (1.0 - upper_bound(n - k, n), upper_bound(k, n))
+
+
+def upper_bound(k: int, n: int) -> float:
+    """The largest share under which k or fewer of n still happen in one case of twenty."""
+    if k == n:
+        return 1.0
+    low, high = k / n, 1.0
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        low, high = (middle, high) if share_at_most(k, n, middle) > MISS else (low, middle)
+    return high
+
+
+def share_at_most(k: int, n: int, share: float) -> float:
+    """Probability of k or fewer among n. In logarithms, so that large n do not run out of numbers."""
+    ways = (lgamma(n + 1) - lgamma(i + 1) - lgamma(n - i + 1) for i in range(k + 1))
+    return fsum(exp(log_ways + i * log(share) + (n - i) * log1p(-share)) for i, log_ways in enumerate(ways))
+
+
 def estimate_share(marks: Sequence[bool]) -> Estimate:
     """Share of True."""
     if not marks:
         return NOTHING
     k, n = sum(marks), len(marks)
-    return Estimate(k / n, n, wilson(k, n))
+    return Estimate(k / n, n, wilson(k, n), exact_bounds(k, n))
 
 
 def estimate_mean(values: Sequence[float]) -> Estimate:
@@ -64,11 +92,16 @@ def estimate_ratio(numerators: Sequence[float], denominators: Sequence[float]) -
     if not isfinite(value):
         return Estimate(None, n, None)
     if np.allclose(top, value * bottom):  # one pair, or pairs that are all alike: drawing them again shows no spread
-        return Estimate(value, n, None)
+        return Estimate(value, n, None, (value, value) if n >= ALIKE else None)
     generator = np.random.default_rng(SEED)
     draws = (generator.integers(0, n, n) for _ in range(RESAMPLES))
-    low, high = np.quantile([top[draw].sum() / bottom[draw].sum() for draw in draws], [0.025, 0.975])
-    return Estimate(value, n, (float(low), float(high)))
+    return drawn(value, n, [top[draw].sum() / bottom[draw].sum() for draw in draws])
+
+
+def drawn(value: float, n: int, resampled: Sequence[float] | NDArray[np.float64]) -> Estimate:
+    """Percentile intervals of resampled values."""
+    low, high, at_least, at_most = (float(edge) for edge in np.quantile(resampled, [0.025, 0.975, MISS, 1 - MISS]))
+    return Estimate(value, n, (low, high), (at_least, at_most))
 
 
 def estimate_difference(first: Sequence[tuple[float, float]], second: Sequence[tuple[float, float]]) -> Estimate:
@@ -86,7 +119,6 @@ def estimate_difference(first: Sequence[tuple[float, float]], second: Sequence[t
     if n < 2:
         return Estimate(value, n, None)
     generator = np.random.default_rng(SEED)
-    drawn = [[side[generator.integers(0, len(side), len(side))].sum(axis=0) for _ in range(RESAMPLES)] for side in sides]
-    ratios = [np.array([top / bottom for top, bottom in draws]) for draws in drawn]
-    low, high = np.quantile(ratios[0] - ratios[1], [0.025, 0.975])
-    return Estimate(value, n, (float(low), float(high)))
+    sums = [[side[generator.integers(0, len(side), len(side))].sum(axis=0) for _ in range(RESAMPLES)] for side in sides]
+    ratios = [np.array([top / bottom for top, bottom in draws]) for draws in sums]
+    return drawn(value, n, ratios[0] - ratios[1])

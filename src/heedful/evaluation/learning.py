@@ -5,14 +5,15 @@ verdict is on what the tuned model's gap has beyond the base's (docs/decisions/0
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isfinite
 from typing import Literal
 
 from heedful.config import GateSettings
 from heedful.errors import EvaluationError
-from heedful.evaluation.checks import Check, CheckResult, judge
+from heedful.evaluation.checks import Check, CheckResult
 from heedful.evaluation.intervals import NOTHING, Estimate, Interval, estimate_difference
+from heedful.evaluation.judging import judge
 from heedful.modeling.likelihood import Nll
 
 FAIR, OVERFITTING = 0.1, 0.2  # nats a token; below the first excellent, above the second overfitting
@@ -25,7 +26,7 @@ GAP = Check(
     meaning="How much more the tuned model gained on conversations it learned from than on others. Near zero: it carries over.",
     unit="nats a token",
     direction="lower",
-    limit=lambda gate: OVERFITTING,
+    limit=OVERFITTING,
     blocking=False,
 )
 ADVICE: dict[GapVerdict, str] = {
@@ -85,11 +86,10 @@ def judge_gap(tuned: Splits | None, base: Splits | None, gate: GateSettings) -> 
 
     Raises EvaluationError when the two models were not measured on the same tokens.
     """
-    check = replace(GAP, blocking=gate.block_overfitting)
     if tuned is None or base is None:
-        return judge(check, gate, NOTHING, NOTHING), None
+        return judge(GAP, gate, NOTHING, NOTHING), None
     beyond = estimate_beyond(tuned, base)
-    judged = judge(check, gate, beyond, Estimate(0.0, beyond.n, None))
+    judged = judge(GAP, gate, beyond, Estimate(0.0, beyond.n, None))
     if beyond.value is None:
         return judged, None
     mine, before = numbers(tuned), numbers(base)

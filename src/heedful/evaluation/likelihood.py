@@ -3,19 +3,21 @@
 from math import isfinite
 
 from heedful.config import GateSettings
-from heedful.evaluation.checks import Check, CheckResult, judge
+from heedful.evaluation.checks import Check, CheckResult
 from heedful.evaluation.gain import estimate_gain
 from heedful.evaluation.intervals import NOTHING, Estimate
+from heedful.evaluation.judging import judge
 from heedful.evaluation.report import LikelihoodResult
 from heedful.modeling.likelihood import Nll
 
+SURE = 0.1  # nats a token; a base below it leaves no room to be better
 NLL_GAIN = Check(
     name="nll_gain",
     title="Closer to the team's own answers",
     meaning="How much better than its base the tuned model foresees the answers that were really given. It must be better.",
     unit="nats a token",
     direction="higher",
-    limit=lambda gate: gate.min_nll_gain,
+    limit=0.0,
     blocking=True,
     strict=True,
 )
@@ -37,7 +39,9 @@ def judge_likelihood(tuned: Nll | None, base: Nll | None, gate: GateSettings) ->
         tokens=tuned.tokens,
         conversations=gain.n,
     )
-    return judge(NLL_GAIN, gate, gain, Estimate(0.0, gain.n, None)), result
+    sure = base.nats_per_token < SURE
+    lacking = "the base foresees these answers already, so nothing can be gained on them" if sure else ""
+    return judge(NLL_GAIN, gate, gain, Estimate(0.0, gain.n, None), lacking), result
 
 
 def finite(value: float) -> float | None:

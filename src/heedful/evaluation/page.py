@@ -28,8 +28,10 @@ def to_html(report: Report) -> str:
     return environment.get_template("report.html.jinja").render(
         report=report,
         headline=headline(report),
-        reasons=[reason(check) for check in report.checks if check.check in report.failed],
+        title=VERDICTS[report.verdict],
+        reasons=[reason(check) for check in report.checks if check.check in (*report.failed, *report.inconclusive)],
         outcome=outcome,
+        bound=bound,
         interval=interval,
         strip=strip,
         curves=line_chart(curves, "optimiser step", "nats a token"),
@@ -44,29 +46,41 @@ def to_html(report: Report) -> str:
     )
 
 
+VERDICTS = {"passed": "Passed", "failed": "Not passed", "inconclusive": "Not proven"}
+
+
 def headline(report: Report) -> str:
     """One sentence that says what follows from the verdict."""
     blocking = [check for check in report.checks if check.blocking]
     if report.verdict == "passed":
         return f"All {len(blocking)} blocking checks hold. This version may be promoted."
-    verb = "does" if len(report.failed) == 1 else "do"
-    return f"{len(report.failed)} of {len(blocking)} blocking checks {verb} not hold. This version must not be promoted."
+    failed, unclear = len(report.failed), len(report.inconclusive)
+    said = [f"{failed} {'does' if failed == 1 else 'do'} not hold"] if failed else []
+    said += [f"{unclear} {'is' if unclear == 1 else 'are'} inconclusive"] if unclear else []
+    return (
+        f"Of {len(blocking)} blocking checks {' and '.join(said) if said else 'none was made'}. This version must not be promoted."
+    )
 
 
 def reason(check: CheckResult) -> str:
     """Why a check refuses: `Replies that go in circles: 30%, asked for: at most 5%`."""
-    if check.value is None:
-        return f"{check.title}: could not be measured, so it does not count as held."
-    return f"{check.title}: {quantity(check.value, check.unit)}, asked for: {check.threshold_text}."
+    if check.outcome == "fail":
+        return f"{check.title}: {quantity(check.value, check.unit)}, asked for: {check.threshold_text}."
+    return f"{check.title}: cannot be told, for {check.why}."
 
 
 def outcome(check: CheckResult) -> tuple[str, str]:
     """Class and words of the last column. An advisory check never refuses anything, and says so."""
-    if check.value is None:
-        return ("bad" if check.blocking else "note"), "Not measured"
-    if check.passed:
+    if check.outcome == "pass":
         return "good", "Holds"
+    if check.outcome == "inconclusive":
+        return ("bad" if check.blocking else "note"), "Inconclusive"
     return ("bad", "Does not hold") if check.blocking else ("note", "Worth a look")
+
+
+def bound(check: CheckResult) -> str:
+    """`may be 7.2%`: the worst that the evidence leaves open."""
+    return "" if check.bound is None else f"may be {quantity(check.bound, check.unit).removesuffix(f' {check.unit}')}"
 
 
 def interval(check: CheckResult) -> str:
@@ -97,10 +111,11 @@ def limits(report: Report) -> list[str]:
         f"{count.answered} prompts from {count.conversations} held-out conversations were answered. "
         "A share measured on so few replies can be off by chance; the 95% interval shows by how much."
     ]
-    if count.answered + count.unanswered < count.asked:
-        said.append(
-            f"{count.asked} prompts were asked for. The test split has only {count.answered + count.unanswered} different ones."
-        )
+    there = count.answered + count.unanswered + len(count.excluded)
+    if there < count.asked:
+        said.append(f"{count.asked} prompts were asked for. The test split has only {there} different ones.")
+    if count.excluded:
+        said.append(f"Prompts left out, because training has shown them already: {len(count.excluded)}. Report.json names them.")
     if count.unanswered:
         said.append(f"Prompts left out, because at least one of the models could not answer them: {count.unanswered}.")
     if count.shortened:

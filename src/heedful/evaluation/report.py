@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from heedful.conversation import Message
 from heedful.errors import EvaluationError
 from heedful.evaluation.checks import CheckResult
+from heedful.evaluation.comparison import Comparison
 from heedful.evaluation.gate import Verdict
 from heedful.evaluation.intervals import Interval
 from heedful.evaluation.learning import GapResult
@@ -23,7 +24,8 @@ REPORT_JSON, REPORT_HTML = "report.json", "report.html"
 class PromptCount:
     """How many held-out prompts were asked for, how many both models answered, and from how many conversations those are.
 
-    `unanswered`: a model refused them, for instance as too long. `shortened`: the oldest turns did not fit in a model's context.
+    `unanswered`: a model refused them, for instance as too long. `shortened`: the oldest turns did not fit in a model's context. `excluded`
+    names those that training has shown, and that were not asked.
     """
 
     asked: int
@@ -31,6 +33,7 @@ class PromptCount:
     unanswered: int
     shortened: int
     conversations: int
+    excluded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,18 @@ class Transcript:
 
 
 @dataclass(frozen=True, slots=True)
+class Override:
+    """Somebody promoted the version against the gate. `approved_by` is the second person, where one was asked for."""
+
+    actor: str
+    approved_by: str | None
+    reason: str
+    refused_by: tuple[str, ...]
+    at: str
+    report: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What was proven about one model version, beside its base, and from what."""
 
@@ -77,6 +92,7 @@ class Report:
     created_at: str
     verdict: Verdict
     failed: tuple[str, ...]
+    inconclusive: tuple[str, ...]
     settings: Mapping[str, Any]
     hashes: Mapping[str, str]
     prompts: PromptCount
@@ -87,6 +103,8 @@ class Report:
     gap: GapResult | None = None
     redacted: int = 0  # transcripts that an erasure took out
     matrix: Matrix | None = None
+    comparisons: tuple[Comparison, ...] = ()
+    overrides: tuple[Override, ...] = ()
 
 
 _adapter = TypeAdapter(Report)

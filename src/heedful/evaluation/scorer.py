@@ -1,6 +1,6 @@
 """Scorer: one decorated function (Answer) -> bool or float that declares what it measures and where its limit is.
 
-    @scorer(title="Empty replies", ..., direction="lower", limit=lambda gate: 0.0)
+    @scorer(title="Empty replies", ..., direction="lower", limit=0.0)
     def empty_replies(answer: Answer) -> bool: ...
 
 A new check is one new file in `scorers/`; nothing else changes.
@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from heedful.companion.turn import Reply
-from heedful.config import GateSettings
 from heedful.evaluation.checks import Check, Direction
 from heedful.evaluation.intervals import Estimate, estimate_mean, estimate_share
 from heedful.evaluation.prompts import Prompt
@@ -51,7 +50,7 @@ _table: dict[str, Scorer] = {}
 
 
 def scorer(
-    *, title: str, meaning: str, flag: str, unit: str, direction: Direction, limit: Callable[[GateSettings], float], blocking: bool
+    *, title: str, meaning: str, flag: str, unit: str, direction: Direction, limit: float, blocking: bool
 ) -> Callable[[Score], Scorer]:
     """Declare a check; its name is the function's."""
 

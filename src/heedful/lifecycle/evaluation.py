@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from heedful.config import Settings
 from heedful.conversation import Conversation
 from heedful.dataset import dataset_dir, load_split
-from heedful.evaluation.evaluate import Lineage, Subject, evaluate
+from heedful.evaluation.binding import bind
+from heedful.evaluation.evaluate import SEED, Lineage, Subject, evaluate
 from heedful.evaluation.learning import Splits
 from heedful.evaluation.matrix import MATRIX_JSON, matrix_to_json
 from heedful.evaluation.report import REPORT_JSON, Report
@@ -27,6 +28,7 @@ from heedful.modeling.bases import context_length, load_tokenizer
 from heedful.modeling.chat_template import Sample
 from heedful.modeling.likelihood import negative_log_likelihood
 from heedful.modeling.trimming import trim
+from heedful.registry.override import overrides_of
 from heedful.registry.promotion import EVALUATION
 from heedful.registry.versions import ADAPTER_FILE, find_version
 from heedful.store.database import Store
@@ -55,6 +57,7 @@ def evaluate_version(
     """Raises EvaluationError, ModelError or RegistryError; no report is left behind then."""
     with store.snapshot() as session:
         version = find_version(session, name)
+        overrides = overrides_of(session, version.id)
     tuned = find_target(workspace, store, settings, version.id)
     folder = dataset_dir(workspace, version.dataset)
     rows = load_rows(tuned, folder)
@@ -73,7 +76,7 @@ def evaluate_version(
                 folder,
                 settings.gate,
                 aside,
-                replace(lineage_of(tuned, folder), matrix=matrix),
+                replace(lineage_of(tuned, folder, settings), matrix=matrix, overrides=overrides),
                 observe,
             )
         )
@@ -87,6 +90,7 @@ def evaluate_version(
             "report_sha256": digest,
             "passed": report.verdict == "passed",
             "failed": list(report.failed),
+            "inconclusive": list(report.inconclusive),
         }
     return Evaluated(report_id, target, report)
 
@@ -146,16 +150,28 @@ def to_subject(target: Target, network: "PreTrainedModel", settings: Settings, r
     )
 
 
-def lineage_of(target: Target, folder: Path) -> Lineage:
+def lineage_of(target: Target, folder: Path, settings: Settings) -> Lineage:
     assert target.adapter is not None
     metrics = [json.loads(line) for line in (target.adapter / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    hashes = {"adapter": sha256(target.adapter / ADAPTER_FILE), "dataset_manifest": sha256(folder / "manifest.json")}
+    bound = bind(target.base, folder, settings.gate, SEED)
+    hashes = {"adapter": sha256(target.adapter / ADAPTER_FILE), **bound}
     return Lineage(utc_now().isoformat(timespec="seconds"), hashes, metrics)
 
 
 def gate_rows(report: Report) -> list[dict[str, Any]]:
     """What a check outside reads: check, value, threshold, passed; and what a person wants beside them."""
     return [
-        {"check": c.check, "value": c.value, "threshold": c.threshold, "passed": c.passed, "blocking": c.blocking, "n": c.n}
+        {
+            "check": c.check,
+            "value": c.value,
+            "threshold": c.threshold,
+            "passed": c.passed,
+            "outcome": c.outcome,
+            "why": c.why,
+            "blocking": c.blocking,
+            "n": c.n,
+            "bound": c.bound,
+            "bound_limit": c.bound_limit,
+        }
         for c in report.checks
     ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from heedful.config import Settings
+from heedful.config import GateSettings, Settings
 from heedful.dataset import BuiltDataset, build_dataset
 from heedful.errors import PromotionRefused
 from heedful.evaluation.report import Report
@@ -88,14 +88,14 @@ def run_pipeline(workspace: Workspace, store: Store, settings: Settings, request
     version = train_version(workspace, store, dataset.id, settings, planned, request.actor, watcher.training)
     watcher.trained(version)
     evaluated = evaluate_version(workspace, store, settings, version.model, watcher.evaluating)
-    refusal = try_to_promote(workspace, store, version.model, request.actor)
+    refusal = try_to_promote(workspace, store, settings.gate, version.model, request.actor)
     return RunOutcome(version, evaluated, not refusal, refusal, time.monotonic() - started)
 
 
-def try_to_promote(workspace: Workspace, store: Store, model: str, actor: str) -> str:
+def try_to_promote(workspace: Workspace, store: Store, gate: GateSettings, model: str, actor: str) -> str:
     """Empty when the version is now the champion; else why it is not."""
     try:
-        promote(store, workspace, model, actor)
+        promote(store, workspace, gate, model, actor)
     except PromotionRefused as refusal:
         return refusal.text
     return ""

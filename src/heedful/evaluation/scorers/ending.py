@@ -9,7 +9,7 @@ from heedful.evaluation.scorer import Answer, scorer
     flag="said nothing",
     unit="share of replies",
     direction="lower",
-    limit=lambda gate: 0.0,
+    limit=0.0,
     blocking=True,
 )
 def empty_replies(answer: Answer) -> bool:
@@ -23,7 +23,7 @@ def empty_replies(answer: Answer) -> bool:
     flag="cut off at the length limit",
     unit="share of replies",
     direction="higher",
-    limit=lambda gate: gate.min_stop_rate,
+    limit=0.95,
     blocking=True,
 )
 def stop_rate(answer: Answer) -> bool:

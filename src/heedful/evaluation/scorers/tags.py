@@ -11,7 +11,7 @@ from heedful.guards.reply.turn_marks import BROKEN_TAG, Label, find_tags, read_l
     flag="chat tag",
     unit="share of replies",
     direction="lower",
-    limit=lambda gate: gate.max_leaked_tag_rate,
+    limit=0.0,
     blocking=True,
 )
 def leaked_tags(answer: Answer) -> bool:

@@ -11,7 +11,7 @@ from heedful.guards.reply.urls import find_urls
     flag="broken web address",
     unit="share of replies",
     direction="lower",
-    limit=lambda gate: gate.max_broken_url_rate,
+    limit=0.0,
     blocking=True,
 )
 def broken_urls(answer: Answer) -> bool:

@@ -37,7 +37,7 @@ def repeats_sentence(text: str) -> bool:
     flag="goes in circles",
     unit="share of replies",
     direction="lower",
-    limit=lambda gate: gate.max_loop_rate,
+    limit=0.05,
     blocking=True,
 )
 def loops(answer: Answer) -> bool:
@@ -51,7 +51,7 @@ def loops(answer: Answer) -> bool:
     flag="repeats phrases",
     unit="share of phrases",
     direction="lower",
-    limit=lambda gate: 0.1,
+    limit=0.1,
     blocking=False,
 )
 def repetition(answer: Answer) -> float:
@@ -65,7 +65,7 @@ def repetition(answer: Answer) -> float:
     flag="unusual length",
     unit="share of replies",
     direction="higher",
-    limit=lambda gate: 0.9,
+    limit=0.9,
     blocking=False,
 )
 def length(answer: Answer) -> bool:
