@@ -26,11 +26,12 @@ from people import PERSONS, left_of, person_in, texts_of, write_chats
 
 OPEN = {
     "prompts": 3,
-    "min_nll_gain": -100,
-    "max_loop_rate": 1,
-    "min_stop_rate": 0,
-    "max_leaked_tag_rate": 1,
-    "max_broken_url_rate": 1,
+    "slack": 1,
+    "checks": {
+        "nll_gain": {"limit": -100, "least": 1},
+        "stop_rate": {"limit": 0, "least": 1},
+        **{name: {"limit": 1, "least": 1} for name in ("loops", "leaked_tags", "broken_urls", "empty_replies")},
+    },
 }
 FLAGS = {"training": {"epochs": 1, "max_length": 96}, "generation": {"max_new_tokens": 12}, "gate": OPEN}
 HELLO = [{"role": "user", "content": "Hello?"}]
@@ -121,7 +122,7 @@ def test_afterwards(team: tuple[Workspace, Store, RunOutcome, RunOutcome]) -> No
     workspace, store, _, second = team
     settings = load_settings(workspace.config_file, FLAGS)
     with pytest.raises(RegistryError, match="quarantined"):
-        promote(store, workspace, second.version.model, "tester")
+        promote(store, workspace, load_settings(None, FLAGS).gate, second.version.model, "tester")
     with pytest.raises(RegistryError, match="quarantined"):
         evaluate_version(workspace, store, settings, second.version.model)
     findings = {finding.check: finding for finding in examine(workspace)}

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import inf, nan
 from pathlib import Path
 
@@ -23,18 +24,18 @@ from heedful.workspace import sha256
 
 SYSTEM = "You are warm."
 GOOD = ["That sounds heavy. What would help you to rest tonight?", "I hear you. Shall we look at one small step together?"]
-BLOCKING = ("stop_rate", "leaked_tags", "broken_urls", "loops", "empty_replies", "nll_gain")
+BLOCKING = ("stop_rate", "leaked_tags", "broken_urls", "loops", "empty_replies", "nll_gain", "seen_prompts")
 
-LIKELIHOODS = ("nll_gain", "gap")  # checks that ask no prompt
+LIKELIHOODS = ("nll_gain", "gap", "seen_prompts")  # checks that read no reply
 
 Script = Sequence[str] | Callable[[Sequence[Message]], str]
 
 
-def likelihood(nats: Sequence[float], tokens: Sequence[int] = (10, 20, 30)) -> Nll:
+def likelihood(nats: Sequence[float], tokens: Sequence[int] = (10, 20, 30, 40, 50)) -> Nll:
     return Nll(sum(nats) / sum(tokens), sum(tokens), list(zip(nats, tokens, strict=True)))
 
 
-BASE_NLL, TUNED_NLL = likelihood([30.0, 60.0, 90.0]), likelihood([28.0, 50.0, 84.0])
+BASE_NLL, TUNED_NLL = likelihood([30.0, 60.0, 90.0, 120.0, 150.0]), likelihood([28.0, 50.0, 84.0, 108.0, 135.0])
 
 
 def companion(model: str, script: Script, sampling: Sampling | None = None) -> Companion:
@@ -49,6 +50,7 @@ def dataset(tmp_path: Path) -> Path:
     turns = [("system", SYSTEM), ("user", "question {}"), ("assistant", "answer {}"), ("user", "more {}"), ("assistant", "end {}")]
     rows = [{"messages": [{"role": role, "content": text.format(i)} for role, text in turns]} for i in range(20)]
     (folder / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (folder / "train.jsonl").write_text("", encoding="utf-8")
     return folder
 
 
@@ -120,31 +122,37 @@ def test_one_in_forty_is_within_the_limits_that_allow_some(dataset: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("tuned", "base", "passed"),
+    ("tuned", "base", "outcome"),
     [
-        (TUNED_NLL, BASE_NLL, True),
-        (BASE_NLL, BASE_NLL, False),  # no gain: it must be above the threshold
-        (BASE_NLL, TUNED_NLL, False),
-        (None, BASE_NLL, False),  # not measured never counts as passed
-        (TUNED_NLL, None, False),
-        (likelihood([nan, 50.0, 84.0]), BASE_NLL, False),
-        (likelihood([inf, 50.0, 84.0]), BASE_NLL, False),
-        (Nll(nan, 0, [(0.0, 0)]), Nll(nan, 0, [(0.0, 0)]), False),
+        (TUNED_NLL, BASE_NLL, "pass"),
+        (BASE_NLL, BASE_NLL, "fail"),  # no gain: it must be above the threshold
+        (BASE_NLL, TUNED_NLL, "fail"),
+        (None, BASE_NLL, "inconclusive"),  # not measured never counts as passed
+        (TUNED_NLL, None, "inconclusive"),
+        (likelihood([nan, 50.0, 84.0, 1.0, 1.0]), BASE_NLL, "inconclusive"),
+        (likelihood([inf, 50.0, 84.0, 1.0, 1.0]), BASE_NLL, "inconclusive"),
+        (Nll(nan, 0, [(0.0, 0)]), Nll(nan, 0, [(0.0, 0)]), "inconclusive"),
+        (likelihood([27.0, 57.0, 87.0, 117.0, 157.0]), BASE_NLL, "inconclusive"),  # better by chance, as far as one can tell
+        (likelihood([0.0] * 5), likelihood([0.1] * 5), "inconclusive"),  # the base leaves no room
     ],
 )
-def test_nll_gain(dataset: Path, tuned: Nll | None, base: Nll | None, passed: bool) -> None:
+def test_nll_gain(dataset: Path, tuned: Nll | None, base: Nll | None, outcome: str) -> None:
     report = run(dataset, companion("m-1", GOOD), nll=(tuned, base))
-    assert report.failed == (() if passed else ("nll_gain",))
+    named = {"pass": ((), ()), "fail": (("nll_gain",), ()), "inconclusive": ((), ("nll_gain",))}
+    assert (report.failed, report.inconclusive) == named[outcome]
+    assert report.verdict == {"pass": "passed", "fail": "failed"}.get(outcome, outcome)
 
 
 def test_nll_numbers(dataset: Path) -> None:
     report = run(dataset, companion("m-1", GOOD))
     check = next(check for check in report.checks if check.check == "nll_gain")
     assert report.nll is not None
-    assert (report.nll.base, report.nll.tuned, report.nll.tokens, report.nll.conversations) == (3.0, 2.7, 60, 3)
-    assert check.value == report.nll.gain == pytest.approx(18 / 60)
-    assert check.interval == report.nll.interval == pytest.approx((0.2, 0.5)), "all draws of one conversation: 6/30 and 10/20"
-    assert (check.threshold_text, check.base_value, check.n) == ("above 0 nats a token", 0.0, 3)
+    assert (report.nll.base, report.nll.tuned, report.nll.tokens, report.nll.conversations) == (3.0, 2.7, 150, 5)
+    assert check.value == report.nll.gain == pytest.approx(45 / 150)
+    assert check.interval == report.nll.interval
+    assert check.interval is not None
+    assert 0.2 < check.interval[0] < check.bound < 0.3 < check.interval[1] < 0.5, "the bound is one-sided, so it lies further in"
+    assert (check.threshold_text, check.base_value, check.n) == ("above 0 nats a token", 0.0, 5)
 
 
 def test_likelihoods_of_different_tokens_are_refused(dataset: Path) -> None:
@@ -157,9 +165,11 @@ def test_both_models_take_the_companion_turn_with_equal_chats_and_draws(dataset:
     report = run(dataset, tuned, base)
     assert isinstance(tuned.engine, ScriptedEngine)
     assert isinstance(base.engine, ScriptedEngine)
-    assert tuned.engine.chats == base.engine.chats
+    assert tuned.engine.chats * 2 == base.engine.chats
     assert all(chat[0] == Message("system", SYSTEM) and chat[-1].role == "user" for chat in tuned.engine.chats)
-    assert set(tuned.engine.samplings + base.engine.samplings) == {Sampling(temperature=0.4, seed=7)}
+    drawn = Sampling(temperature=0.4, seed=7)
+    assert set(tuned.engine.samplings) == {drawn}
+    assert base.engine.samplings == [drawn] * 40 + [replace(drawn, seed=8)] * 40, "once more, for the noise of chance"
     assert report.settings["sampling"]["temperature"] == 0.4
     assert report.settings["system_prompt"] == SYSTEM
 
@@ -167,7 +177,7 @@ def test_both_models_take_the_companion_turn_with_equal_chats_and_draws(dataset:
 def test_progress_and_the_number_of_prompts(dataset: Path) -> None:
     seen: list[tuple[int, int]] = []
     report = run(dataset, companion("m-1", GOOD), gate=GateSettings(prompts=20), observe=lambda *step: seen.append(step))
-    assert seen == [(16, 40), (20, 40), (36, 40), (40, 40)]
+    assert seen == [(16, 60), (20, 60), (36, 60), (40, 60), (56, 60), (60, 60)]
     assert report.prompts.answered == 20
     assert len(report.transcripts) == 12
 
@@ -204,9 +214,12 @@ def test_what_has_no_common_answer_is_not_measured_and_not_passed(dataset: Path)
 
     report = run(dataset, companion("m-1", refuse("question")), companion("tiny", refuse("more")))
     assert report.prompts.answered == 0
-    assert set(report.failed) == set(BLOCKING) - {"nll_gain"}
+    assert (report.verdict, report.failed) == ("inconclusive", ())
+    assert set(report.inconclusive) == set(BLOCKING) - {"nll_gain", "seen_prompts"}
     assert all(check.value is None and check.n == 0 for check in report.checks if check.check not in LIKELIHOODS)
-    assert "Not measured" in (dataset.parent / "report" / "report.html").read_text(encoding="utf-8")
+    assert "cannot be told, for it could not be measured." in (dataset.parent / "report" / "report.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_split_without_a_question_is_refused(dataset: Path) -> None:
@@ -217,5 +230,5 @@ def test_a_split_without_a_question_is_refused(dataset: Path) -> None:
 
 
 def test_verdict_needs_a_blocking_check() -> None:
-    assert verdict([]) == "failed"
+    assert verdict([]) == "inconclusive"
     assert failed_checks([]) == ()

@@ -11,12 +11,14 @@ import pytest
 
 from heedful.config import GateSettings
 from heedful.conversation import Message
-from heedful.drawing.scale import ticks
+from heedful.drawing.scale import number, ticks
 from heedful.engines.base import Sampling
 from heedful.errors import EvaluationError
 from heedful.evaluation.charts import Series, line_chart, series_from, strip
-from heedful.evaluation.checks import Check, CheckResult, judge, number, quantity
+from heedful.evaluation.checks import Check, CheckResult, quantity
+from heedful.evaluation.gate import failed_checks, open_checks, verdict
 from heedful.evaluation.intervals import NOTHING, Estimate, estimate_share
+from heedful.evaluation.judging import judge
 from heedful.evaluation.page import to_html
 from heedful.evaluation.report import LikelihoodResult, PromptCount, Report, ShownReply, Transcript, from_json, read_report, to_json
 
@@ -29,13 +31,11 @@ METRICS = (
 
 
 def check(name: str, estimate: Estimate, blocking: bool = True) -> CheckResult:
-    asked = Check(
-        name, f"Title of {name}", "What it means.", "share of replies", "lower", lambda gate: gate.max_loop_rate, blocking
-    )
+    asked = Check(name, f"Title of {name}", "What it means.", "share of replies", "lower", 0.05, blocking)
     return judge(asked, GateSettings(), estimate, estimate_share([True] + [False] * 9))
 
 
-def make_report(*checks: CheckResult, failed: tuple[str, ...] = (), text: str = "I hear you.") -> Report:
+def make_report(*checks: CheckResult, text: str = "I hear you.") -> Report:
     shown = ShownReply(text, f"{text}<|user|>", "stop", ("leaked_tags",))
     return Report(
         schema=1,
@@ -43,9 +43,10 @@ def make_report(*checks: CheckResult, failed: tuple[str, ...] = (), text: str = 
         base="tiny",
         dataset="ds-1",
         created_at="2025-01-02T03:04:05Z",
-        verdict="failed" if failed else "passed",
-        failed=failed,
-        settings={"gate": GateSettings().model_dump(), "sampling": {"temperature": Sampling().temperature}, "seed": 7},
+        verdict=verdict(checks),
+        failed=failed_checks(checks),
+        inconclusive=open_checks(checks),
+        settings={"gate": GateSettings().model_dump(mode="json"), "sampling": {"temperature": Sampling().temperature}, "seed": 7},
         hashes={"adapter_model.safetensors": "a" * 64},
         prompts=PromptCount(40, 30, 0, 2, 25),
         checks=checks,
@@ -73,7 +74,7 @@ class Attributes(HTMLParser):
 
 
 def test_json_round_trip(tmp_path: Path) -> None:
-    report = make_report(check("loops", LOOPING), check("odd", NOTHING), failed=("loops", "odd"), text=HOSTILE + " 我很好 é")
+    report = make_report(check("loops", LOOPING), check("odd", NOTHING), text=HOSTILE + " 我很好 é")
     assert from_json(to_json(report)) == report
     (tmp_path / "report.json").write_text(to_json(report), encoding="utf-8")
     assert read_report(tmp_path) == report
@@ -99,12 +100,12 @@ def test_a_damaged_or_newer_report_is_refused(tmp_path: Path) -> None:
 
 
 def test_page_says_the_verdict_first_and_why() -> None:
-    page = to_html(make_report(check("loops", LOOPING), check("odd", NOTHING), failed=("loops", "odd")))
+    page = to_html(make_report(check("loops", LOOPING), check("odd", NOTHING)))
     assert "<title>Not passed: m-1</title>" in page
     assert page.index("<h1>Not passed</h1>") < page.index("<h2>Checks</h2>")
-    assert "2 of 2 blocking checks do not hold. This version must not be promoted." in page
+    assert "Of 2 blocking checks 1 does not hold and 1 is inconclusive. This version must not be promoted." in page
     assert "Title of loops: 10%, asked for: at most 5%." in page
-    assert "Title of odd: could not be measured, so it does not count as held." in page
+    assert "Title of odd: cannot be told, for it could not be measured." in page
     assert "4% to 23.1% · n = 40" in page
     passed = to_html(make_report(check("loops", CLEAN), check("drift", LOOPING, blocking=False)))
     assert "<h1>Passed</h1>" in passed
@@ -129,7 +130,7 @@ def test_page_says_its_limits_with_its_own_numbers() -> None:
 
 
 def test_page_escapes_hostile_text_and_needs_nothing_from_outside() -> None:
-    report = make_report(check("loops", LOOPING), failed=("loops",), text=HOSTILE)
+    report = make_report(check("loops", LOOPING), text=HOSTILE)
     page = to_html(replace(report, model=HOSTILE, base=HOSTILE, dataset=HOSTILE, hashes={HOSTILE: HOSTILE}, created_at=HOSTILE))
     found = Attributes(page)
     assert not {"script", "img", "link", "iframe", "object", "form", "base"} & set(found.tags)

@@ -3,9 +3,8 @@
 import pytest
 
 from heedful.companion.turn import Reply
-from heedful.config import GateSettings
 from heedful.conversation import Conversation, FinishReason, Message
-from heedful.evaluation.intervals import Estimate, wilson
+from heedful.evaluation.intervals import Estimate, exact_bounds, wilson
 from heedful.evaluation.prompts import Prompt, draw_prompts
 from heedful.evaluation.scorer import Answer, Scorer, measure
 from heedful.evaluation.scorers import SCORERS
@@ -158,7 +157,7 @@ def test_the_fallback_does_not_count_as_words_of_the_model() -> None:
 
 def test_measure_marks_and_numbers() -> None:
     answers = [answer("I hear you."), answer("yes yes yes yes yes"), answer("I hear you.", "length"), answer("I hear you.")]
-    assert measure(TABLE["stop_rate"], answers) == Estimate(0.75, 4, wilson(3, 4))
+    assert measure(TABLE["stop_rate"], answers) == Estimate(0.75, 4, wilson(3, 4), exact_bounds(3, 4))
     assert measure(TABLE["repetition"], answers).value == pytest.approx(0.125)
     assert measure(TABLE["stop_rate"], []) == measure(TABLE["repetition"], []) == Estimate(None, 0, None)
 
@@ -172,10 +171,9 @@ def test_trips_follows_the_direction_and_graded_scores_flag_nothing() -> None:
     assert flags(answer("")) == {"empty_replies", "length"}
 
 
-def test_every_check_is_told_in_plain_words_and_reads_its_limit_from_the_gate() -> None:
-    strict = GateSettings(max_loop_rate=0.01, min_stop_rate=0.99, max_leaked_tag_rate=0.02, max_broken_url_rate=0.03)
-    limits = {known.check.name: known.check.limit(strict) for known in SCORERS if known.check.blocking}
-    assert limits == {"loops": 0.01, "stop_rate": 0.99, "leaked_tags": 0.02, "broken_urls": 0.03, "empty_replies": 0.0}
+def test_every_check_is_told_in_plain_words() -> None:
+    limits = {known.check.name: known.check.limit for known in SCORERS if known.check.blocking}
+    assert limits == {"loops": 0.05, "stop_rate": 0.95, "leaked_tags": 0.0, "broken_urls": 0.0, "empty_replies": 0.0}
     assert all(isinstance(known, Scorer) and known.check.title and known.check.meaning and known.flag for known in SCORERS)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from heedful.companion.turn import Companion
-from heedful.config import GateSettings
+from heedful.config import CheckRule, GateSettings
 from heedful.engines.base import Sampling
 from heedful.engines.scripted import ScriptedEngine
 from heedful.errors import EvaluationError
@@ -19,7 +19,8 @@ from heedful.evaluation.learning import Splits, gap_words, judge_gap, verdict_of
 from heedful.evaluation.report import Report, read_report
 from heedful.modeling.likelihood import Nll
 
-GATE = GateSettings(prompts=4)
+GATE = GateSettings(prompts=6, slack=1.0, checks={name: CheckRule(least=1) for name in ("nll_gain", "gap", "seen_prompts")})
+STRICT = GATE.model_copy(update={"checks": {**GATE.checks, "gap": CheckRule(level="blocking", least=1)}})
 TOKENS = (10, 30, 20)
 
 
@@ -109,8 +110,9 @@ def test_the_words_name_the_novelty_of_the_test_questions() -> None:
 
 def report_with(tmp_path: Path, tuned: Splits | None, gate: GateSettings) -> tuple[Report, str]:
     turns = [{"role": "user", "content": "question"}, {"role": "assistant", "content": "answer"}]
-    rows = [{"messages": [{**turns[0], "content": f"question {n}"}, turns[1]]} for n in range(4)]
+    rows = [{"messages": [{**turns[0], "content": f"question {n}"}, turns[1]]} for n in range(6)]
     (tmp_path / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "train.jsonl").write_text("")
     metrics = [{"step": n, "train_nll": 3.0 - n, "validation_nll": 3.0 + n} for n in range(3)]
 
     def subject(name: str, measured: Splits | None) -> Subject:
@@ -123,7 +125,7 @@ def report_with(tmp_path: Path, tuned: Splits | None, gate: GateSettings) -> tup
 
 
 def test_overfitting_is_advisory_unless_the_gate_blocks_it(tmp_path: Path) -> None:
-    overfitted = splits(1.0, 4.4)
+    overfitted = splits(1.0, 4.4, wobble=0.2)
     report, page = report_with(tmp_path, overfitted, GATE)
     assert (report.verdict, report.failed) == ("passed", ())
     assert read_report(tmp_path) == report
@@ -132,13 +134,14 @@ def test_overfitting_is_advisory_unless_the_gate_blocks_it(tmp_path: Path) -> No
     assert '<span class="pill bad">Overfitting</span> It learned answers by heart' in page
     assert "includes the novelty of the test questions" in page
     assert all(name in page for name in ("training NLL", "validation NLL"))
-    strict, _ = report_with(tmp_path, overfitted, GATE.model_copy(update={"block_overfitting": True}))
+    strict, _ = report_with(tmp_path, overfitted, STRICT)
     assert (strict.verdict, strict.failed) == ("failed", ("gap",))
 
 
 def test_a_blocking_gap_that_was_not_measured_refuses(tmp_path: Path) -> None:
-    report, page = report_with(tmp_path, None, GATE.model_copy(update={"block_overfitting": True}))
-    assert "gap" in report.failed
+    report, page = report_with(tmp_path, None, STRICT)
+    assert "gap" in report.inconclusive
+    assert report.verdict == "inconclusive"
     assert "The gap between training and test conversations was not measured." in page
 
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from heedful.cli.main import app
-from heedful.config import DatasetSettings, load_settings
+from heedful.config import DatasetSettings, GateSettings, load_settings
 from heedful.dataset import BuiltDataset, build_dataset
 from heedful.errors import RegistryError
 from heedful.lifecycle.companions import BASE, find_target, newest_or_named
@@ -202,7 +202,7 @@ def test_a_quarantined_version_is_refused_everywhere(store: Store, workspace: Wo
     with pytest.raises(RegistryError, match=refused):
         verified_directory(workspace, version)
     with pytest.raises(RegistryError, match=refused):
-        promote(store, workspace, bad, "tester")
+        promote(store, workspace, GateSettings(), bad, "tester")
     with pytest.raises(RegistryError, match=refused):
         find_target(workspace, store, load_settings(), bad)
     with pytest.raises(RegistryError, match=refused):

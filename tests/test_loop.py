@@ -166,12 +166,12 @@ def test_the_same_run_again_gives_the_same_weights_and_adds_nothing(
 
 def test_a_gate_that_cannot_be_reached_refuses_by_name(team: tuple[Workspace, Store], second: RunOutcome) -> None:
     workspace, store = team
-    strict = load_settings(None, FLAGS | {"gate": {"prompts": 4, "min_nll_gain": 50.0}})
+    strict = load_settings(None, FLAGS | {"gate": {"prompts": 4, "checks": {"nll_gain": {"limit": 50.0}}}})
     evaluated = evaluate_version(workspace, store, strict, second.version.model)
     assert evaluated.report.failed == ("nll_gain",)
     before = find(store, "champion").id
     with pytest.raises(Exception, match="failed: nll_gain") as caught:
-        promote(store, workspace, second.version.model, "ann")
+        promote(store, workspace, strict.gate, second.version.model, "ann")
     assert caught.value.next_step  # type: ignore[attr-defined]
     assert find(store, "champion").id == before
 

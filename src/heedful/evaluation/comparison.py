@@ -1,7 +1,7 @@
 """Comparison: two models' replies to the same prompts in; who is better in what, with intervals and a noise floor, out.
 
-Every prompt keeps its two scores together (paired), so how hard a prompt is falls out. The noise floor comes from the base answering
-the same prompts a second time with another seed: a difference that two runs of one model show as well says nothing.
+Every prompt keeps its two scores together (paired), so how hard a prompt is falls out. The noise floor comes from the base
+answering the same prompts a second time with another seed: what two runs of one model show as well says nothing.
 """
 
 from collections.abc import Sequence

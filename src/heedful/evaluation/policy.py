@@ -1,7 +1,7 @@
 """Policy: what the gate asks of a check. A check, a pack (YAML in assets/gate) and gate.checks of heedful.yaml in; a Rule out.
 
-Three layers, the later one wins: what the check declares, what the pack says, what the team says. A rule has two numbers. `limit` is
-what is measured may not pass. `slack` is how far beyond the limit the true value may still lie, as far as the evidence can tell:
+Three layers, the later one wins: what the check declares, what the pack says, what the team says. A rule has two numbers. What is
+measured may not pass `limit`. `slack` is how far beyond the limit the true value may still lie, as far as the evidence can tell:
 none of 27 replies shows a fault, and yet one in ten may have it.
 """
 

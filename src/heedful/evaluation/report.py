@@ -24,8 +24,8 @@ REPORT_JSON, REPORT_HTML = "report.json", "report.html"
 class PromptCount:
     """How many held-out prompts were asked for, how many both models answered, and from how many conversations those are.
 
-    `unanswered`: a model refused them, for instance as too long. `shortened`: the oldest turns did not fit in a model's context. `excluded`
-    names those that training has shown, and that were not asked.
+    `unanswered`: a model refused them, for instance as too long. `shortened`: the oldest turns did not fit in a model's context.
+    `excluded` names those that training has shown, and that were not asked.
     """
 
     asked: int

@@ -56,7 +56,7 @@ def override(store: Store, workspace: Workspace, gate: GateSettings, name: str, 
 
 
 def approve(store: Store, workspace: Workspace, gate: GateSettings, name: str, actor: str) -> Promotion:
-    """The second person says yes to what the first one asked for. Raises RegistryError when nothing waits, or for one and the same."""
+    """The second person says yes to what the first one asked for. Raises RegistryError when nothing waits, or to the same one."""
     check_operator(gate, actor)
     with store.session() as session:
         version, proof = refused_version(session, workspace, gate, name)
