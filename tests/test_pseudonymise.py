@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from heedful.conversation import Conversation, Message
 from heedful.privacy import find_identifiers, pseudonymise, replace_identifiers
 from heedful.privacy.identifiers.presidio import is_card, is_iban, is_national_id
+from heedful.privacy.surrogates.draws import Draws, new_draws
+from heedful.privacy.surrogates.words import stand_in_for_address, stand_in_for_organisation
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TUNING = REPOSITORY / "benchmarks/data/identifiers_tuning.jsonl"
@@ -153,3 +156,15 @@ def test_what_the_account_says_goes_too() -> None:
 def test_a_surrogate_never_holds_its_original() -> None:
     for seed in range(40):
         assert "ann" not in one("my sister Ann rang", seed).lower()
+
+
+@pytest.mark.parametrize(("maker", "value"), [(stand_in_for_address, "Park Lane"), (stand_in_for_organisation, "the care home")])
+def test_a_name_of_nothing_but_kinds_is_replaced_too(maker: Callable[[str, Draws], str], value: str) -> None:
+    made = maker(value, new_draws(7, "", [value]))
+    assert made != value and made.split()[1:] == value.split()[1:]
+
+
+def test_when_all_surrogates_are_originals_a_word_of_nobody_stands_in() -> None:
+    draws = new_draws(7, "", ["Fiji", "Samoa"])
+    made = [draws.once("place", value, lambda: "Samoa") for value in ("Fiji", "Samoa")]
+    assert len({*made, "Fiji", "Samoa"}) == 4 and all(re.fullmatch("[A-Z][a-z]{9}", word) for word in made)

@@ -30,14 +30,17 @@ class Draws:
         return self.memory[key]
 
     def fresh(self, value: str, make: Callable[[], str]) -> str:
-        """Raises ValueError when every try gives an original back; the makers of this package have more room than that."""
+        """Where every try gives an original back, as when a conversation names all countries of a continent, a word of nobody."""
         original = fold(value)
         for _ in range(TRIES):
             made = make()
             if fold(made) not in self.taken and not (len(original) >= 3 and original in fold(made)):
                 self.taken.add(fold(made))
                 return made
-        raise ValueError("no surrogate is left that is not an original of this conversation")
+        return self.fresh(value, self.syllables)
+
+    def syllables(self) -> str:
+        return "".join(self.pick("bdfgklmnprstvz") + self.pick("aeiou") for _ in range(5)).title()
 
     def pick(self, choices: Sequence[T]) -> T:
         return self.random.choice(choices)

@@ -125,7 +125,16 @@ def stand_in_for_address(value: str, draws: Draws) -> str:
             made += like(word, invented(draws) + (foreign.group().lower() if foreign and not named else "")) if not named else ""
             made = made.rstrip() if named else made
             named = True
-    return made + value[end:]
+    return renamed(value, made + value[end:], draws)
+
+
+def renamed(value: str, made: str, draws: Draws) -> str:
+    """What was made, or where only kinds of things stand ("Park Lane"), the first of them as a name."""
+    return (
+        made
+        if fold(made) != fold(value)
+        else re.sub(r"[^\W\d_]+", lambda word: like(word.group(), invented(draws)), value, count=1)
+    )
 
 
 def other_number(digits: str, draws: Draws) -> str:
@@ -226,4 +235,4 @@ def stand_in_for_organisation(value: str, draws: Draws) -> str:
             result += value[end : match.start()] + like(word if len(word) > 3 else word.title(), invented(draws))
             named = True
         end = match.end()
-    return result + value[end:]
+    return renamed(value, result + value[end:], draws)
