@@ -6,7 +6,8 @@
 | --- | --- |
 | heedful | our packed core, as `heedful train` starts it |
 | trl_default | TRL's SFTTrainer with its defaults |
-| tuned_trainer | the Trainer of transformers with the best settings found for a CPU (see TUNED) |
+| usual_trainer | the Trainer of transformers with bf16 and rows grouped by length, in passes of four |
+| tuned_trainer | the same with the best settings found for a CPU (see TUNED): a frozen base in bf16 and one row a pass |
 | per_turn | the same tuned Trainer, fed one sample an answer, as usual pipelines are: the same gradient, each context read again |
 
 All train the same LoRA (rank 16, all linear modules) on the same base and the same steps of 8 conversations. Bases have the
@@ -35,11 +36,11 @@ from typing import Any
 
 from training_speed.bases import SIZES, write_base
 
-PEERS = ("trl_default", "tuned_trainer", "per_turn")
+PEERS = ("trl_default", "usual_trainer", "tuned_trainer", "per_turn")
 WAYS = ("heedful", *PEERS)
 STEPS = {"tiny": 4, "135m": 2, "0.5b": 1}  # timed
 REPEATS = 3
-NAMES = {"trl_default": "trl_default", "tuned_trainer": "tuned_trainer", "per_turn": "per_turn_samples"}
+NAMES = {**{way: way for way in PEERS}, "per_turn": "per_turn_samples"}
 
 PRODUCTS = ("auto", "plain", "blocked", "int8")
 
@@ -50,7 +51,7 @@ def measure(way: str, size: str, base: str, prompt: bool, seed: int, count: int,
     """One run, in this process."""
     from training_speed.clock import Clock
     from training_speed.ours import peak_share, train_heedful
-    from training_speed.peers import TUNED, train_trl, train_tuned
+    from training_speed.peers import TUNED, USUAL, train_trl, train_tuned
     from training_speed.rows import draw_steps, sampled_turns
 
     from heedful.modeling.bases import load_config, load_tokenizer
@@ -69,7 +70,7 @@ def measure(way: str, size: str, base: str, prompt: bool, seed: int, count: int,
         elif way == "trl_default":
             train_trl(base, tokenizer, steps, clock)
         else:
-            train_tuned(base, steps, clock, TUNED[size])
+            train_tuned(base, steps, clock, USUAL if way == "usual_trainer" else TUNED[size])
         run: Run = {"tokens_per_s": clock.tokens_per_s(), "peak_gb": peak_memory("cpu") / 1e9, "source": steps.source}
         return {**run, "gemm_peak_share": peak_share(trained, steps, clock)} if way == "heedful" else run
 
@@ -101,7 +102,7 @@ def summary(runs: list[dict[str, Run]]) -> dict[str, float]:
     for way in PEERS:
         speeds = [run["heedful"]["tokens_per_s"] / run[way]["tokens_per_s"] for run in runs]
         line[f"ratio_{NAMES[way]}"] = round(statistics.median(speeds), 2)
-    for way in PEERS[:2]:
+    for way in PEERS[:3]:
         memories = [run["heedful"]["peak_gb"] / run[way]["peak_gb"] for run in runs]
         line[f"memory_ratio_{NAMES[way]}"] = round(statistics.median(memories), 3)
     return line

@@ -23,6 +23,7 @@ class Tuning:
 
 
 TUNED = {"tiny": Tuning(2), "135m": Tuning(1), "0.5b": Tuning(1)}
+USUAL = Tuning(4, weights="float32")  # as its documentation has it: bf16 by autocast, rows of like length together
 
 
 def lora() -> Any:
