@@ -6,7 +6,7 @@
 | --- | --- |
 | heedful | our packed core, as `heedful train` starts it |
 | trl_default | TRL's SFTTrainer with its defaults |
-| usual_trainer | the Trainer of transformers with bf16 and rows grouped by length, in passes of four |
+| usual_trainer | the Trainer of transformers with bf16 and rows grouped by length (see USUAL) |
 | tuned_trainer | the same with the best settings found for a CPU (see TUNED): a frozen base in bf16 and one row a pass |
 | per_turn | the same tuned Trainer, fed one sample an answer, as usual pipelines are: the same gradient, each context read again |
 
@@ -70,7 +70,7 @@ def measure(way: str, size: str, base: str, prompt: bool, seed: int, count: int,
         elif way == "trl_default":
             train_trl(base, tokenizer, steps, clock)
         else:
-            train_tuned(base, steps, clock, USUAL if way == "usual_trainer" else TUNED[size])
+            train_tuned(base, steps, clock, (USUAL if way == "usual_trainer" else TUNED)[size])
         run: Run = {"tokens_per_s": clock.tokens_per_s(), "peak_gb": peak_memory("cpu") / 1e9, "source": steps.source}
         return {**run, "gemm_peak_share": peak_share(trained, steps, clock)} if way == "heedful" else run
 
