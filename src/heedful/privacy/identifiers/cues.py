@@ -106,7 +106,7 @@ WORDS: dict[int, str] = {
         disease diseases syndrome syndromes disorder palsy lymphoma sarcoma tumor tumour test tests scale scales inventory index
         theory theories law laws method methods model models technique sign criteria questionnaire effect study studies
         experiment experiments cycle chart formula score institute foundation clinic award prize street road university college
-        school hospital library museum center centre award day park lake river
+        school hospital library museum center centre award day park lake river helpline hotline lifeline app curve principle
         """,
     PET: """
         dog cat puppy kitten hamster rabbit horse pony parrot budgie bird pup doggo kitty pet cats dogs guinea

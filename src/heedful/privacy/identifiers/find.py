@@ -14,7 +14,8 @@ from heedful.privacy.identifiers.known import find_known, read_known
 from heedful.privacy.identifiers.model import find_by_model
 from heedful.privacy.identifiers.names import find_names, name_parts, repeated
 from heedful.privacy.identifiers.numbers import find_numbers
-from heedful.privacy.identifiers.organisations import find_organisations
+from heedful.privacy.identifiers.employers import find_employers
+from heedful.privacy.identifiers.schools import find_schools
 from heedful.privacy.identifiers.places import find_places
 from heedful.privacy.identifiers.words import Words, read_words
 
@@ -23,7 +24,8 @@ RECOGNIZERS = (
     find_numbers,
     find_dates,
     find_addresses,
-    find_organisations,
+    find_employers,
+    find_schools,
     find_names,
     find_places,
     find_ages,

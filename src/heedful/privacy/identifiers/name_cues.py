@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from heedful.privacy.identifiers.cues import DOES, FUNCTION, GREETING, KIN, PET, SAYS, THANKS, TIME, TITLE
 from heedful.privacy.identifiers.lexicon import BRAND, COUNTRY, FREQUENT, GIVEN, ORDINARY, PUBLIC, REGION, SURNAME
 from heedful.privacy.identifiers.name_words import (
+    AUXILIARIES,
     DETERMINERS,
     LIKELY,
     POSSIBLE,
@@ -27,6 +28,8 @@ NAME_OWNERS = OWNERS | word_set(
     full first last maiden middle real birth legal given family pet sons daughters husbands wifes mums dads name's user the
     """
 )
+FINITE = word_set("is was isn't wasn't has had said says told hates loves died thinks keeps won't wont left went got came does didn't doesn't")
+NO_PETS = word_set("food bed walker toy sitter lover owner person hair lead collar park and or")
 BE = word_set("is was be its it's s as are")
 THINGS = word_set(
     """
@@ -79,7 +82,12 @@ def after_kin(words: Words, place: int) -> Iterator[tuple[int, float]]:
     """My sister X; my sister, X; my sister is X."""
     if words.stops[place] > words.ends[place] or not is_owned(words, place):
         return
+    while words.key(place + 1) in ("in", "law") and words.gap(place) in (" ", "-"):  # "my father in law X"
+        place += 1
     following, gap = place + 1, words.gap(place).strip()
+    if gap == "" and is_verb_name(words, following):
+        yield following, LIKELY
+        return
     if gap == "" and words.key(following) in ("is", "was", "are"):
         if words.capital(following + 1) and introduced(words, following + 1):
             yield following + 1, LIKELY
@@ -97,10 +105,26 @@ def after_kin(words: Words, place: int) -> Iterator[tuple[int, float]]:
             yield following, SURE
     elif is_name_word(words, following):
         yield following, SURE
+    elif gap == "" and is_ordinary_name(words, place, following):
+        yield following, LIKELY
     elif (is_given(words, following) and gap == "" and says_or_ends(words, following)) or (
         gap == "" and is_unknown(words, following) and (says_or_ends(words, following) or words.cue(following + 1))
     ):
         yield following, LIKELY
+
+
+def is_ordinary_name(words: Words, place: int, following: int) -> bool:
+    """ "my cat mittens died", "told my friend bee about it": a plain word behind whom one has."""
+    acts = bool(words.cue(following + 1) & SAYS) or words.key(following + 1) in ("is", "was", "has")
+    if words.cues[place] & PET:
+        return acts and words.keys[following] not in NO_PETS and not words.cues[following] & (DOES | FUNCTION)
+    told = any(words.key(place - back) in ("told", "asked", "texted", "tell") for back in (2, 3))
+    return told and is_given(words, following) and words.key(following + 1) in ("about", "that", "i", "to", "everything")
+
+
+def is_verb_name(words: Words, place: int) -> bool:
+    """ "my sister may is pregnant": a word that is a name and a verb, with another verb behind it."""
+    return words.key(place) in AUXILIARIES and bool(words.flag(place) & GIVEN) and words.key(place + 1) in FINITE
 
 
 def is_owned(words: Words, place: int) -> bool:
@@ -312,6 +336,7 @@ def before_here(words: Words, place: int) -> Iterator[tuple[int, float]]:
 
 
 def after_also_called(words: Words, place: int) -> Iterator[tuple[int, float]]:
+    """Née X; me llamo X."""
     if is_nameable(words, place + 1) and (is_name_word(words, place + 1) or is_unknown(words, place + 1)):
         yield place + 1, LIKELY
 
@@ -322,5 +347,5 @@ RULES = {
     **dict.fromkeys(("i'm", "im", "i"), after_i_am),
     **dict.fromkeys(("this", "it's", "its", "it"), after_this_is),
     **dict.fromkeys(("here", "speaking"), before_here),
-    **dict.fromkeys(("aka", "née", "nee"), after_also_called),
+    **dict.fromkeys(("aka", "née", "nee", "llamo", "appelle", "m'appelle", "heiße", "heisse", "chiamo", "chamo"), after_also_called),
 }

@@ -37,6 +37,7 @@ DETERMINERS = word_set(
     the a an my your his her our their this that these those some any no every each of
     """
 )
+ARTICLES = frozenset(["a", "an", "the"])
 AUXILIARIES = frozenset(["will", "may", "can", "might", "must"])
 # Frequent words that people are called; the other frequent words of the name lists ("else", "job") are nobody.
 NAMES_THAT_ARE_WORDS = word_set(
@@ -114,7 +115,7 @@ def by_itself(words: Words, place: int) -> float:
     flags, key = words.flags[place], words.keys[place]
     if words.cues[place] & TIME and (not flags & GIVEN or context(words, place) < 2):
         return NO
-    if flags & PUBLIC or len(key) < 2 or (words.cue(place + 1) & EPONYM and words.capital(place) and not words.gap(place).strip()):
+    if flags & PUBLIC or len(key) < 2 or is_eponym(words, place, flags):
         return NO
     if flags & (COUNTRY | REGION) or (flags & LARGE and words.before(place) == " " and words.key(place - 1) in DIRECTIONS):
         return NO
@@ -130,6 +131,12 @@ def by_itself(words: Words, place: int) -> float:
     return capital_by_itself(words, place, flags) if capital else lower_by_itself(words, place, flags)
 
 
+def is_eponym(words: Words, place: int, flags: int) -> bool:
+    """ "Parkinson's disease", "the Yerkes curve"; "Sarah's school" is Sarah's."""
+    follows = words.cue(place + 1) & EPONYM and words.capital(place) and not words.gap(place).strip()
+    return bool(follows) and not (flags & GIVEN and words.stops[place] > words.ends[place])
+
+
 def is_name_in_capitals(words: Words, place: int) -> bool:
     """DOB and LMHC are no names; SARAH is one; JJ and PIP are where a person stands."""
     key, named = words.keys[place], words.flags[place] & NAME
@@ -143,6 +150,8 @@ def capital_by_itself(words: Words, place: int, flags: int) -> float:
         return POSSIBLE
     if flags & GIVEN and not flags & ORDINARY:
         return NO if before in ("a", "an") and not words.capital(place + 1) else LIKELY
+    if flags & SURNAME and words.before(place) == "-":
+        return NO
     if before in DETERMINERS or (words.capital(place - 1) and words.flag(place - 1) & ORDINARY and words.key(place - 2) == "the"):
         return NO
     begins, strength = words.begins(place), context(words, place)
@@ -212,10 +221,12 @@ def is_introduced(words: Words, place: int) -> float:
 
 
 def lower_by_itself(words: Words, place: int, flags: int) -> float:
-    key = words.keys[place]
+    key, before = words.keys[place], words.key(place - 1)
     if flags & GIVEN and not flags & ORDINARY:
+        if not flags & COMMON and (before in ARTICLES or (words.cue(place + 1) & KIN and before in DETERMINERS)):
+            return NO
         after = words.flag(place + 1) if words.gap(place) == " " else 0
-        if flags & COMMON or len(key) >= 5 or (after & NAME and not after & FREQUENT):
+        if flags & COMMON or len(key) >= 4 or (after & NAME and not after & FREQUENT):
             return POSSIBLE
         return POSSIBLE if len(key) >= 3 and context(words, place) else NO
     if flags & GIVEN:

@@ -26,11 +26,21 @@ from heedful.privacy.identifiers.terms import word_set
 
 LOWER, TITLE, UPPER = 0, 1, 2
 FOREIGN_REACH = 6  # words to each side
-SENTENCE_END = re.compile(r"[.!?:;\n\r\"“”•*|>]|\s[-–—]\s")
+SENTENCE_END = re.compile(r"[.!?¿¡:;\n\r\"“”•*|>]|\s[-–—]\s")
 JOINTS = frozenset((" ", "-", "'", "’", ". ", " - "))
 DRAWN_OUT = re.compile(r"(.)\1{2,}$")
 DIGITS = re.compile(r"\d[\d .,/:-]*")
 BEFORE_DIGITS, AFTER_DIGITS = 110, 90  # characters
+# Frequent words of other languages, none of them an English word or a name.
+FOREIGN = word_set(
+    """
+    que los las una como pero por para con esta este muy mas más tengo estoy soy eres puedo puedes porque cuando donde hola gracias mi
+    je suis est une les des pour avec dans mais sur pas nous vous ich bin ist nicht und der die das mit ein eine auf wir sie nao não
+    uma com meu minha eu che non della asi aun nada gusta vida bien todo todos hacer ser tiene siento siempre nunca mucho hijo hija
+    esposo esposa novia novio padre madre mama papa anos dia dias cosas tiempo persona personas ayuda hace sobre entre desde
+    moi mon mes ma mais suis fait tres bien kann habe sehr auch meine mein aber wenn wie
+    """
+) - word_set("die das mi las ma mama papa")
 CONTRACTIONS = word_set(
     """
     it's he's she's that's what's who's let's there's here's where's how's
@@ -87,7 +97,7 @@ class Words:
         """Whether the lower-case words around are no English ones: more of them in no list than in the dictionary."""
         low, high = max(0, place - FOREIGN_REACH), place + FOREIGN_REACH + 1
         near = [flags for flags, shape in zip(self.flags[low:high], self.shapes[low:high], strict=True) if shape == LOWER]
-        unknown = near.count(0)
+        unknown = near.count(0) + sum(key in FOREIGN for key in self.keys[low:high])
         return unknown >= 3 and unknown >= sum(flags & ORDINARY for flags in near)
 
     def key(self, place: int) -> str:
@@ -174,7 +184,7 @@ def mark_phrases(words: Words) -> None:
             if tuple(words.keys[place + 1 : end + 1]) == rest and all(words.gap(k) in JOINTS for k in range(place, end)):
                 words.phrases[place] = (end, flags)
                 if flags & (PUBLIC | BRAND):
-                    words.flags[place : end + 1] = [PUBLIC | ORDINARY] * (len(rest) + 1)
+                    words.flags[place : end + 1] = [PUBLIC | ORDINARY | (flags & BRAND)] * (len(rest) + 1)
                 elif not words.flags[place] & GIVEN:  # Anna Maria is a town too, but more often a person
                     words.flags[place : end + 1] = [flag | REGION for flag in words.flags[place : end + 1]]
                 break

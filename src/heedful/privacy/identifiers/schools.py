@@ -1,0 +1,222 @@
+"""Schools: the words of a text in; where somebody learns or teaches, out.
+
+A school is a name with "school", "university" or "academy" beside it, or what follows "student at".
+"""
+
+from collections.abc import Iterator
+
+from heedful.privacy.identifiers.cues import FUNCTION, TIME
+from heedful.privacy.identifiers.employers import capitals, cued
+from heedful.privacy.identifiers.kinds import Identifier
+from heedful.privacy.identifiers.lexicon import CITY, FREQUENT, GIVEN, ORDINARY, PLACE, SURNAME
+from heedful.privacy.identifiers.sentences import is_personal
+from heedful.privacy.identifiers.terms import word_set
+from heedful.privacy.identifiers.words import Words
+
+SCHOOLS = word_set(
+    """
+    school schools academy college university uni universities primary elementary grammar polytechnic poly kindergarten
+    preschool secondary sixth institute seminary conservatoire high nursery preschool montessori daycare gymnasium madrasa vidyalaya
+    """
+)
+CAPITAL_ONLY = word_set("nursery preschool montessori daycare gymnasium madrasa")
+# Words that stand before a school's own name, without accents.
+LEADING = word_set(
+    """
+    colaiste scoil gaelscoil lycee college colegio escuela instituto liceo istituto universidad universidade universite universita
+    universitat universiteit gymnasium gesamtschule grundschule realschule hochschule szkola uniwersytet sekolah universitas
+    ecole montessori madrasa
+    """
+)
+SCHOOL_TAIL = word_set(
+    """
+    high primary secondary middle elementary grammar junior infant infants girls boys prep preparatory community catholic sixth
+    form school college university academy state technical nursery comprehensive
+    """
+)
+STUDIES = word_set(
+    """
+    student studying study studied studies graduated graduate attend attends attended go goes went going enrolled freshman
+    sophomore junior senior teach teaches taught teacher lecturer year yr fresher dropped transferred accepted got pupil
+    professor phd masters degree expelled excluded kicked started start starts nursing rejected offer applied interview phd degree class classes uni college school
+    """
+)
+GENERIC = word_set(
+    """
+    the a an my our his her their your this that high primary secondary middle elementary grammar boarding private public state
+    local old new same medical law nursing business night summer sunday art community junior catholic girls boys big good bad
+    whole at to in of from for and after before during through since until with about is was all nursery sixth form graduate
+    grad every any some no another different first last next current former drama music dance film special med vet bible driving
+    comprehensive
+    """
+)
+UNIVERSITIES = frozenset(
+    "ucla ucl ucd lse mit nyu kcl uea uwe usc ucsd ucsb ucd dcu tcd nuig asu osu psu byu unc uva vcu gwu cuny suny "
+    "lsu fsu ucf usf tamu ttu unt utsa uic uiuc umich umass uconn rutgers "
+    "iit iim nit aiims jnu bhu unilag unilorin uniben uniport oau abu futa lasu uct wits uj ukzn unisa knust "
+    "ug legon uon ku nus ntu smu hku cuhk hkust unsw uts rmit anu uq qut "
+    "ubc uc tu uoft mcgill sfu yale harvard stanford princeton cornell dartmouth berkeley caltech oxford cambridge durham "
+    "exeter lums nust iba eth epfl tum lmu sciences-po".lower().split()
+)
+
+
+def find_schools(words: Words) -> Iterator[Identifier]:
+    for place, key in enumerate(words.keys):
+        if key in SCHOOLS:
+            yield from school_around(words, place)
+        if key in LEADING and words.capital(place):
+            yield from after_leading(words, place)
+        studies = key in ("at", "to", "from", "into", "in") and cued(words, place, STUDIES, 4)
+        if studies or key == "at" or (key == "of" and words.key(place - 1) == "out"):
+            yield from after_study(words, place)
+
+
+def after_leading(words: Words, place: int) -> Iterator[Identifier]:
+    """ "Coláiste Bríde", "Lycée Montaigne", "Universidad de Chile"."""
+    first = place + 1
+    while words.key(first) in ("de", "di", "da", "del", "do", "la", "fur", "der") and words.gap(first - 1) == " ":
+        first += 1
+    if words.capital(first) and words.gap(first - 1) == " " and not words.cue(first) & FUNCTION:
+        yield Identifier(words.starts[place], words.ends[capitals(words, first)], "school", 0.91)
+
+
+def after_saint(words: Words, first: int) -> Iterator[Identifier]:
+    """ "i go to St Mary's": a saint's school goes by the saint."""
+    last = first + 1
+    saint = words.key(first) in ("st", "saint", "sacred", "holy") and words.gap(first) in (" ", ". ")
+    if saint and words.capital(last) and not words.key(last + 1) in ("hospital", "church", "street"):
+        yield Identifier(words.starts[first], words.stops[last], "school", 0.88)
+
+
+def school_around(words: Words, place: int) -> Iterator[Identifier]:
+    """ "Moorside Primary School", "the University of Ibadan", "leeds beckett uni"."""
+    key = words.keys[place]
+    last = place
+    while (
+        words.gap(last) in (" ", "' ", "’ ")
+        and words.key(last + 1) in SCHOOL_TAIL
+        and (words.capital(last + 1) or not words.capital(place))
+    ):
+        last += 1
+    if (
+        key in ("university", "uni", "college", "institute", "school", "academy")
+        and words.key(last + 1) == "of"
+        and words.gap(last) == " "
+    ):
+        named = of_name(words, last + 1)
+        if named is not None and (is_personal(words, words.starts[place], words.ends[named]) or cued(words, place, STUDIES, 4)):
+            first = place
+            while words.capital(first - 1) and words.before(first) == " " and not words.cue(first - 1) & FUNCTION:
+                first -= 1
+            if words.key(first - 1) == "the":
+                first -= 1
+            yield Identifier(words.starts[first], words.ends[named], "school", 0.92)
+            return
+    if key == "high" and last == place and not words.capital(place) and words.flag(place - 1) & (ORDINARY | GIVEN):
+        return
+    if key in ("sixth", "institute", "high", "primary", "secondary", "elementary") and words.key(place - 1) in GENERIC:
+        return
+    if key in CAPITAL_ONLY and not words.capital(place):
+        return
+    first, last = school_start(words, place), with_town(words, last)
+    if first < place and (words.capital(place) or is_school_lower(words, first, place)) and is_personal_school(words, first, last):
+        yield Identifier(words.starts[first], words.ends[last], "school", 0.9)
+
+
+def with_town(words: Words, last: int) -> int:
+    """ "King's College London", "IIT Bombay": the town behind belongs to the name."""
+    after = last + 1
+    town = words.capital(last) and words.capital(after) and words.gap(last) == " " and words.flags[after] & PLACE
+    return after if town else last
+
+
+def of_name(words: Words, of: int) -> int | None:
+    """The last word of what follows "University of"."""
+    first = of + 1
+    if words.key(first) == "the":
+        first += 1
+    if words.capital(first):
+        return capitals(words, first)
+    phrase = words.phrases.get(first)
+    if phrase and phrase[1] & PLACE:
+        return phrase[0]
+    return first if words.flag(first) & PLACE and not words.flag(first) & ORDINARY else None
+
+
+def school_start(words: Words, place: int) -> int:
+    """The first word of a school's name that ends here."""
+    first = place
+    while first > 0 and words.before(first) in (" ", "' ", "’ ", "-", " & ", ". ") and place - first < 5:
+        before = first - 1
+        if not words.capital(place) and words.stops[before] > words.ends[before] and words.flags[before] & GIVEN and not is_saint(words, before):
+            break  # "Sarah's school" is no name of a school
+        kind = words.keys[before] in SCHOOL_TAIL | frozenset(("st", "saint", "our"))
+        if (
+            (
+                words.capital(before)
+                and (
+                    kind
+                    or (
+                        not (words.cues[before] & (FUNCTION | TIME) and words.keys[before] not in ("first", "new"))
+                        and not (
+                            words.begins(before)
+                            and words.flags[before] & ORDINARY
+                            and not words.flags[before] & (CITY | GIVEN | SURNAME)
+                        )
+                    )
+                )
+            )
+            or (
+                not words.capital(place)
+                and (kind or not words.flags[before] & ORDINARY or (first == place and words.flags[before] & PLACE))
+                and words.keys[before] not in GENERIC - SCHOOL_TAIL
+                and not words.cues[before] & FUNCTION
+            )
+            or (kind and first < place)
+            or (words.keys[before] in ("of", "and") and first < place and words.capital(before - 1))
+        ):
+            first = before
+        else:
+            break
+    while first < place and words.keys[first] in GENERIC and not words.capital(first):
+        first += 1
+    return first
+
+
+def is_saint(words: Words, place: int) -> bool:
+    return words.key(place - 1) in ("st", "saint")
+
+
+def is_school_lower(words: Words, first: int, place: int) -> bool:
+    """In lower case at least one word must be no ordinary one: "my old high school" is no name."""
+    return any(
+        not words.flags[k] & ORDINARY or (words.flags[k] & PLACE and not words.flags[k] & FREQUENT) for k in range(first, place)
+    )
+
+
+def is_personal_school(words: Words, first: int, last: int) -> bool:
+    """A name of its own, and somebody's: not "Law School", not the university of a study that is quoted."""
+    names = [k for k in range(first, last + 1) if words.keys[k] not in SCHOOLS | SCHOOL_TAIL | GENERIC]
+    return bool(names) and (is_personal(words, words.starts[first], words.ends[last]) or cued(words, first, STUDIES, 4))
+
+
+def after_study(words: Words, place: int) -> Iterator[Identifier]:
+    """ "student at Imperial College", "dropped out of UCLA", "got into Yale"."""
+    first = place + 1
+    if words.key(first) == "the":
+        first += 1
+    if words.gap(first - 1) == " " and words.capital(first):
+        yield from after_saint(words, first)
+    if (
+        words.gap(first - 1) == " "
+        and words.key(first) in UNIVERSITIES
+        and words.key(first + 1) not in SCHOOLS
+        and (words.capital(first) or words.key(place) == "at")
+    ):
+        town = (
+            words.flag(first) & CITY
+            and words.key(place) in ("to", "from", "in")
+            and words.key(place - 1) not in ("got", "accepted", "transferred", "graduated", "rejected", "offer")
+        )
+        if not town:
+            yield Identifier(words.starts[first], words.ends[with_town(words, first)], "school", 0.91)
