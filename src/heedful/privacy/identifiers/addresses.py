@@ -19,7 +19,7 @@ CERTAIN = (
 POSSIBLE = (
     "st|close|drive|dr|court|ct|place|pl|way|square|sq|hill|park|row|walk|circle|cir|trail|trl|rise|view|wharf|quay|"
     "green|parade|alley|ln|loop|bend|path|pike|plaza|heights|croft|fold|villas|estate|yard|house|ridge|run|chase|"
-    "mead|vale|bank|avenida|broadway|extension|layout|colony|nagar|marg|chowk"
+    "mead|vale|bank|avenida|broadway|extension|layout|colony|nagar|marg|chowk|cottages|mansions|buildings|apartments|towers"
 )
 UNIT = (
     r"(?:(?:flat|apartment|apt|unit|suite|ste|room|rm|floor|block|plot|house|door|no|h\.?\s?no|shop|villa|tower|"
@@ -28,7 +28,7 @@ UNIT = (
 NUMBER = r"\d{1,5}(?:\s?[a-z]\b|[-/]\d{1,4}[a-z]?)?"
 NAME_WORD = (
     r"(?!(?:minutes?|mins?|hours?|days?|weeks?|months?|years?|yrs?|miles?|km|kilometers?|of|times?|people|way|pm|am|"
-    r"or|and|to|is|i)\b)[^\W\d_][\w'’.-]*"
+    r"or|and|to|is|i)\b)(?:[^\W\d_][\w'’.-]*|\d{1,3}(?:st|nd|rd|th)\b)"
 )
 AFTER = rf"(?:[,\s]+(?:{UNIT}|(?:north|south|east|west|n|s|e|w|ne|nw|se|sw)\b\.?))*"
 STREET = re.compile(
@@ -50,17 +50,16 @@ STREET_WORDS = word_set(
     """
 )
 JOINED_STREET = re.compile(
-    r"(?<![\w])(?:[A-ZÀ-Þ][\w'-]+\s){0,2}[^\W\d_]{3,}(?:straße|strasse|straat|str\.|gasse|weg|laan|allee|platz|plein|"
-    r"gatan|gata|vägen|veien|gade|vej|kade|gracht|dijk|dreef|tanya|utca|katu|tie|allé|damm|ufer|"
-    r"ring)\s\d{1,4}\s?[a-z]?\b",
-    re.IGNORECASE,
+    r"(?<![\w])(?:[A-ZÀ-Þ][\w'-]+\s){0,2}(?:(?i:[^\W\d_]{3,}(?:straße|strasse|straat|str\.|gasse|laan|allee|platz|plein|"
+    r"gatan|vägen|veien|gracht))|[A-ZÀ-Þ][^\W\d_]{2,}(?:weg|gata|gade|vej|kade|dijk|dreef|tanya|utca|katu|tie|allé|damm|ufer|"
+    r"ring))\s\d{1,4}\s?[a-z]?\b",
 )
 LEADING_KIND = re.compile(
     r"(?<![\w])(?:\d{1,4}(?:\s?(?:bis|ter|[a-z]))?,?\s)?(?i:rue|avenue|boulevard|impasse|chemin|allée|quai|via|viale|"
     r"piazza|corso|calle|avenida|av\.|plaza|paseo|carrer|rua|travessa|praça|ulica|ul\.|aleja|strada|str\.|ulitsa|"
     r"jalan|jl\.|jln|jalan|soi)\s"
     r"(?:(?:de|du|des|della|del|dei|da|do|dos|la|le|les|l['’]|d['’])\s?)*[A-ZÀ-Þ][\w'’.-]+(?:\s(?:de|du|des|la|el|"
-    r"[A-ZÀ-Þ][\w'’-]+)){0,3}(?:,?\s(?:nº|n°|no\.?|n\.)?\s?\d{1,4}(?:\s?[a-z]\b)?(?:/\d+)?)?",
+    r"[A-ZÀ-Þ][\w'’-]+)){0,3}(?:,?\s(?:nº|n°|no\.?|n\.)?\s?\d{1,4}(?!\d)(?:\s?[a-z]\b)?(?:/\d+)?)?",
 )
 UTJA = re.compile(
     r"(?<!\w)(?:\d{1,4}\s)?[^\W\d_]+(?:\s[^\W\d_]+)?\s(?:útja|utca|út|tér|rkp\.|körút|sokağı|caddesi|cad\.|sok\.|"
@@ -70,7 +69,10 @@ UTJA = re.compile(
 BOX = re.compile(
     r"(?<!\w)(?:p\.?\s?o\.?\s?box|post office box|private mail ?bag|pmb|postfach|bp|apartado)\s?#?\d{1,6}\b", re.IGNORECASE
 )
-ALONE = re.compile(rf"(?<!\w)(?:{UNIT})(?:[,\s]+(?:{UNIT}))+", re.IGNORECASE)
+ALONE = re.compile(
+    rf"(?<!\w)(?:{UNIT})(?:[,\s]+(?:{UNIT}|(?:street|sector|phase|lane|road|gali|cross|main|line)\s(?:no\.?\s?)?\d{{1,3}}\b))+",
+    re.IGNORECASE,
+)
 CUED = re.compile(
     r"\b(?:address(?:es)?(?:\s(?:is|was|are|here they are|it is|with|to|linked to|on file))?\s?(?::|is|it is|to|"
     r"with)?|(?:now\s)?(?:live|lives|lived|stay|stays|stayed|living|staying)\s(?:at|on)|send it to|"
@@ -120,7 +122,7 @@ STATE_ZIP = re.compile(rf"\b(?P<state>{US_STATES})\.?,?\s(?P<code>\d{{5}}(?:-\d{
 ZIP4 = re.compile(r"(?<![\w-])\d{5}-\d{4}(?![\w-])")
 CUED_CODE = re.compile(
     r"\b(?:zip(?:\s?code)?|post\s?(?:al\s)?code|postcode|pin\s?code|pincode|plz|postleitzahl|code postal|cap|codigo "
-    r"postal|código postal|eircode|cep|postnummer|pin)\s*(?:is|was|:|=|-|#|number)?\s*:?\s*(?P<code>\d{2}-\d{3}|"
+    r"postal|código postal|eircode|cep|postnummer|pin)(?:['’]s)?\s*(?:is|was|:|=|-|#|number)?\s*:?\s*(?P<code>\d{2}-\d{3}|"
     r"\d{3}\s?\d{3}|\d{3}\s\d{2}|\d{4,6}(?:-\d{3,4})?|[A-Z]{1,2}\d{1,2}[A-Z]?(?:\s?\d[A-Z]{2})?)(?![\w-])",
     re.IGNORECASE,
 )
@@ -177,10 +179,13 @@ def find_rest(text: str, end: int, announced: bool) -> Iterator[Identifier]:
 
 def find_streets(words: Words) -> Iterator[Identifier]:
     text = words.text
-    for pattern, score in ((STREET, 0.94), (UNIT_AND_STREET, 0.94)):
-        for match in words.near_digits(pattern):
-            if is_address(match, text):
-                yield Identifier(match.start(), match.start() + len(match.group().rstrip(" ,.\n")), "address", score)
+    whole = [
+        Identifier(match.start(), match.start() + len(match.group().rstrip(" ,.\n")), "address", 0.94)
+        for pattern in (STREET, UNIT_AND_STREET)
+        for match in words.near_digits(pattern)
+        if is_address(match, text)
+    ]
+    yield from whole
     for pattern in (THE_STREET, JOINED_STREET, LEADING_KIND, UTJA, BOX, ALONE):
         yield from (
             Identifier(m.start(), m.start() + len(m.group().rstrip(" ,.\n")), "address", 0.9)
@@ -190,6 +195,8 @@ def find_streets(words: Words) -> Iterator[Identifier]:
     yield from (Identifier(*match.span("street"), "address", 0.9) for match in words.near_digits(LINE_STREET))
     for match in words.near_digits(CUED):
         start, value = match.start("value"), CUT.sub("", match.group("value"))
+        if any(one.start < match.end() and start < one.end for one in whole):
+            continue
         if not TIMES.match(value) and re.search(r"[^\W\d_]{3}", value):
             value = value.split(",")[0] if re.search(r"\d\s[^\W\d_]{2,}", value.split(",")[0]) else value
             yield Identifier(start, start + len(value.rstrip(" ,")), "address", CUED_SCORE)
@@ -242,6 +249,8 @@ def find_postcodes(words: Words, ends: list[int]) -> Iterator[Identifier]:
             BEFORE_EURO.search(text, max(0, match.start() - 10), match.start()) and not 1900 <= int(re.sub(r"\D", "", code)) <= 2050
         ):
             yield Identifier(*match.span("code"), "postcode", 0.85)
+            if town := CAPITAL_PART.match(text, match.end()):
+                yield Identifier(*town.span(), "place", CUED_SCORE)
 
 
 def is_postcode(found: str, text: str, start: int) -> bool:

@@ -88,23 +88,56 @@ GROUPS = re.compile(
     r"usually |often )?(?:aged? |ages? )?$",
     re.IGNORECASE,
 )
+# "jo here. 27, nurse": who one is, in fragments.
+INTRODUCTION = re.compile(
+    rf"^\W*(?:(?:hi|hey|hello|yo|hiya)\b\W*)?(?:(?:(?:i'?m|i am|my name(?:'s| is)?|this is|it'?s)\s[^\W\d_]+(?:\s[^\W\d_]+)?|"
+    rf"[^\W\d_]+ here)\s?[.,/|-]\s?(?P<age>{NUMBER})(?=\s?[.,/|-]\s?[^\W\d])|(?P<first>[1-9]\d)(?=\s?[,/|]\s?[^\W\d]))",
+    re.IGNORECASE,
+)
+SEVERAL = re.compile(
+    rf"\b(?:kids|children|boys|girls|sons|daughters|twins|siblings|brothers|sisters|grandkids|ones|ages|aged)\b[^.!?\n\d]{{0,30}}?\(?"
+    rf"(?P<ages>{NUMBER}(?:,\s?{NUMBER}(?!\d))*,?\s?(?:and|&|n)\s{NUMBER})(?=\s?(?:[),.!?;\n]|$|years?\b|and\b|who\b|now\b))",
+    re.IGNORECASE,
+)
 NUMBER_WORDS = frozenset((*TENS.split("|"), *TEENS.split("|"), "old"))
+ONES_WORDS = frozenset(ONES.split("|")) - {"one"}
+BEFORE_ONES = frozenset(
+    ("is", "was", "turned", "turns", "turning", "age", "aged", "are", "only", "just", "were", "i'm", "im", "he's", "she's")
+)
 
 
 def find_ages(words: Words) -> Iterator[Identifier]:
     text = words.text
-    spelled = not NUMBER_WORDS.isdisjoint(words.present)
+    spelled = not NUMBER_WORDS.isdisjoint(words.present) or has_spelled_one(words)
     if not words.has_digits and not spelled:
         return
     search = (lambda pattern: pattern.finditer(text)) if spelled else words.near_digits
     for match in search(WITH_UNIT):
         if not GROUPS.search(text, max(0, match.start() - 30), match.start()) and not is_range(text, match.start(), match.end()):
             yield Identifier(match.start(), match.end(), "age", 0.8)
+    if words.has_digits:
+        yield from find_several(words)
+        if (match := INTRODUCTION.match(text)) is not None:
+            yield Identifier(*match.span("age" if match.group("age") else "first"), "age", 0.7)
     for pattern in (SEXED, BRACKETED, SAID, CUED, WHEN, OPENING, APPOSITION, ORDINAL):
         for match in search(pattern):
             start, end = match.span("age" if "age" in pattern.groupindex else 0)
             if is_somebodys(pattern, match, text, start, end):
                 yield Identifier(start + len(text[start:end]) - len(text[start:end].lstrip()), end, "age", 0.7)
+
+
+def has_spelled_one(words: Words) -> bool:
+    return not ONES_WORDS.isdisjoint(words.present) and any(
+        key in ONES_WORDS and words.key(place - 1) in BEFORE_ONES for place, key in enumerate(words.keys)
+    )
+
+
+def find_several(words: Words) -> Iterator[Identifier]:
+    """ "my kids, 4 and 7": each number of the row."""
+    for match in words.near_digits(SEVERAL):
+        for number in re.finditer(r"\d+", match.group("ages")):
+            start = match.start("ages") + number.start()
+            yield Identifier(start, start + len(number.group()), "age", 0.7)
 
 
 def is_range(text: str, start: int, end: int) -> bool:

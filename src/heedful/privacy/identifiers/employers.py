@@ -22,7 +22,8 @@ WORKS = word_set(
     interviewed offer volunteer volunteered volunteering placement nights overtime years director chef stack stacking stacked
     shelves till tills assistant associate technician secretary porter paramedic picker packer programmer designer lawyer
     solicitor paralegal trainee rep salesman salesperson stacker ceo hr lads deliver cop officer agent clerk pilot plumber builder
-    electrician mechanic delivering night coworker coworkers workmate workmates clean cleaning cook cooking serve serving join joined
+    electrician mechanic delivering night coworker coworkers workmate workmates clean cleaning cook cooking serve serving
+    join joined
     """
 )
 WITH_WORKS = word_set(
@@ -164,7 +165,8 @@ def known_firm(words: Words, place: int) -> Iterator[Identifier]:
     if not flags & BRAND or not named or (flags & PUBLIC and not words.capital(first)) or words.keys[first] in SERVICES:
         return
     with_one = key == "with" and before in ("i'm", "im", "am", "been", "he's", "she's")
-    from_one = key == "from" and (words.flag(place - 1) & (GIVEN | SURNAME) or before in CUT) and words.capital(place - 1) | (before in CUT)
+    person = words.flag(place - 1) & (GIVEN | SURNAME) and words.capital(place - 1)
+    from_one = key == "from" and (person or before in CUT)
     if key in ENDS or with_one or from_one:
         yield Identifier(words.starts[first], words.ends[phrase[0] if phrase else first], "employer", 0.84)
 
@@ -215,7 +217,9 @@ def capitals(words: Words, first: int) -> int:
 def before_facility(words: Words, place: int) -> Iterator[Identifier]:
     """ "Willow Counselling", "the Royal Oldham Hospital": a place of care or worship that somebody goes to, by its name."""
     first = place
-    while first > 0 and words.before(first) in (" ", "' ", "’ ", "-", " & ", ". ") and words.capital(first - 1) and place - first < 4:
+    while (
+        first > 0 and words.before(first) in (" ", "' ", "’ ", "-", " & ", ". ") and words.capital(first - 1) and place - first < 4
+    ):
         first -= 1
     while first < place and (words.cues[first] & (FUNCTION | TIME) or (words.begins(first) and words.flags[first] & FREQUENT)):
         first += 1

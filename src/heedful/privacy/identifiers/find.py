@@ -9,19 +9,21 @@ from heedful.privacy.identifiers.addresses import find_addresses
 from heedful.privacy.identifiers.ages import find_ages
 from heedful.privacy.identifiers.contact import find_contacts, public_spans
 from heedful.privacy.identifiers.dates import find_dates
+from heedful.privacy.identifiers.employers import find_employers
+from heedful.privacy.identifiers.fields import find_fields
 from heedful.privacy.identifiers.kinds import Identifier
 from heedful.privacy.identifiers.known import find_known, read_known
 from heedful.privacy.identifiers.model import find_by_model
 from heedful.privacy.identifiers.names import find_names, name_parts, repeated
 from heedful.privacy.identifiers.numbers import find_numbers
-from heedful.privacy.identifiers.employers import find_employers
-from heedful.privacy.identifiers.schools import find_schools
 from heedful.privacy.identifiers.places import find_places
+from heedful.privacy.identifiers.schools import find_schools
 from heedful.privacy.identifiers.words import Words, read_words
 
 RECOGNIZERS = (
     find_contacts,
     find_numbers,
+    find_fields,
     find_dates,
     find_addresses,
     find_employers,

@@ -28,7 +28,9 @@ NAME_OWNERS = OWNERS | word_set(
     full first last maiden middle real birth legal given family pet sons daughters husbands wifes mums dads name's user the
     """
 )
-FINITE = word_set("is was isn't wasn't has had said says told hates loves died thinks keeps won't wont left went got came does didn't doesn't")
+FINITE = word_set(
+    "is was isn't wasn't has had said says told hates loves died thinks keeps won't wont left went got came does didn't doesn't"
+)
 NO_PETS = word_set("food bed walker toy sitter lover owner person hair lead collar park and or")
 BE = word_set("is was be its it's s as are")
 THINGS = word_set(
@@ -66,6 +68,8 @@ def after_title(words: Words, place: int) -> Iterator[tuple[int, float]]:
     gap, following = words.gap(place), place + 1
     if gap not in (" ", ". ", ".") or not is_nameable(words, following):
         return
+    if words.phrases.get(place, (0, 0))[1] & PUBLIC:
+        return  # "Dr Phil"
     flags, relative = words.flags[following], bool(words.cues[place] & KIN)
     if words.capital(following):
         if flags & (GIVEN | SURNAME) or not flags & (BRAND | ((PUBLIC | FREQUENT) if relative else 0)):
@@ -105,12 +109,16 @@ def after_kin(words: Words, place: int) -> Iterator[tuple[int, float]]:
             yield following, SURE
     elif is_name_word(words, following):
         yield following, SURE
-    elif gap == "" and is_ordinary_name(words, place, following):
+    elif gap == "" and is_lower_after_kin(words, place, following):
         yield following, LIKELY
-    elif (is_given(words, following) and gap == "" and says_or_ends(words, following)) or (
-        gap == "" and is_unknown(words, following) and (says_or_ends(words, following) or words.cue(following + 1))
-    ):
-        yield following, LIKELY
+
+
+def is_lower_after_kin(words: Words, place: int, following: int) -> bool:
+    """A word in lower case that is a plain word too, or in no list."""
+    if is_ordinary_name(words, place, following):
+        return True
+    ends = says_or_ends(words, following)
+    return (is_given(words, following) and ends) or (is_unknown(words, following) and (ends or bool(words.cue(following + 1))))
 
 
 def is_ordinary_name(words: Words, place: int, following: int) -> bool:
@@ -193,7 +201,7 @@ def sign_off(words: Words) -> Iterator[tuple[int, float]]:
     for place in range(max(0, len(words) - 3), len(words)):
         before = words.before(place)
         closes = CLOSING.search(before) or ("\n" in before and words.cue(place - 1) & THANKS) or words.key(place - 1) in KISSES
-        if not closes or not is_nameable(words, place) or words.flags[place] & PUBLIC:
+        if before == "-" or not closes or not is_nameable(words, place) or words.flags[place] & PUBLIC:
             continue
         if not all(words.gap(k) in (" ", "-", ". ") for k in range(place, len(words) - 1)):
             continue
@@ -347,5 +355,7 @@ RULES = {
     **dict.fromkeys(("i'm", "im", "i"), after_i_am),
     **dict.fromkeys(("this", "it's", "its", "it"), after_this_is),
     **dict.fromkeys(("here", "speaking"), before_here),
-    **dict.fromkeys(("aka", "née", "nee", "llamo", "appelle", "m'appelle", "heiße", "heisse", "chiamo", "chamo"), after_also_called),
+    **dict.fromkeys(
+        ("aka", "née", "nee", "llamo", "appelle", "m'appelle", "heiße", "heisse", "chiamo", "chamo"), after_also_called
+    ),
 }

@@ -54,8 +54,21 @@ ACCOUNT = (
 KEYWORD = r"(?:\s*(?:card|id|i\.d\.|no\.?|nos\.?|num(?:ber)?\.?|nr\.?|#|code|reference|ref\.?|key))*"
 FILLER = r"(?:\s*(?:is|was|are|:|=|#|-|–|its|it's|says|on it|i think|ends?|quote|quoting|with|under|as|called|\())*\s*[\"'“(#]?"
 VALUE = r"(?P<value>(?:[A-Za-z]{1,6}[ /-]?){0,2}\d[\dA-Za-z]*(?:[ /.-](?:(?-i:[A-Z]{1,2})\b|[A-Z]{0,4}\d[\dA-Z]*))*)"
-CUED_NATIONAL = re.compile(rf"\b(?:{NATIONAL})\b{KEYWORD}{FILLER}{VALUE}", re.IGNORECASE)
+CUED_NATIONAL = re.compile(rf"\b(?P<noun>{NATIONAL})\b{KEYWORD}{FILLER}{VALUE}", re.IGNORECASE)
 CUED_ACCOUNT = re.compile(rf"\b(?P<noun>{ACCOUNT})\b(?P<keyword>{KEYWORD})(?P<filler>{FILLER}){VALUE}", re.IGNORECASE)
+# A plate and a booking code may have few digits.
+PLATE = re.compile(
+    r"\b(?:plates?|reg(?:istration)?|car|van|driv(?:es|ing)|motor|vehicle)\b[^\n.!?]{0,25}?\b"
+    r"(?-i:(?P<value>[A-Z]{2}\d{2}\s?[A-Z]{3}|"
+    r"[A-Z]{3}[ -]?\d{3,4}|[A-Z]{1,3}[ -]?\d{1,4}[ -]?[A-Z]{1,3}|"
+    r"\d{1,4}[ -][A-Z]{2,3}[ -]\d{1,4}|[A-Z]{2}[ -]\d{2}[ -][A-Z]{2}[ -]\d{4}))(?!\w)",
+    re.IGNORECASE,
+)
+LOCATOR = re.compile(
+    r"\b(?:(?:booking|reservation|confirmation|order|ticket|case|claim|crime|referral)\s(?:ref(?:erence)?|code|number|no\.?|id)|ref(?:erence)?|"
+    r"pnr|locator)(?:\s(?:is|was)|:|=|#|\s)+(?-i:(?P<value>(?=[A-Z\d]*\d)[A-Z\d]{5,12}))(?!\w)",
+    re.IGNORECASE,
+)
 CARD_CUE = re.compile(r"\b(?:card|visa|mastercard|amex|debit|credit|cc)\b[^\d\n]{0,30}$", re.IGNORECASE)
 QUOTED = re.compile(r"\b(?:quote|quoting|ref|reference)\s*:?\s*$", re.IGNORECASE)
 
@@ -100,8 +113,15 @@ def is_id_like(token: str) -> bool:
 
 def find_cued(words: Words) -> Iterator[Identifier]:
     """Numbers that are said to be one: "my NHS number is", "account no."."""
+    for match in words.near_digits(PLATE):
+        yield Identifier(*match.span("value"), "account_id", 0.9)
+    for match in words.near_digits(LOCATOR):
+        if sum(map(str.isdigit, match.group("value"))) and not match.group("value").isdigit():
+            yield Identifier(*match.span("value"), "account_id", 0.9)
     for match in words.near_digits(CUED_NATIONAL):
         value = match.group("value")
+        if match.group("noun").lower() == "visa" and is_card(value.strip(" .-/")):
+            continue
         if sum(map(str.isdigit, value)) >= 4 and not is_date(value) and not YEARS.fullmatch(value):
             yield trimmed(match, "national_id", 0.97)
     for match in words.near_digits(CUED_ACCOUNT):

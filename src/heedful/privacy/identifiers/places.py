@@ -35,6 +35,7 @@ LIVING = word_set(
     homeless funeral wedding uni university college hospital airport station job work working studying
     """
 )
+OWNERS = word_set("my his her our their your a an this that")
 STRONG = word_set(
     """
     live lives lived living born raised grew based moved moving relocated settled reside resides residing flat house emigrated
@@ -81,6 +82,7 @@ STATES = frozenset(US_STATES.split("|"))
 WENT = word_set(
     "returned return returning flew fly flying drove travelled traveled travelling move moved moving relocated deported went going"
 )
+INTRODUCTION = re.compile(r"[^.!?\n\d]{0,30}[.,]?\s?\b[1-9]\d\b[^.!?\n\d]{0,25},\s$")  # "Bartek here. 34, builder, Slough"
 GAP = re.compile(r" (?:\d{2,5}(?:-\d{3})? )?")
 
 
@@ -200,7 +202,7 @@ def of_list(words: Words, place: int, last: int, flags: int) -> float:
         follows = (words.before(place) == ", " and words.flag(place - 1) & PLACE) or words.cue(place - 1) & EPONYM
         personal = cue == 2 or follows or is_personal(words, words.starts[place], words.ends[last])
         return 0.8 if known and personal and not (flags & PUBLIC and not capital) else 0.0
-    if flags & PUBLIC:
+    if flags & PUBLIC or (cue == 0 and last == place and words.key(place - 1) in OWNERS and words.before(place) == " "):
         return 0.0
     if words.cues[place] & (FUNCTION | TIME | SAYS) and cue < 2 and last == place:
         return 0.0
@@ -212,9 +214,9 @@ def town(words: Words, place: int, last: int, flags: int, cue: int, capital: boo
     phrase, ordinary, named = last > place, flags & ORDINARY, flags & (GIVEN | SURNAME)
     if phrase and all(words.flags[k] & ORDINARY for k in range(place, last + 1)):
         ordinary = ORDINARY
-    if cue == 2 and (capital or not ordinary):
+    if cue == 2 and (capital or not ordinary) and not (words.is_foreign(place) and not capital):
         return 0.85
-    if words.is_foreign(place):
+    if words.is_foreign(place) and not (capital and cue):
         return 0.0
     if capital:
         after_comma = words.before(place) == ", " and (
@@ -222,6 +224,7 @@ def town(words: Words, place: int, last: int, flags: int, cue: int, capital: boo
             or words.cue(place - 1) & EPONYM
             or words.key(place - 1) in ("island", "road", "town")
             or words.text[: words.starts[place] - 2].rstrip()[-1:].isdigit()
+            or INTRODUCTION.match(words.text, 0, words.starts[place]) is not None
         )
         if cue and not (ordinary and words.begins(place)):
             return 0.8

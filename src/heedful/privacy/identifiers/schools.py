@@ -38,7 +38,8 @@ STUDIES = word_set(
     """
     student studying study studied studies graduated graduate attend attends attended go goes went going enrolled freshman
     sophomore junior senior teach teaches taught teacher lecturer year yr fresher dropped transferred accepted got pupil
-    professor phd masters degree expelled excluded kicked started start starts nursing rejected offer applied interview phd degree class classes uni college school
+    professor phd masters degree expelled excluded kicked started start starts nursing
+    rejected offer applied interview phd degree class classes uni college school
     """
 )
 GENERIC = word_set(
@@ -84,7 +85,7 @@ def after_saint(words: Words, first: int) -> Iterator[Identifier]:
     """ "i go to St Mary's": a saint's school goes by the saint."""
     last = first + 1
     saint = words.key(first) in ("st", "saint", "sacred", "holy") and words.gap(first) in (" ", ". ")
-    if saint and words.capital(last) and not words.key(last + 1) in ("hospital", "church", "street"):
+    if saint and words.capital(last) and words.key(last + 1) not in ("hospital", "church", "street"):
         yield Identifier(words.starts[first], words.stops[last], "school", 0.88)
 
 
@@ -148,7 +149,12 @@ def school_start(words: Words, place: int) -> int:
     first = place
     while first > 0 and words.before(first) in (" ", "' ", "’ ", "-", " & ", ". ") and place - first < 5:
         before = first - 1
-        if not words.capital(place) and words.stops[before] > words.ends[before] and words.flags[before] & GIVEN and not is_saint(words, before):
+        if (
+            not words.capital(place)
+            and words.stops[before] > words.ends[before]
+            and words.flags[before] & GIVEN
+            and not is_saint(words, before)
+        ):
             break  # "Sarah's school" is no name of a school
         kind = words.keys[before] in SCHOOL_TAIL | frozenset(("st", "saint", "our"))
         if (

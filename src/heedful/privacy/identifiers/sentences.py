@@ -5,12 +5,21 @@
 """
 
 import re
+from bisect import bisect_left
 
 from heedful.privacy.identifiers.cues import PERSONAL
+from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import Words
 
 END = re.compile(r"[.!?\n](?:\s|$)")
 REACH = 160
+# Chats drop the "I": "moved to Ohio last year", "from Kerala".
+OPENINGS = word_set(
+    """
+    moved moving live lived living born grew from went going visiting visited based stuck studying studied work worked working
+    flew fled came originally currently just still got student single male female divorced married here back near retired
+    """
+)
 
 
 def sentence(text: str, start: int, end: int) -> tuple[int, int]:
@@ -24,4 +33,5 @@ def sentence(text: str, start: int, end: int) -> tuple[int, int]:
 
 def is_personal(words: Words, start: int, end: int) -> bool:
     low, high = sentence(words.text, start, end)
-    return any(cue & PERSONAL and low <= begins < high for cue, begins in zip(words.cues, words.starts, strict=True))
+    first, last = bisect_left(words.starts, low), bisect_left(words.starts, high)
+    return any(cue & PERSONAL for cue in words.cues[first:last]) or words.key(first) in OPENINGS

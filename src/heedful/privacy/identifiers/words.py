@@ -34,7 +34,7 @@ BEFORE_DIGITS, AFTER_DIGITS = 110, 90  # characters
 # Frequent words of other languages, none of them an English word or a name.
 FOREIGN = word_set(
     """
-    que los las una como pero por para con esta este muy mas más tengo estoy soy eres puedo puedes porque cuando donde hola gracias mi
+    que los una como pero por para con esta este muy mas más tengo estoy soy eres puedo puedes porque cuando donde hola gracias
     je suis est une les des pour avec dans mais sur pas nous vous ich bin ist nicht und der die das mit ein eine auf wir sie nao não
     uma com meu minha eu che non della asi aun nada gusta vida bien todo todos hacer ser tiene siento siempre nunca mucho hijo hija
     esposo esposa novia novio padre madre mama papa anos dia dias cosas tiempo persona personas ayuda hace sobre entre desde
