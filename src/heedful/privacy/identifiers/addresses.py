@@ -143,7 +143,7 @@ INDIAN = re.compile(r"[A-Z][^\W\d_]+\s?[-–]\s?(?P<code>[1-8]\d{2}\s?\d{3})(?!\
 def find_addresses(words: Words) -> Iterator[Identifier]:
     text = words.text
     if not STREET_WORDS.isdisjoint(words.present):
-        yield from (Identifier(*m.span(), "address", 0.72) for m in UNNUMBERED.finditer(text) if is_street_name(m, words))
+        yield from (Identifier(*m.span(), "address", CUED_SCORE) for m in UNNUMBERED.finditer(text) if is_street_name(m, words))
     if not words.has_digits:
         return
     found = list(find_streets(words))

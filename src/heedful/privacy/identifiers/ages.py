@@ -28,7 +28,8 @@ SEXED = re.compile(
 BRACKETED = re.compile(rf"(?<=[^\W\d_]\s\()\s?{NUMBER}\s?(?=\)|,\s?(?:he|she|they|m|f)\b)")
 SUBJECT = (
     r"(?:i'?m|i am|im|i was|he'?s|she'?s|hes|shes|they'?re|he is|she is|he was|she was|they are|they were|we were|we "
-    r"are|we're|who is|who's|who was|i'?ll be|i will be|he'?ll be|she'?ll be|i'd be|would be|would have been)"
+    r"are|we're|who is|who's|who was|i'?ll be|i will be|he'?ll be|she'?ll be|i'd be|would be|"
+    r"would(?:'ve| have| of| a)? been|woulda been)"
 )
 KIN = (
     r"(?:(?:my|our|his|her|their)\s(?:\w+\s)?(?:son|daughter|kid|kids|boy|girl|sister|brother|mum|mom|mother|dad|"
@@ -58,7 +59,7 @@ CUED = re.compile(
     rf"was|:|=|-|at|just|only)?\s?(?P<age>{AGE})(?!\s?(?:%|"
     rf"st\b|nd\b|rd\b|to\b|into|or (?:over|older|above|under|younger|more|less|so)\b|and (?:over|older|above|under|up|"
     rf"younger|below)\b|[-–]\s?\d|\+|"
-    rf"years? (?:or|and) (?:over|older|above|under)|in |pages?|into|times|heads?))\b",
+    rf"years? (?:or|and) (?:over|older|above|under)|in (?:a row|total|all)|pages?|into|times|heads?))\b",
     re.IGNORECASE,
 )
 WHEN = re.compile(
@@ -66,7 +67,7 @@ WHEN = re.compile(
     rf"like|just|only)\s)?|"
     rf"\b(?:left|pregnant|married|started|began|diagnosed|kid|mum|mom|mother|lost|moved|ran|died|dropped|engaged|raped|"
     rf"abused|orphaned|widowed|divorced|baby|drinking|smoking|"
-    rf"cutting)\s(?:[^\W\d_]+\s){{0,2}}at\s)(?P<age>{NUMBER})(?=\s?(?:[,!?;)\n]|\.(?!\d)|$|(?:and|but|so|i|he|she|my|"
+    rf"cutting)\s(?:[^\W\d_]+\s){{0,2}}at\s|\bsince\s(?=1[1-9]\b))(?P<age>{NUMBER})(?=\s?(?:[,!?;)\n]|\.(?!\d)|$|(?:and|but|so|i|he|she|my|"
     rf"because|when|till|until|to|with|while|in|living|now|she's|he's|after)\b))",
     re.IGNORECASE,
 )
@@ -95,10 +96,19 @@ INTRODUCTION = re.compile(
     re.IGNORECASE,
 )
 SEVERAL = re.compile(
-    rf"\b(?:kids|children|boys|girls|sons|daughters|twins|siblings|brothers|sisters|grandkids|ones|ages|aged)\b[^.!?\n\d]{{0,30}}?\(?"
+    rf"\b(?:kids|children|boys|girls|sons|daughters|twins|siblings|brothers|sisters|grandkids|"
+    rf"ones|ages|aged|they are|they're|we are|we're)\b[^.!?\n\d]{{0,30}}?\(?"
     rf"(?P<ages>{NUMBER}(?:,\s?{NUMBER}(?!\d))*,?\s?(?:and|&|n)\s{NUMBER})(?=\s?(?:[),.!?;\n]|$|years?\b|and\b|who\b|now\b))",
     re.IGNORECASE,
 )
+# "my twins are 6 months": of a baby, months are an age.
+BABY = re.compile(
+    rf"\b(?:baby|twins|son|daughter|newborn|little one|youngest|bub|boy|girl|lo|dd|ds)(?:\s[^\W\d_]+)?"
+    rf"(?:'s|\s(?:is|are|was|were))\s(?:{PLACED}\s)?"
+    rf"(?P<age>(?:\d{{1,2}}|{SPELLED})\s(?:months?|mths?|weeks?|wks?|days?))(?!\s(?:pregnant|sober|clean|away|early|late|premature|ago))\b",
+    re.IGNORECASE,
+)
+AT_AGE = re.compile(r"\bat\s(?P<age>1[3-9]|[2-9]\d)(?=,?\s(?:i|he|she|we|they|my)\b)(?!,?\s\w+\s(?:am|pm)\b)", re.IGNORECASE)
 NUMBER_WORDS = frozenset((*TENS.split("|"), *TEENS.split("|"), "old"))
 ONES_WORDS = frozenset(ONES.split("|")) - {"one"}
 BEFORE_ONES = frozenset(
@@ -119,7 +129,7 @@ def find_ages(words: Words) -> Iterator[Identifier]:
         yield from find_several(words)
         if (match := INTRODUCTION.match(text)) is not None:
             yield Identifier(*match.span("age" if match.group("age") else "first"), "age", 0.7)
-    for pattern in (SEXED, BRACKETED, SAID, CUED, WHEN, OPENING, APPOSITION, ORDINAL):
+    for pattern in (SEXED, BRACKETED, SAID, CUED, WHEN, OPENING, APPOSITION, ORDINAL, BABY, AT_AGE):
         for match in search(pattern):
             start, end = match.span("age" if "age" in pattern.groupindex else 0)
             if is_somebodys(pattern, match, text, start, end):

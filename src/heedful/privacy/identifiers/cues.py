@@ -44,6 +44,9 @@ WORDS: dict[int, str] = {
         smokes refuses refused admits admitted denies denied warned warns bullies bullied teases teased picks picked calls
         misses missed mentioned suggested suggests explained wrote sent found got took gave made asked brought bought quit
         overdosed relapsed hurts hurt cheating snores stays stayed dated fancies likes liked raised goes gets makes gives takes
+        sends pays paid owes owed forgot forgets remembers drives drove argued argues argue apologises apologizes apologised
+        visits visited cares cooks snapped moans nags whines sobbed weeps wept fights fought steals sold reckoned joked jokes mocks
+        mocked cried stormed sulks texted
         brings comes shows showed tries tried started stopped stops helps helped explains
         """,
     # "X is", "X won't": a person does this, and so does much else.

@@ -68,15 +68,15 @@ BODY = word_set(
 )
 FACILITIES = word_set(
     """
-    hospital clinic surgery infirmary hospice counselling counseling therapy pharmacy church chapel mosque masjid temple gurdwara
+    hospital clinic surgery infirmary hospice counselling counseling pharmacy church chapel mosque masjid temple gurdwara
     synagogue cathedral home rehab centre center prison barracks
     """
 )
 KINDS_OF_CARE = word_set(
     """
     mental health general community medical day care nursing residential psychiatric children's childrens university private state
-    my the a our local speech group family talking art drama music physical occupational cognitive behavioural behavioral schema
-    exposure couples marriage online
+    my the a our your their this local at in from i speech group family talking art drama music physical occupational cognitive
+    behavioural behavioral schema exposure couples marriage online
     """
 )
 OF_LINKS = frozenset(["of", "the", "and", "for"])
@@ -131,7 +131,12 @@ def after_link(words: Words, place: int) -> Iterator[Identifier]:
         yield Identifier(words.starts[first], words.ends[capitals(words, phrase[0])], "employer", 0.9)
         return
     flags, key = words.flags[first], words.keys[first]
-    in_town = words.keys[place] in ("in", "from") and flags & PLACE and words.keys[place - 1] not in ("fired", "sacked")
+    in_town = (
+        words.keys[place] in ("in", "from")
+        and flags & PLACE
+        and not flags & BRAND
+        and words.keys[place - 1] not in ("fired", "sacked")
+    )
     if words.cues[first] & (TIME | KIN) or in_town or (words.keys[place] == "in" and not flags & BRAND):
         return
     if words.capital(first) and (not words.cues[first] & FUNCTION or words.capital(first + 1)):
@@ -221,9 +226,11 @@ def before_facility(words: Words, place: int) -> Iterator[Identifier]:
         first > 0 and words.before(first) in (" ", "' ", "’ ", "-", " & ", ". ") and words.capital(first - 1) and place - first < 4
     ):
         first -= 1
-    while first < place and (words.cues[first] & (FUNCTION | TIME) or (words.begins(first) and words.flags[first] & FREQUENT)):
+    while first < place and (words.keys[first] in KINDS_OF_CARE or (words.begins(first) and words.flags[first] & FREQUENT)):
         first += 1
     named = any(words.keys[k] not in FACILITIES and words.keys[k] not in KINDS_OF_CARE for k in range(first, place))
+    if words.keys[place] in ("counselling", "counseling") and words.key(first - 1) not in ("at", "with", "from", "to"):
+        return  # a kind of counselling, not a practice
     if named and is_personal(words, words.starts[first], words.ends[place]):
         yield Identifier(words.starts[first], words.ends[place], "employer", 0.88)
 

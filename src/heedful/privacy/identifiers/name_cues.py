@@ -12,6 +12,7 @@ from heedful.privacy.identifiers.name_words import (
     AUXILIARIES,
     DETERMINERS,
     LIKELY,
+    NO,
     POSSIBLE,
     SURE,
     is_given,
@@ -20,6 +21,7 @@ from heedful.privacy.identifiers.name_words import (
     is_unknown,
 )
 from heedful.privacy.identifiers.terms import word_set
+from heedful.privacy.identifiers.words import TITLE as MIXED
 from heedful.privacy.identifiers.words import Words
 
 OWNERS = frozenset(["my", "his", "her", "their", "our", "your"])
@@ -84,33 +86,44 @@ def after_title(words: Words, place: int) -> Iterator[tuple[int, float]]:
 
 def after_kin(words: Words, place: int) -> Iterator[tuple[int, float]]:
     """My sister X; my sister, X; my sister is X."""
-    if words.stops[place] > words.ends[place] or not is_owned(words, place):
+    if words.stops[place] > words.ends[place]:
         return
-    while words.key(place + 1) in ("in", "law") and words.gap(place) in (" ", "-"):  # "my father in law X"
-        place += 1
+    if not is_owned(words, place):
+        if is_called_by_role(words, place + 1):
+            yield place + 1, LIKELY
+        return
+    if words.key(place + 1) == "in" and words.key(place + 2) == "law":  # "my father in law X"
+        place += 2
     following, gap = place + 1, words.gap(place).strip()
     if gap == "" and is_verb_name(words, following):
         yield following, LIKELY
-        return
-    if gap == "" and words.key(following) in ("is", "was", "are"):
+    elif gap == "" and words.key(following) in ("is", "was", "are"):
         if words.capital(following + 1) and introduced(words, following + 1):
             yield following + 1, LIKELY
-        return
-    if gap not in INTRODUCED_BY or not is_nameable(words, following):
-        return
-    if words.keys[following] in PREFIXES and words.gap(following) == "-" and words.flag(following + 1) & GIVEN:
-        yield following, SURE
-        return
+    elif gap in INTRODUCED_BY and is_nameable(words, following):
+        score = score_after_kin(words, place, following, gap)
+        if score:
+            yield following, score
+
+
+def score_after_kin(words: Words, place: int, following: int, gap: str) -> float:
     flags = words.flags[following]
+    if words.keys[following] in PREFIXES and words.gap(following) == "-" and words.flag(following + 1) & GIVEN:
+        return SURE
     if (flags & (PUBLIC | COUNTRY | REGION) and not flags & GIVEN) or words.cues[following] & (KIN | SAYS):
-        return
+        return NO
     if words.capital(following):
-        if flags & GIVEN or not flags & ORDINARY or words.cues[place] & PET:
-            yield following, SURE
-    elif is_name_word(words, following):
-        yield following, SURE
-    elif gap == "" and is_lower_after_kin(words, place, following):
-        yield following, LIKELY
+        rare = not flags & FREQUENT and words.shapes[following] == MIXED and not words.shouting and says_or_ends(words, following)
+        return SURE if flags & GIVEN or not flags & ORDINARY or words.cues[place] & PET or rare else NO
+    if is_name_word(words, following):
+        return SURE
+    return LIKELY if gap == "" and is_lower_after_kin(words, place, following) else NO
+
+
+def is_called_by_role(words: Words, place: int) -> bool:
+    """ "midwife Fatou held my hand": no list has it, and a role stands before it."""
+    capital = is_nameable(words, place) and words.before(place) == " " and words.shapes[place] == MIXED and not words.shouting
+    return capital and is_unknown(words, place)
 
 
 def is_lower_after_kin(words: Words, place: int, following: int) -> bool:

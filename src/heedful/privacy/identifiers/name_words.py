@@ -60,6 +60,7 @@ OWNED = word_set(
     "funeral house room place flat birthday party wedding phone car death family name baby husband wife mum mom dad "
     "sister brother kids boyfriend girlfriend"
 )
+REFUSES = word_set("doesn't doesnt didn't didnt won't wont hasn't isn't wasn't can't wouldn't never always")
 CLAUSE = word_set(
     """
     says said that when if because cos but so then while since until thinks thought reckons and
@@ -117,6 +118,8 @@ def by_itself(words: Words, place: int) -> float:
         return NO
     if flags & PUBLIC or len(key) < 2 or is_eponym(words, place, flags):
         return NO
+    if flags & (COUNTRY | REGION) and is_person_and_place(words, place, flags):
+        return LIKELY
     if flags & (COUNTRY | REGION) or (flags & LARGE and words.before(place) == " " and words.key(place - 1) in DIRECTIONS):
         return NO
     if flags & CITY and words.cue(place - 1) & PLACED and words.key(place - 1) not in ("to", "for", "of"):
@@ -129,6 +132,14 @@ def by_itself(words: Words, place: int) -> float:
     if words.is_foreign(place) and (not capital or words.begins(place)):
         return NO
     return capital_by_itself(words, place, flags) if capital else lower_by_itself(words, place, flags)
+
+
+def is_person_and_place(words: Words, place: int, flags: int) -> bool:
+    """ "Victoria told me", "Virginia is my best friend": where only a person stands, it is no state."""
+    there = (
+        flags & GIVEN and place not in words.phrases and words.key(place - 1) not in ("visit", "visited", "leave", "left", "for")
+    )
+    return bool(there) and (context(words, place) == 2 or is_introduced(words, place) > NO)
 
 
 def is_eponym(words: Words, place: int, flags: int) -> bool:
@@ -180,7 +191,9 @@ def unknown_capital(words: Words, place: int, begins: bool, strength: int) -> fl
     ):
         return NO
     if begins:
-        acts = words.cue(place + 1) & SAYS and words.gap(place) == " " and not key.endswith("ing")
+        acts = (
+            (words.cue(place + 1) & SAYS or words.key(place + 1) in REFUSES) and words.gap(place) == " " and not key.endswith("ing")
+        )
         return POSSIBLE if acts else NO
     if strength and is_personal(words, words.starts[place], words.ends[place]):
         return POSSIBLE if strength == 2 else UNSURE
@@ -195,7 +208,13 @@ def ambiguous_capital(words: Words, place: int, begins: bool, strength: int) -> 
         return POSSIBLE if strength == 2 else NO
     surname = words.capital(place + 1) and words.gap(place) == " " and words.flag(place + 1) & SURNAME
     spoken = words.key(place - 1) in CLAUSE and words.key(place + 1) not in ("in", "of", "is", "too") and words.before(place) == " "
-    return POSSIBLE if strength or surname or spoken else NO
+    return POSSIBLE if strength or surname or spoken or is_apposition(words, place) else NO
+
+
+def is_apposition(words: Words, place: int) -> bool:
+    """ "a girl at work, Saffron, keeps ..."."""
+    commas = words.before(place) == ", " and words.gap(place).startswith(",")
+    return commas and any(words.cue(place - back) & KIN for back in range(1, 6))
 
 
 def begins_with_person(words: Words, place: int) -> bool:

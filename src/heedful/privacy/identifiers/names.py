@@ -4,6 +4,8 @@ Three ways lead to a name: what is said before it ("my sister", "I'm", "Dr"), wh
 it stands ("told X", "X said"). A name found once is found wherever it stands in the text.
 """
 
+import re
+
 from heedful.privacy.identifiers.cues import DOES, FUNCTION, KIN, SAYS, TIME
 from heedful.privacy.identifiers.kinds import Identifier
 from heedful.privacy.identifiers.lexicon import COUNTRY, FREQUENT, GIVEN, ORDINARY, PUBLIC, REGION, SURNAME
@@ -17,7 +19,7 @@ from heedful.privacy.identifiers.name_words import (
     is_unknown,
 )
 from heedful.privacy.identifiers.terms import word_set
-from heedful.privacy.identifiers.words import TITLE, Words
+from heedful.privacy.identifiers.words import LOWER, TITLE, Words
 
 PARTICLES = word_set(
     """
@@ -25,6 +27,12 @@ PARTICLES = word_set(
     """
 )
 
+BYLINE = re.compile(
+    r"[\"”’'*]\s*,?\s(?:is a book |written )?by\s(?:(?:Dr|Prof)\.?\s)?(?:[A-Z][\w.]+\s(?:and|&)\s)?(?:Dr\.?\s)?$|"
+    r"\b(?:books?|novels?|poems?|songs?|films?|memoir|podcast|article|author|authors|singer|actor|actress|comedian|poet|novelist)"
+    r"(?:\s(?:is|was|called|written|named))?\s?,?(?:\sby)?\s(?:Dr\.?\s)?$"
+)
+CITATION = re.compile(r"(?:\s(?:&|and)\s[A-Z][\w'-]+|\set al\.?)?,?\s\(?(?:19|20)\d\d[a-z]?\)")
 SHORT = 4  # letters of a first part that a second one often follows
 SUFFIXES = word_set("MD M.D PhD Jr Sr II III IV Esq RN")
 
@@ -36,10 +44,21 @@ def find_names(words: Words) -> list[Identifier]:
             score = by_itself(words, place)
             if score:
                 heads[place] = score
-    spans = joined(words, heads)
+    spans = [span for span in joined(words, heads) if not is_author(words, *span[:2])]
     spans += listed(words, spans)
     found = [Identifier(words.starts[first], words.ends[last], "name", score) for first, last, score in spans]
     return [*found, *repeated(words, name_parts(words, found))]
+
+
+def is_author(words: Words, first: int, last: int) -> bool:
+    """Who wrote a book or is quoted in a study stands in public: "… Now” by Eckhart Tolle", "(Gagnon & Simon, 1973)"."""
+    if not words.capital(first):
+        return False
+    before, after = (
+        words.text[max(0, words.starts[first] - 60) : words.starts[first]],
+        words.text[words.ends[last] : words.ends[last] + 40],
+    )
+    return BYLINE.search(before) is not None or CITATION.match(after) is not None
 
 
 def joined(words: Words, heads: dict[int, float]) -> list[tuple[int, int, float]]:
@@ -68,7 +87,8 @@ def goes_on(words: Words, head: int, last: int) -> bool:
     if after >= len(words) or words.stops[last] > words.ends[last]:
         return False
     if gap == "-":
-        return words.capital(after) or not words.flags[after] & (FREQUENT if capital else ORDINARY)
+        syllable = capital and len(words.keys[last]) <= SHORT and last > head  # "Kim Ji-young"
+        return words.capital(after) or syllable or not words.flags[after] & (FREQUENT if capital else ORDINARY)
     if gap in (" ", ", ") and words.text[words.starts[after] : words.ends[after]] in SUFFIXES:
         return True
     if gap not in (" ", ". ", "  "):
@@ -83,7 +103,9 @@ def goes_on(words: Words, head: int, last: int) -> bool:
     if words.capital(after) and capital:
         if len(words.keys[after]) == 1:
             return words.gap(after) == ". " and words.capital(after + 2)
-        return bool(flags & (SURNAME | GIVEN)) or not flags & ORDINARY
+        return (
+            bool(flags & (SURNAME | GIVEN)) or not flags & ORDINARY or (len(words.keys[after]) <= SHORT and words.gap(after) == "-")
+        )
     if words.capital(after):
         return False
     return lower_surname(words, after, flags)
@@ -130,8 +152,10 @@ def listed(words: Words, spans: list[tuple[int, int, float]]) -> list[tuple[int,
         elif words.before(first) not in (", ", " & ", "/"):
             before = -1
         for place in (before, after):
-            titled = 0 <= place < len(words) and words.shapes[place] == TITLE and not words.begins(place)
-            fits = titled and place not in taken and is_nameable(words, place)
+            if not 0 <= place < len(words) or place in taken or not is_nameable(words, place):
+                continue
+            fits = words.shapes[place] == TITLE and not words.begins(place)
+            fits = fits or (words.shapes[place] == LOWER and bool(words.flags[place] & GIVEN) and words.shapes[first] == LOWER)
             if fits and not words.flags[place] & (ORDINARY | PUBLIC | COUNTRY | REGION) and words.key(place - 1) not in DETERMINERS:
                 more.append((place, place, POSSIBLE))
                 taken.add(place)

@@ -25,7 +25,7 @@ from heedful.privacy.identifiers.lexicon import (
 from heedful.privacy.identifiers.name_words import is_unknown
 from heedful.privacy.identifiers.sentences import is_personal
 from heedful.privacy.identifiers.terms import word_set
-from heedful.privacy.identifiers.words import TITLE, UPPER, Words
+from heedful.privacy.identifiers.words import FOREIGN, TITLE, UPPER, Words
 
 LIVING = word_set(
     """
@@ -80,7 +80,10 @@ PEOPLE = (
 )
 STATES = frozenset(US_STATES.split("|"))
 WENT = word_set(
-    "returned return returning flew fly flying drove travelled traveled travelling move moved moving relocated deported went going"
+    """
+    returned return returning flew fly flying drove travelled traveled travelling move moved moving relocated deported went going
+    back
+    """
 )
 INTRODUCTION = re.compile(r"[^.!?\n\d]{0,30}[.,]?\s?\b[1-9]\d\b[^.!?\n\d]{0,25},\s$")  # "Bartek here. 34, builder, Slough"
 GAP = re.compile(r" (?:\d{2,5}(?:-\d{3})? )?")
@@ -115,6 +118,8 @@ def place_at(words: Words, place: int) -> tuple[int, float]:
     if phrase and phrase[1] & PLACE:
         return phrase[0], of_list(words, place, phrase[0], phrase[1])
     flags = words.flags[place]
+    if words.keys[place] in FOREIGN:
+        return place, 0.0
     if flags & PLACE:
         last = further_capitals(words, place) if words.capital(place) and cue_before(words, place) == 2 else place
         score = of_list(words, place, last, flags)
@@ -247,6 +252,7 @@ def further_capitals(words: Words, place: int) -> int:
         last += 1
     if (
         words.gap(last) in ("-", " ")
+        and (words.gap(last) == "-" or words.key(last + 1) not in ("in", "am", "an", "do"))
         and words.key(last + 1)
         in ("on", "upon", "under", "in", "le", "by", "nad", "am", "an", "der", "sur", "les", "de", "do", "del", "la")
         and words.capital(last + 2)

@@ -20,6 +20,12 @@ SCHOOLS = word_set(
     """
 )
 CAPITAL_ONLY = word_set("nursery preschool montessori daycare gymnasium madrasa")
+STUDENTS = word_set(
+    """
+    student studying studied study graduated degree phd masters professor lecturer undergrad sophomore freshman fresher enrolled
+    scholarship dropped expelled postgrad bachelors diploma bsc msc mba llb pgce transferred teach teaches taught pupil
+    """
+)
 # Words that stand before a school's own name, without accents.
 LEADING = word_set(
     """
@@ -51,13 +57,16 @@ GENERIC = word_set(
     comprehensive
     """
 )
-UNIVERSITIES = frozenset(
-    "ucla ucl ucd lse mit nyu kcl uea uwe usc ucsd ucsb ucd dcu tcd nuig asu osu psu byu unc uva vcu gwu cuny suny "
-    "lsu fsu ucf usf tamu ttu unt utsa uic uiuc umich umass uconn rutgers "
-    "iit iim nit aiims jnu bhu unilag unilorin uniben uniport oau abu futa lasu uct wits uj ukzn unisa knust "
-    "ug legon uon ku nus ntu smu hku cuhk hkust unsw uts rmit anu uq qut "
-    "ubc uc tu uoft mcgill sfu yale harvard stanford princeton cornell dartmouth berkeley caltech oxford cambridge durham "
-    "exeter lums nust iba eth epfl tum lmu sciences-po".lower().split()
+UNIVERSITIES = word_set(
+    """
+    abu aiims anu asu auburn babcock baylor berkeley bhu brandeis byu caltech cambridge clemson cornell covenant cuhk cuny
+    dartmouth dcu dedan duke durham emory epfl eth eton exeter fsu futa gonzaga gordonstoun gwu harrow harvard hku hkust
+    howard iba iim iit jnu kcl knust ku lasu legon lmu loyola lse lsu lums makerere mcgill mit morehouse nit ntu nuig nus
+    nust nyu oau osu oxford princeton psu purdue qut rice rmit roedean rutgers sciences-po sfu smu spelman stanford
+    strathmore suny tamu tcd ttu tu tufts tulane tum ubc uc ucd ucf ucl ucla uconn ucsb ucsd uct uea ug uic uiuc uj ukzn
+    umass umich unc uniben unilag unilorin uniport unisa unsw unt uoft uon uq usc usf usiu uts utsa uva uwe vanderbilt
+    vassar vcu villanova wellesley wits yale
+    """
 )
 
 
@@ -65,11 +74,33 @@ def find_schools(words: Words) -> Iterator[Identifier]:
     for place, key in enumerate(words.keys):
         if key in SCHOOLS:
             yield from school_around(words, place)
+        if key == "state":
+            yield from before_state(words, place)
         if key in LEADING and words.capital(place):
             yield from after_leading(words, place)
         studies = key in ("at", "to", "from", "into", "in") and cued(words, place, STUDIES, 4)
         if studies or key == "at" or (key == "of" and words.key(place - 1) == "out"):
             yield from after_study(words, place)
+
+
+def before_state(words: Words, place: int) -> Iterator[Identifier]:
+    """ "Ohio State", "Penn State"."""
+    before = place - 1
+    named = words.capital(place) and words.capital(before) and words.gap(before) == " "
+    if (
+        named
+        and (words.flags[before] & PLACE or words.key(before) == "penn")
+        and words.key(place + 1) not in ("police", "prison", "hospital")
+    ):
+        first = before - 1 if before - 1 in words.phrases else before
+        if is_personal(words, words.starts[first], words.ends[place]) and words.key(first - 1) != "the":
+            yield Identifier(words.starts[first], words.ends[place], "school", 0.9)
+
+
+def after_strong(words: Words, first: int) -> Iterator[Identifier]:
+    """ "did my degree at Anglia Ruskin": capitals where only a school stands."""
+    if words.capital(first) and not words.cues[first] & (FUNCTION | TIME) and words.keys[first] not in GENERIC:
+        yield Identifier(words.starts[first], words.ends[capitals(words, first)], "school", 0.88)
 
 
 def after_leading(words: Words, place: int) -> Iterator[Identifier]:
@@ -163,7 +194,7 @@ def school_start(words: Words, place: int) -> int:
                 and (
                     kind
                     or (
-                        not (words.cues[before] & (FUNCTION | TIME) and words.keys[before] not in ("first", "new"))
+                        not (words.cues[before] & (FUNCTION | TIME) and not is_part(words, before))
                         and not (
                             words.begins(before)
                             and words.flags[before] & ORDINARY
@@ -187,6 +218,11 @@ def school_start(words: Words, place: int) -> int:
     while first < place and words.keys[first] in GENERIC and not words.capital(first):
         first += 1
     return first
+
+
+def is_part(words: Words, place: int) -> bool:
+    """A small word inside a name: "New Hall School", "Cheltenham Ladies' College"."""
+    return words.keys[place] in ("first", "new", "ladies", "gentlemen", "all", "great", "our", "lady")
 
 
 def is_saint(words: Words, place: int) -> bool:
@@ -213,6 +249,9 @@ def after_study(words: Words, place: int) -> Iterator[Identifier]:
         first += 1
     if words.gap(first - 1) == " " and words.capital(first):
         yield from after_saint(words, first)
+        strong = words.key(place) in ("at", "of") or words.key(place - 1) in ("graduated", "expelled", "transferred", "scholarship")
+        if strong and cued(words, place, STUDENTS, 4):
+            yield from after_strong(words, first)
     if (
         words.gap(first - 1) == " "
         and words.key(first) in UNIVERSITIES

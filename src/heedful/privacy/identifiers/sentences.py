@@ -8,6 +8,7 @@ import re
 from bisect import bisect_left
 
 from heedful.privacy.identifiers.cues import PERSONAL
+from heedful.privacy.identifiers.lexicon import CITY, COUNTRY, GIVEN, ORDINARY, PUBLIC, REGION
 from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import Words
 
@@ -34,4 +35,6 @@ def sentence(text: str, start: int, end: int) -> tuple[int, int]:
 def is_personal(words: Words, start: int, end: int) -> bool:
     low, high = sentence(words.text, start, end)
     first, last = bisect_left(words.starts, low), bisect_left(words.starts, high)
-    return any(cue & PERSONAL for cue in words.cues[first:last]) or words.key(first) in OPENINGS
+    if any(cue & PERSONAL for cue in words.cues[first:last]) or words.key(first) in OPENINGS:
+        return True
+    return any(flags & GIVEN and not flags & (ORDINARY | PUBLIC | CITY | REGION | COUNTRY) for flags in words.flags[first:last])

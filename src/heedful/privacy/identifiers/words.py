@@ -167,7 +167,7 @@ def digit_windows(text: str) -> list[tuple[int, int]]:
 
 def spelled_otherwise(key: str, end: int, known: Mapping[str, int]) -> tuple[str, int, int]:
     """A word that no list has: "sarahs" for "Sarah's", "sarahhh" for "sarah". Key, end and flags."""
-    if key.endswith("s") and known.get(key[:-1], 0) & (COMMON | ORDINARY) == COMMON:
+    if key.endswith("s") and not key.endswith("ies") and known.get(key[:-1], 0) & (COMMON | ORDINARY) == COMMON:
         return key[:-1], end - 1, known[key[:-1]]
     if key in known:
         return key, end, known[key]
