@@ -48,6 +48,11 @@ def test_the_values_of_the_use_cases() -> None:
     assert (llama.rslora, llama.dropout, llama.learning_rate, llama.weight_decay, llama.patience) == (True, 0.15, 1e-4, 0.01, 3)
     assert calma.dataset.split == (0.8, 0.1, 0.1)
     assert ketamine.training.targets == ["q_proj", "v_proj"]
+    background, campus = (load_settings(RECIPES / f"{name}.yaml").training for name in (NAMES[0], NAMES[2]))
+    assert [(one.strategy, one.budget_hours, one.replay) for one in (background, campus)] == [
+        ("auto", 0.5, 0.35),
+        ("auto", 8, 0.35),
+    ]
 
 
 def test_init_copies_it(tmp_path: Path) -> None:

@@ -359,3 +359,16 @@ def test_the_command_line_shows_depth_matrix_and_the_next_round(team: Team, thir
     assert planned["plan"]["strategy"] == {"value": "continue", "why": f"set by you; the parent is {first}"}
     assert planned["plan"]["new_rows"]["value"] + 20 == len(load_split(team.workspace.datasets / last.dataset, "train"))
     assert "earlier rounds learned, once each" in planned["plan"]["replay_rows"]["why"]
+
+
+def test_a_recipe_stands_in_for_the_configuration(team: Team, third: tuple[Planned, TrainedVersion]) -> None:
+    def shown(*more: str) -> dict[str, Any]:
+        recipe = ["--recipe", "background-dialogpt", "--base", "tiny", "--json", "-w", str(team.workspace.root)]
+        found: dict[str, Any] = json.loads(CliRunner().invoke(plan.app, [*recipe, *more]).stdout)["plan"]
+        return found
+
+    assert "within training.budget_hours (30 minutes)" in shown()["strategy"]["why"]
+    assert shown()["epochs"]["why"] != "set by you"
+    assert shown("--epochs", "3")["epochs"] == {"value": 3, "why": "set by you"}
+    unknown = CliRunner().invoke(plan.app, ["--recipe", "nope", "-w", str(team.workspace.root)])
+    assert unknown.exit_code == 1 and "there is no recipe 'nope'" in unknown.output

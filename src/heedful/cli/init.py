@@ -58,9 +58,14 @@ def recipe_names() -> list[str]:
 
 
 def recipe_text(name: str) -> str:
+    """Raises ConfigError for an unknown name."""
+    return recipe_path(name).read_text(encoding="utf-8")
+
+
+def recipe_path(name: str) -> Path:
     """Raises ConfigError for an unknown name, naming the known ones."""
     if name not in recipe_names():
         raise ConfigError(
             f"there is no recipe {name!r}; there is: {', '.join(recipe_names())}", f"heedful init --recipe {recipe_names()[0]}"
         )
-    return (RECIPES / f"{name}.yaml").read_text(encoding="utf-8")
+    return RECIPES / f"{name}.yaml"

@@ -76,13 +76,16 @@ class Desk:
 
 
 @contextmanager
-def open_desk(start: Path, flags: Mapping[str, Any] | None = None, settled: bool = True) -> Iterator[Desk]:
+def open_desk(
+    start: Path, flags: Mapping[str, Any] | None = None, settled: bool = True, config: Path | None = None
+) -> Iterator[Desk]:
     """Workspace, settings with `flags` on top, and the open store. Raises the HeedfulError of what is wrong.
 
     `settled`: refuse a database in which erased persons came back, and tell of an erasure that was interrupted.
+    `config`: a file that stands in for the workspace's own.
     """
     workspace = find_workspace(start)
-    settings = with_whole_path(load_settings(workspace.config_file, flags), workspace)
+    settings = with_whole_path(load_settings(workspace.config_file if config is None else config, flags), workspace)
     store = open_store(workspace.database)
     try:
         if settled:

@@ -1,7 +1,11 @@
 """`heedful plan`: what training would do with this data on this machine, and why."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
+from heedful.cli.init import recipe_path
 from heedful.cli.options import (
     HERE,
     BaseOption,
@@ -24,6 +28,7 @@ from heedful.lifecycle.training import choose_dataset
 from heedful.training.plan import TrainingPlan, describe
 
 app = typer.Typer()
+RECIPE_HELP = "Show what a use case such as calma-llama would do with this data: its configuration, not heedful.yaml."
 
 
 @app.command()
@@ -38,6 +43,7 @@ def plan(
     preset: PresetOption = None,
     strategy: StrategyOption = None,
     parent: ParentOption = None,
+    recipe: Annotated[str | None, typer.Option("--recipe", help=RECIPE_HELP, show_default="none")] = None,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -55,11 +61,16 @@ def plan(
         "strategy": strategy,
         "parent": parent,
     }
-    with reporting(as_json) as output, open_desk(workspace, {"base": base, "training": training}) as desk:
+    flags = {"base": base, "training": training}
+    with reporting(as_json) as output, open_desk(workspace, flags, config=file_of(recipe)) as desk:
         chosen = choose_dataset(desk.workspace, dataset)
         made = plan_training(desk.workspace, desk.store, desk.settings, chosen).plan
         show_plan(output, made)
         output.result({"dataset": chosen, "base": desk.settings.base, "plan": made.as_dict()})
+
+
+def file_of(recipe: str | None) -> Path | None:
+    return None if recipe is None else recipe_path(recipe)
 
 
 def show_plan(output: Output, plan: TrainingPlan) -> None:
