@@ -52,6 +52,11 @@ class Workspace:
         return self.root / "knowledge"
 
     @property
+    def served(self) -> Path:
+        """Models as an engine reads them; each can be made again. The folder is made with the first one."""
+        return self.root / "served"
+
+    @property
     def ledger(self) -> Path:
         """Of erasures; see `store.ledger`."""
         return self.root / "erasures.jsonl"

@@ -30,7 +30,8 @@ def chat(
     """
     with reporting() as output, open_desk(workspace) as desk:
         name = model or champion_or_base(desk.store, output)
-        companion = load_companion(find_target(desk.workspace, desk.store, desk.settings, name), desk.settings, desk.store)
+        target = find_target(desk.workspace, desk.store, desk.settings, name)
+        companion = load_companion(desk.workspace, target, desk.settings, desk.store)
         output.say(f"{companion.engine.model}; {AFRESH} starts afresh, {LEAVE[0]} leaves")
         with asyncio.Runner() as runner:
             try:

@@ -13,6 +13,7 @@ from heedful.config.sections import (
     ReplyRule,
     Section,
     ServerSettings,
+    ServingSettings,
     TrainingSettings,
 )
 from heedful.config.settings import CONFIG_FILE, SYSTEM_PROMPT, Settings, describe_settings, load_settings
@@ -32,6 +33,7 @@ __all__ = [
     "ReplyRule",
     "Section",
     "ServerSettings",
+    "ServingSettings",
     "Settings",
     "TrainingSettings",
     "describe_settings",

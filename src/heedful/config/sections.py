@@ -130,6 +130,18 @@ class GateSettings(Section):
     approval_hours: float = Field(72.0, gt=0, description="so long such a promotion waits")
 
 
+class ServingSettings(Section):
+    """What computes the replies of `heedful serve` and `heedful chat`."""
+
+    engine: Literal["auto", "openvino", "transformers"] = Field(
+        "auto", description="auto: openvino on a CPU where it knows the base, else transformers; heedful doctor says which and why"
+    )
+    threads: int | None = Field(None, ge=1, description="threads of openvino; none means OMP_NUM_THREADS, or a thread a core")
+    cache_tokens: int = Field(
+        16_384, ge=1_024, description="tokens of running replies and of what they began with that openvino keeps in memory"
+    )
+
+
 class ServerSettings(Section):
     """Where `heedful serve` listens."""
 

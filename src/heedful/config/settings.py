@@ -22,6 +22,7 @@ from heedful.config.sections import (
     GuardSettings,
     Section,
     ServerSettings,
+    ServingSettings,
     TrainingSettings,
 )
 from heedful.errors import ConfigError
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     generation: GenerationSettings = GenerationSettings()
     guards: GuardSettings = GuardSettings()
     gate: GateSettings = GateSettings()
+    serving: ServingSettings = ServingSettings()
     server: ServerSettings = ServerSettings()
 
     @classmethod

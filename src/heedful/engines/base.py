@@ -54,12 +54,41 @@ class Generation:
     finished: Finished
 
 
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine is and can do. `replies` are written at the same time, more wait; None: as many as are asked for.
+
+    `context` is how many tokens prompt and reply may have together; None: the upstream knows. `how` is one clause for people.
+    """
+
+    name: str
+    replies: int | None
+    context: int | None
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`ready` to answer; how many replies are being written, and how many wait."""
+
+    ready: bool
+    running: int
+    waiting: int
+
+
 class Engine(Protocol):
     """What the companion is handed."""
 
     @property
     def model(self) -> str:
         """Id of the model version, or the name of a base."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Never changes while the engine lives."""
+
+    async def health(self) -> Health:
+        """Quick, and without an error: an engine that cannot answer says so in `ready`."""
 
     def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Piece | Finished, None]:
         """Pieces, then exactly one Finished. Closing the generator early cancels the generation and frees its slot.

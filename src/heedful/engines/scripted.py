@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from heedful.conversation import Message
-from heedful.engines.base import Finished, Generation, Piece, Sampling
+from heedful.engines.base import Capabilities, Finished, Generation, Health, Piece, Sampling
 from heedful.errors import EngineError
 
 Reply = Callable[[Sequence[Message]], str]
@@ -30,16 +30,25 @@ class ScriptedEngine:
         self.chats: list[tuple[Message, ...]] = []
         self.samplings: list[Sampling] = []
         self.cancelled = 0
+        self.running = 0
         self.closed = False
 
     @property
     def model(self) -> str:
         return self._model
 
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities("scripted", None, None, "plays a script")
+
+    async def health(self) -> Health:
+        return Health(not self.closed, self.running, 0)
+
     async def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Piece | Finished, None]:
         words = WORD.findall(self._next_reply(messages, sampling))
         kept = words[: sampling.max_new_tokens]
         prompt_tokens = sum(len(message.content.split()) for message in messages)
+        self.running += 1
         try:
             for count, word in enumerate(kept):
                 await asyncio.sleep(self._delay_s)
@@ -50,6 +59,8 @@ class ScriptedEngine:
         except (GeneratorExit, asyncio.CancelledError):
             self.cancelled += 1
             raise
+        finally:
+            self.running -= 1
 
     async def generate(self, chats: Sequence[Sequence[Message]], sampling: Sampling) -> list[Generation]:
         return [await self._play(messages, sampling) for messages in chats]

@@ -10,11 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heedful.conversation import Message
-from heedful.engines.base import Finished, Generation, Piece, Sampling
+from heedful.engines.base import Capabilities, Finished, Generation, Health, Piece, Sampling
 from heedful.engines.context import Prompt, fit
 from heedful.engines.detokenise import ReplyText, reply_text
 from heedful.engines.next_token import next_token_scores
@@ -55,10 +55,20 @@ class TransformersEngine:
         self._ends = end_of_turn_ids(tokenizer)
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"engine {model_id}")
         self._closing = Event()
+        self._device = str(network.device)
+        self._counting, self._jobs = Lock(), 0
 
     @property
     def model(self) -> str:
         return self._model
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities("transformers", 1, self._context, f"on {self._device}, one reply after the other")
+
+    async def health(self) -> Health:
+        with self._counting:
+            return Health(not self._closing.is_set(), min(1, self._jobs), max(0, self._jobs - 1))
 
     async def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Piece | Finished, None]:
         loop = asyncio.get_running_loop()
@@ -107,9 +117,16 @@ class TransformersEngine:
 
     def _submit(self, work: Callable[[], Result]) -> "Future[Result]":
         try:
-            return self._worker.submit(self._do, work)
+            job = self._worker.submit(self._do, work)
         except RuntimeError:  # the worker is shut down
             raise self._closed() from None
+        self._count(1)
+        job.add_done_callback(lambda _: self._count(-1))
+        return job
+
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self._jobs += more
 
     def _closed(self) -> EngineError:
         return EngineError(f"the engine of {self._model} is closed", "load the model again")

@@ -1,5 +1,6 @@
 """Companions: a registered version, or the base alone, in; a companion with a loaded engine out."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,9 +8,11 @@ from typing import TYPE_CHECKING
 from heedful.companion.guarding import Guards, HandOver
 from heedful.companion.turn import Companion
 from heedful.config import GenerationSettings, GuardSettings, Settings
-from heedful.engines.base import Sampling
+from heedful.engines.base import Engine, Sampling
+from heedful.engines.openvino.load import load_openvino_engine
+from heedful.engines.selection import choose_engine
 from heedful.engines.transformers_engine import TransformersEngine
-from heedful.errors import ConfigError, ModelError, RegistryError
+from heedful.errors import ConfigError, EngineError, ModelError, RegistryError
 from heedful.guards.resources import load_countries
 from heedful.lifecycle.handover import hand_over_to
 from heedful.modeling.adapters import load_with_adapter
@@ -24,6 +27,7 @@ from heedful.workspace import Workspace, read_manifest
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+LOG = logging.getLogger("heedful.engines")
 BASE = "base"  # the name under which the base alone can be asked
 
 
@@ -78,10 +82,25 @@ def to_companion(
     return Companion(engine, target.system_prompt, sampling_of(generation), Guards() if guards is None else guards)
 
 
-def load_companion(target: Target, settings: Settings, store: Store) -> Companion:
+def load_companion(workspace: Workspace, target: Target, settings: Settings, store: Store) -> Companion:
     """Ready to talk to people: guarded as configured, and a danger reaches the team."""
     guards = guards_of(settings.guards, hand_over_to(store, settings.guards, target.name))
-    return to_companion(target, load_network(target, settings), settings.generation, guards)
+    return Companion(load_engine(workspace, target, settings), target.system_prompt, sampling_of(settings.generation), guards)
+
+
+def load_engine(workspace: Workspace, target: Target, settings: Settings) -> Engine:
+    """The engine of `serving.engine`. With `auto`, a model that openvino gets wrong is left to transformers, which is said."""
+    serving = settings.serving
+    if choose_engine(serving.engine, target.base, settings.device).name == "openvino":
+        try:
+            return load_openvino_engine(
+                target.name, target.base, target.adapter, workspace.served, serving.cache_tokens, serving.threads
+            )
+        except (ModelError, EngineError) as error:
+            if serving.engine != "auto":
+                raise
+            LOG.warning("%s is served by transformers: %s", target.name, error.text)
+    return to_companion(target, load_network(target, settings), settings.generation).engine
 
 
 def guards_of(settings: GuardSettings, hand_over: HandOver | None = None) -> Guards:

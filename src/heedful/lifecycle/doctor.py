@@ -12,7 +12,8 @@ from typing import Literal, cast
 import psutil
 from packaging.requirements import Requirement
 
-from heedful.config import read_secret
+from heedful.config import load_settings, read_secret
+from heedful.engines.selection import choose_engine
 from heedful.errors import HeedfulError
 from heedful.lifecycle.erasure.standing import RESUME, check_ledger, find_unfinished
 from heedful.lifecycle.guard_checks import check_guards
@@ -50,7 +51,12 @@ def examine(workspace: Workspace | None) -> list[Finding]:
         checks.append(lambda: Finding("workspace", "warning", "none here", "heedful init . makes one"))
     else:
         checks += [lambda: check_disk(workspace.root), lambda: check_writable(workspace), lambda: check_migrations(workspace)]
-        checks += [lambda: check_master_key(workspace), lambda: check_erasures(workspace), lambda: check_trainings(workspace)]
+        checks += [
+            lambda: check_engine(workspace),
+            lambda: check_master_key(workspace),
+            lambda: check_erasures(workspace),
+            lambda: check_trainings(workspace),
+        ]
     found = [run_check(check) for check in checks]
     return found if workspace is None else [*found, *look_at_guards(workspace)]
 
@@ -134,6 +140,13 @@ def check_device() -> Finding:
     device = choose_device("auto")
     found = f"{', '.join(available())}; training takes {device.name}"
     return Finding("gpu", "ok", found if device.name != "cpu" else f"none; {found}")
+
+
+def check_engine(workspace: Workspace) -> Finding:
+    """What computes the replies of the configured base."""
+    settings = load_settings(workspace.config_file)
+    choice = choose_engine(settings.serving.engine, settings.base, settings.device)
+    return Finding("engine", "ok", f"{choice.name}: {choice.why}")
 
 
 def check_disk(folder: Path) -> Finding:

@@ -53,10 +53,14 @@ def load_with_adapter(base: Base | str, adapter_dir: Path | None, device: str) -
     base = as_base(base)
     if adapter_dir is None:
         return load_base_model(base, device)
+    check_files(adapter_dir)
+    return merge(load_base_model(base, device), base, adapter_dir, device)
+
+
+def check_files(adapter_dir: Path) -> None:
     missing = [name for name in ADAPTER_FILES if not (adapter_dir / name).is_file()]
     if missing:
         raise ModelError(f"{adapter_dir} holds no adapter (no {' and no '.join(missing)})", "heedful models lists what is there")
-    return merge(load_base_model(base, device), base, adapter_dir, device)
 
 
 def merge(model: "PreTrainedModel", base: Base, adapter_dir: Path, device: str) -> "PreTrainedModel":

@@ -70,4 +70,5 @@ class RegistryCatalog:
         return wanted, quarantined
 
     def _load(self, model: str) -> Companion:
-        return load_companion(find_target(self._workspace, self._store, self._settings, model), self._settings, self._store)
+        target = find_target(self._workspace, self._store, self._settings, model)
+        return load_companion(self._workspace, target, self._settings, self._store)

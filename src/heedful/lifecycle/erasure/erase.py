@@ -29,6 +29,7 @@ from heedful.lifecycle.erasure.files import (
     remove,
     remove_datasets,
     remove_orphans,
+    remove_served,
     remove_unfinished,
 )
 from heedful.lifecycle.erasure.rows import count_naming, forget_names, mark_removed, remove_rows
@@ -155,6 +156,7 @@ def clean(workspace: Workspace, store: Store, erasure_id: int, needles: Needles,
     remove_datasets(workspace, detail["datasets"])
     watch("datasets", 0, None)
     unfinished = remove_unfinished(workspace, (*detail["datasets"], *detail["models"]))
+    remove_served(workspace, detail["models"])
     with store.session() as session:  # whoever gives a directory its name holds this lock, so none is taken for an orphan
         orphans = remove_orphans(session, workspace)
     watch("unfinished", 0, None)

@@ -99,6 +99,13 @@ def remove_unfinished(workspace: Workspace, ids: Iterable[str]) -> int:
     return len(found)
 
 
+def remove_served(workspace: Workspace, models: Iterable[str]) -> None:
+    """Models that an engine had merged with their base: what lies there of a quarantined one is of no use to anybody."""
+    for model in models:
+        for path in workspace.served.glob(f"{model}-*"):
+            remove(path)
+
+
 def learns_from(home: Path, ids: set[str]) -> bool:
     """Whether the description of a training names one of the ids, anywhere; also when it cannot be read."""
     try:

@@ -1,0 +1,106 @@
+"""A base and perhaps an adapter in; a folder with the merged model for OpenVINO, proven to say what transformers says, out.
+
+The folder's name holds a hash of everything that went in, so it is built once. It is written aside, proven, and then gets its name.
+Weights are float16: transformers is asked with the very same numbers, in float32, and so is the file. From there on a difference is
+a fault of the graph or of the file, and the build is refused.
+"""
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from heedful.engines.openvino.parity import prove
+from heedful.errors import HeedfulError, ModelError, WorkspaceError
+from heedful.modeling.adapters import ADAPTER_FILES, check_files, merge
+from heedful.modeling.bases import Base, as_base, load_base_model, load_config, load_tokenizer, weights_sha256
+from heedful.modeling.chat_template import fingerprint
+from heedful.modeling.openvino_graph import build_graph, why_no_graph
+from heedful.modeling.openvino_runtime import import_openvino
+from heedful.workspace import read_manifest, sha256, staged_directory, write_manifest
+
+MODEL, WEIGHTS = "model.xml", "model.bin"
+KEPT = 5  # built models; champion, previous, challenger, base and one more
+FORMAT = 1  # of the folder and the graph; a new one makes old folders useless
+LARGEST = 65_504.0  # of float16
+
+
+def built_model(base: Base | str, adapter: Path | None, name: str, shelf: Path) -> Path:
+    """The folder of the merged model under `shelf`, built if it is not there or was damaged. It is named after `name`.
+
+    Raises ModelError when the family is not supported, when a weight does not fit in float16, or when the proof fails.
+    """
+    base = as_base(base)
+    if adapter is not None:
+        check_files(adapter)
+    reason = why_no_graph(load_config(base))
+    if reason is not None:
+        raise ModelError(f"base {base.name!r} cannot be served by OpenVINO: {reason}", "set serving.engine: transformers")
+    facts = facts_of(base, adapter)
+    folder = shelf / f"{name}-{key_of(facts)}"
+    if is_whole(folder):
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with staged_directory(folder) as aside:
+            write_manifest(aside, {**facts, "name": name, **build(base, adapter, aside)})
+    except (WorkspaceError, OSError):
+        if not is_whole(folder):  # else another process was quicker
+            raise
+    prune(shelf, folder)
+    return folder
+
+
+def prune(shelf: Path, newest: Path) -> None:
+    """Leave the models that were built last. One that is running keeps its file until it ends, though nobody sees it any more."""
+    built = sorted((path for path in shelf.iterdir() if (path / MODEL).is_file()), key=lambda path: path.stat().st_mtime)
+    for path in [path for path in built if path != newest][: -KEPT + 1]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def facts_of(base: Base, adapter: Path | None) -> dict[str, Any]:
+    """Everything that decides what the model says."""
+    return {
+        "format": FORMAT,
+        "base": base.name,
+        "revision": base.revision,
+        "base_sha256": weights_sha256(base),
+        "adapter_sha256": None if adapter is None else [sha256(adapter / file) for file in ADAPTER_FILES],
+        "template": fingerprint(load_tokenizer(base)),
+        "weights": "f16",
+    }
+
+
+def key_of(facts: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def is_whole(folder: Path) -> bool:
+    try:
+        read_manifest(folder)
+    except HeedfulError:
+        return False
+    return True
+
+
+def build(base: Base, adapter: Path | None, folder: Path) -> dict[str, Any]:
+    """Merged in float32, so that the only rounding is the one to float16. Returns facts for the manifest."""
+    network: Any = load_base_model(base, "cpu", "float32")
+    if adapter is not None:
+        network = merge(network, base, adapter, "cpu")
+    round_weights(network, base)
+    import_openvino().save_model(build_graph(network), str(folder / MODEL), compress_to_fp16=True)
+    proof = prove(network, load_tokenizer(base), folder / MODEL)
+    return {"parameters": sum(parameter.numel() for parameter in network.parameters()), "proof": asdict(proof)}
+
+
+def round_weights(network: Any, base: Base) -> None:
+    for name, parameter in network.named_parameters():
+        if float(parameter.data.abs().max()) > LARGEST:
+            raise ModelError(
+                f"weight {name} of base {base.name!r} has numbers beyond {LARGEST:.0f}, which float16 cannot hold",
+                "set serving.engine: transformers",
+            )
+        parameter.data = parameter.data.half().float()
