@@ -36,6 +36,9 @@ class DatasetSettings(Section):
         description="replace: names, addresses, dates and the like become those of nobody; keep only what persons agreed to show",
     )
     augment: bool = Field(True, description="compose conversations of several turns from intents, for the training file only")
+    canaries: bool = Field(
+        False, description="plant made-up secrets 1, 4 and 16 times in training, so that the gate sees what is learned by heart"
+    )
     workers: int | None = Field(None, ge=1, description="processes that build a dataset; none means by its size and the cores")
 
     @field_validator("split", mode="before")

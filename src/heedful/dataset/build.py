@@ -202,6 +202,7 @@ def describe(session: Session, draft: Draft, written: Written) -> dict[str, Any]
         "dropped": {name: counted.get(name, 0) for name in reasons(draft.settings)},
         "changed": {"signature_cut": written.cut},
         "composed": written.composed,
+        "planted": written.planted,
         "topics": [asdict(topic) for topic in find_topics(written.telling, draft.settings.seed)],
         "languages": languages_of(found),
         "questions_with_versions": selection.versions,

@@ -17,6 +17,7 @@ from typing import TextIO
 import numpy as np
 
 from heedful.config import DatasetSettings
+from heedful.dataset.canaries import make_canaries, plant
 from heedful.dataset.compose import Exchange, compose
 from heedful.dataset.pool import ordered_map
 from heedful.dataset.render import Member, Rendered, Style, measure, render_all
@@ -68,6 +69,7 @@ class Written:
     lengths: Lengths = field(default_factory=Lengths)
     cut: int = 0
     empty: int = 0
+    planted: int = 0  # lines with a made-up secret, behind all others of train.jsonl
     composed: int = 0
     exchanges: list[Exchange] = field(default_factory=list)
     telling: list[frozenset[str]] = field(default_factory=list)
@@ -93,6 +95,8 @@ def write_lines(stored: Iterable[Stored], known_of: KnownOf, folder: Path, draft
         for file in files.values():
             file.flush()
             os.fsync(file.fileno())
+    if draft.settings.canaries:
+        written.planted = plant(folder, make_canaries(draft.settings.seed), draft.system_prompt)
     written.id = content_id(folder, written.counts, draft.settings)
     return written
 

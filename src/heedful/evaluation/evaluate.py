@@ -4,12 +4,13 @@ Both models answer the same held-out prompts through the companion turn that the
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from heedful.companion.turn import Companion
 from heedful.config import GateSettings
+from heedful.conversation import Conversation
 from heedful.dataset.versions import load_split
 from heedful.engines.base import Sampling
 from heedful.errors import EvaluationError
@@ -17,6 +18,7 @@ from heedful.evaluation.answers import ask
 from heedful.evaluation.checks import CheckResult
 from heedful.evaluation.comparison import Comparison, Rival, compare, noise_floor
 from heedful.evaluation.contamination import SEEN_PROMPTS, find_seen, judge_seen
+from heedful.evaluation.evidence import EVIDENCE, Evidence, Said, judge_evidence
 from heedful.evaluation.gate import failed_checks, open_checks, verdict
 from heedful.evaluation.judging import judge
 from heedful.evaluation.learning import GAP, Splits, judge_gap
@@ -71,6 +73,7 @@ class Lineage:
     seed: int = SEED
     matrix: Matrix | None = None
     overrides: Sequence[Override] = ()
+    evidence: Evidence = field(default_factory=Evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class Pair:
 
 
 def known_checks() -> frozenset[str]:
-    return frozenset({*(known.check.name for known in SCORERS), NLL_GAIN.name, GAP.name, SEEN_PROMPTS.name})
+    return frozenset({*(known.check.name for known in SCORERS), NLL_GAIN.name, GAP.name, SEEN_PROMPTS.name, *EVIDENCE})
 
 
 async def evaluate(
@@ -107,7 +110,9 @@ async def evaluate(
     nll_check, nll = judge_likelihood(subject.nll, base.nll, gate)
     gap_check, gap = judge_gap(subject.splits, base.splits, gate)
     seen_check = judge_seen(len(drawn.seen), len(drawn.asked) + len(drawn.seen), gate)
-    every = (*judge_replies(pairs, gate), nll_check, gap_check, seen_check)
+    said = Said([pair.tuned.said for pair in pairs], [pair.base.said for pair in pairs], drawn.training)
+    shown = judge_evidence(lineage.evidence, said, (subject.splits, base.splits), lineage.matrix, gate)
+    every = (*judge_replies(pairs, gate), nll_check, gap_check, seen_check, *shown)
     checks = tuple(check for check in every if check.level != "off")
     report = Report(
         schema=SCHEMA,
@@ -146,6 +151,7 @@ class Drawn:
 
     asked: list[Prompt]
     seen: list[Prompt]
+    training: list[Conversation]
 
 
 def draw(dataset_dir: Path, gate: GateSettings, seed: int) -> Drawn:
@@ -155,8 +161,9 @@ def draw(dataset_dir: Path, gate: GateSettings, seed: int) -> Drawn:
             f"the test split of dataset {dataset_dir.name} has no assistant turn that answers a user, so there is nothing to ask",
             "heedful import FILE, then heedful dataset build",
         )
-    seen = find_seen(prompts, load_split(dataset_dir, "train"))
-    return Drawn([prompt for prompt in prompts if prompt not in seen], seen)
+    training = load_split(dataset_dir, "train")
+    seen = find_seen(prompts, training)
+    return Drawn([prompt for prompt in prompts if prompt not in seen], seen, training)
 
 
 def seeded(sampling: Sampling, seed: int) -> Sampling:

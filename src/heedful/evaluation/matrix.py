@@ -59,6 +59,7 @@ class Forgotten:
     nats: float
     interval: Interval | None
     n: int
+    bounds: Interval | None = None  # one-sided
 
     @property
     def share(self) -> float:
@@ -113,7 +114,8 @@ def compare(generations: Sequence[Generation], suite: Suite, scores: Scores) -> 
     lost = estimate_gain(known[best], judged)  # how much the earlier one saves
     if lost.value is None:
         return None
-    return Forgotten(suite.dataset, best, known[best].nats_per_token, judged.nats_per_token, lost.value, lost.interval, lost.n)
+    before, after = known[best].nats_per_token, judged.nats_per_token
+    return Forgotten(suite.dataset, best, before, after, lost.value, lost.interval, lost.n, lost.bounds)
 
 
 def in_words(forgotten: Sequence[Forgotten], labels: Mapping[str, str]) -> str:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heedful.config import Settings
-from heedful.conversation import Conversation
 from heedful.dataset import dataset_dir, load_split
 from heedful.evaluation.binding import bind
 from heedful.evaluation.evaluate import SEED, Lineage, Subject, evaluate
@@ -22,12 +21,12 @@ from heedful.evaluation.learning import Splits
 from heedful.evaluation.matrix import MATRIX_JSON, matrix_to_json
 from heedful.evaluation.report import REPORT_JSON, Report
 from heedful.lifecycle.companions import BASE, Target, find_target, guards_of, load_network, to_companion
+from heedful.lifecycle.evidence import gather, samples_of, standing_of
 from heedful.lifecycle.matrix import BATCH_TOKENS, grid_of, measure, read_matrix
 from heedful.lifecycle.runs import recorded_run
-from heedful.modeling.bases import context_length, load_tokenizer
+from heedful.modeling.bases import context_length
 from heedful.modeling.chat_template import Sample
 from heedful.modeling.likelihood import negative_log_likelihood
-from heedful.modeling.trimming import trim
 from heedful.registry.override import overrides_of
 from heedful.registry.promotion import EVALUATION
 from heedful.registry.versions import ADAPTER_FILE, find_version
@@ -57,7 +56,7 @@ def evaluate_version(
     """Raises EvaluationError, ModelError or RegistryError; no report is left behind then."""
     with store.snapshot() as session:
         version = find_version(session, name)
-        overrides = overrides_of(session, version.id)
+        overrides, standing = overrides_of(session, version.id), standing_of(session, version)
     tuned = find_target(workspace, store, settings, version.id)
     folder = dataset_dir(workspace, version.dataset)
     rows = load_rows(tuned, folder)
@@ -69,6 +68,7 @@ def evaluate_version(
         measure(workspace, settings, grid.rows[-1], networks[0])
         measure(workspace, settings, grid.rows[0], networks[1])
         matrix = read_matrix(workspace, grid)
+        evidence = gather(workspace, settings, standing, folder, tuned, networks)
         report = asyncio.run(
             evaluate(
                 to_subject(tuned, networks[0], settings, rows, room),
@@ -76,7 +76,7 @@ def evaluate_version(
                 folder,
                 settings.gate,
                 aside,
-                replace(lineage_of(tuned, folder, settings), matrix=matrix, overrides=overrides),
+                replace(lineage_of(tuned, folder, settings), matrix=matrix, overrides=overrides, evidence=evidence),
                 observe,
             )
         )
@@ -105,16 +105,10 @@ class Rows:
 
 
 def load_rows(target: Target, folder: Path) -> Rows:
-    tokenizer, limit = load_tokenizer(target.base), context_length(target.base)
-
-    def samples(conversations: Sequence[Conversation]) -> list[Sample]:
-        trimmed = (trim(tokenizer, conversation, limit).sample for conversation in conversations)
-        return [sample for sample in trimmed if sample is not None]
-
     train, test = load_split(folder, "train"), load_split(folder, "test")
     count = min(max(len(test), FEWEST_TRAIN_ROWS), MOST_TRAIN_ROWS, len(train))
     drawn = random.Random(TRAIN_ROWS_SEED).sample(train, count)
-    return Rows(samples(drawn), samples(load_split(folder, "validation")), samples(test))
+    return Rows(samples_of(target, drawn), samples_of(target, load_split(folder, "validation")), samples_of(target, test))
 
 
 def reply_room(samples: Sequence[Sample], configured: int, context: int) -> int:

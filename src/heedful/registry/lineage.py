@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from heedful.errors import RegistryError
 from heedful.store.batches import batches
+from heedful.store.consent import permitted
 from heedful.store.schema import ConversationRow, DatasetMember, DatasetVersion, LineageRole, ModelVersion, Person, Split
 from heedful.store.schema_trust import LEARNING, Membership
 
@@ -139,6 +140,15 @@ def reached(model: str, direct: Mapping[str, set[LineageRole]], parents: Mapping
         if roles & LEARNING:
             return Learner(model, via, tuple(sorted(roles if via == model else roles & LEARNING)))
     return Learner(model, model, tuple(sorted(direct[model]))) if model in direct else None
+
+
+def withdrawn(session: Session, model_id: str) -> tuple[int, int]:
+    """(conversations without permission any more, all conversations) that a model or an ancestor of it learned from."""
+    known = list(generations(model_id, parents_of(session)))
+    learned = select(Membership.conversation_id).where(Membership.model_id.in_(known), Membership.role.in_(LEARNING)).distinct()
+    rows = learned.subquery()
+    without = select(func.count()).select_from(rows).where(rows.c.conversation_id.not_in(permitted("training")))
+    return session.scalar(without) or 0, session.scalar(select(func.count()).select_from(rows)) or 0
 
 
 def parents_of(session: Session) -> dict[str, str | None]:

@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from heedful.config import GateSettings
 from heedful.errors import PromotionRefused, RegistryError
+from heedful.evaluation.evidence import WITHDRAWN
 from heedful.evaluation.page import to_html
 from heedful.evaluation.report import REPORT_HTML, REPORT_JSON, Override, read_report, to_json
-from heedful.registry.promotion import Promotion, Proof, crown, hashes_of, newest_run, proof_of
+from heedful.registry.promotion import Promotion, Proof, crown, hashes_of, newest_run, proof_of, refusal
 from heedful.registry.versions import Version, find_version, verified_directory
 from heedful.store.audit import Wanted, list_events, record
 from heedful.store.database import Store
@@ -87,6 +88,8 @@ def refused_version(session: Session, workspace: Workspace, gate: GateSettings, 
     version = find_version(session, name)
     verified_directory(workspace, version)
     proof = proof_of(session, workspace, gate, version)
+    if WITHDRAWN.name in proof.refused_by:  # a person's no is not the team's to override
+        raise refusal(version, proof)
     if not proof.refused_by:
         raise RegistryError(
             f"the gate does not refuse {version.id}, so there is nothing to override", f"heedful promote {version.id}"

@@ -16,9 +16,11 @@ from sqlalchemy.orm import Session
 from heedful.config import GateSettings
 from heedful.errors import ModelError, PromotionRefused, RegistryError, WorkspaceError
 from heedful.evaluation.binding import bind, changed
+from heedful.evaluation.evidence import WITHDRAWN
 from heedful.evaluation.gate import failed_checks, open_checks, verdict
 from heedful.evaluation.report import REPORT_HTML, REPORT_JSON, Report, read_report
 from heedful.registry.aliases import CHAMPION, PREVIOUS, current_aliases, point
+from heedful.registry.lineage import withdrawn
 from heedful.registry.versions import Version, find_version, verified_directory
 from heedful.store.audit import record
 from heedful.store.database import Store
@@ -90,7 +92,12 @@ def refusal(version: Version, proof: Proof) -> PromotionRefused:
 def proof_of(session: Session, workspace: Workspace, gate: GateSettings, version: Version) -> Proof:
     """What the newest evaluation says, if it still holds. Never raises for what a new evaluation would mend."""
     evaluate = f"heedful evaluate {version.id}"
+    withdrew, _ = withdrawn(session, version.id)
     run = newest_run(session, version.id)
+    if withdrew:
+        problem = f"it learned from {withdrew} conversations of persons who have withdrawn since"
+        newest = None if run is None else str(run.detail["report"])
+        return Proof(newest, {}, (WITHDRAWN.name,), problem, "heedful dataset build, then heedful train")
     if run is None:
         return Proof(None, {}, ("evaluation",), f"{version.id} has no evaluation", evaluate)
     folder, written = workspace.reports / run.detail["report"], run.detail["report_sha256"]
