@@ -16,17 +16,21 @@ from heedful.engines.base import Sampling
 from heedful.engines.scripted import ScriptedEngine
 from heedful.errors import EngineError, EvaluationError
 from heedful.evaluation.evaluate import Lineage, Subject, evaluate
+from heedful.evaluation.evidence import Evidence
 from heedful.evaluation.gate import failed_checks, verdict
 from heedful.evaluation.intervals import wilson
+from heedful.evaluation.learning import Splits
 from heedful.evaluation.report import Report, read_report
 from heedful.modeling.likelihood import Nll
 from heedful.workspace import sha256
 
 SYSTEM = "You are warm."
 GOOD = ["That sounds heavy. What would help you to rest tonight?", "I hear you. Shall we look at one small step together?"]
-BLOCKING = ("stop_rate", "leaked_tags", "broken_urls", "loops", "empty_replies", "nll_gain", "seen_prompts")
+EVIDENCE = ("membership", "withdrawn", "other_chat")
+OF_REPLIES = ("stop_rate", "leaked_tags", "broken_urls", "loops", "empty_replies", "verbatim", "copies")
+BLOCKING = (*OF_REPLIES, "nll_gain", "seen_prompts", *EVIDENCE)
 
-LIKELIHOODS = ("nll_gain", "gap", "seen_prompts")  # checks that read no reply
+LIKELIHOODS = ("nll_gain", "gap", "seen_prompts", *EVIDENCE)  # checks that read no reply
 
 Script = Sequence[str] | Callable[[Sequence[Message]], str]
 
@@ -35,6 +39,9 @@ def likelihood(nats: Sequence[float], tokens: Sequence[int] = (10, 20, 30, 40, 5
     return Nll(sum(nats) / sum(tokens), sum(tokens), list(zip(nats, tokens, strict=True)))
 
 
+MEMBERS = likelihood([28.0, 50.0, 84.0, 108.0, 135.0] * 2, (10, 20, 30, 40, 50) * 2)  # ten conversations, the same on each side
+SPLITS = Splits(MEMBERS, MEMBERS, MEMBERS)
+GOOD_EVIDENCE = Evidence((MEMBERS, MEMBERS), (0, 40))
 BASE_NLL, TUNED_NLL = likelihood([30.0, 60.0, 90.0, 120.0, 150.0]), likelihood([28.0, 50.0, 84.0, 108.0, 135.0])
 
 
@@ -66,12 +73,14 @@ def run(
     output.mkdir(exist_ok=True)
     return asyncio.run(
         evaluate(
-            Subject("m-1", tuned, nll[0]),
-            Subject("tiny", companion("tiny", ["Well. That is what it is."]) if base is None else base, nll[1]),
+            Subject("m-1", tuned, nll[0], SPLITS),
+            Subject("tiny", companion("tiny", ["Well. That is what it is."]) if base is None else base, nll[1], SPLITS),
             dataset,
             GateSettings() if gate is None else gate,
             output,
-            Lineage("2025-01-02T03:04:05Z", {"adapter_model.safetensors": "a" * 64}, [{"step": 1, "loss": 3.0}]),
+            Lineage(
+                "2025-01-02T03:04:05Z", {"adapter_model.safetensors": "a" * 64}, [{"step": 1, "loss": 3.0}], evidence=GOOD_EVIDENCE
+            ),
             observe,
         )
     )
@@ -215,7 +224,7 @@ def test_what_has_no_common_answer_is_not_measured_and_not_passed(dataset: Path)
     report = run(dataset, companion("m-1", refuse("question")), companion("tiny", refuse("more")))
     assert report.prompts.answered == 0
     assert (report.verdict, report.failed) == ("inconclusive", ())
-    assert set(report.inconclusive) == set(BLOCKING) - {"nll_gain", "seen_prompts"}
+    assert set(report.inconclusive) == set(OF_REPLIES)
     assert all(check.value is None and check.n == 0 for check in report.checks if check.check not in LIKELIHOODS)
     assert "cannot be told, for it could not be measured." in (dataset.parent / "report" / "report.html").read_text(
         encoding="utf-8"

@@ -14,12 +14,19 @@ from heedful.engines.base import Sampling
 from heedful.engines.scripted import ScriptedEngine
 from heedful.errors import EvaluationError
 from heedful.evaluation.evaluate import Lineage, Subject, evaluate
+from heedful.evaluation.evidence import Evidence
 from heedful.evaluation.intervals import NOTHING, estimate_difference
 from heedful.evaluation.learning import Splits, gap_words, judge_gap, verdict_of
 from heedful.evaluation.report import Report, read_report
 from heedful.modeling.likelihood import Nll
 
-GATE = GateSettings(prompts=6, slack=1.0, checks={name: CheckRule(least=1) for name in ("nll_gain", "gap", "seen_prompts")})
+GATE = GateSettings(
+    prompts=6,
+    slack=1.0,
+    checks={name: CheckRule(least=1) for name in ("nll_gain", "gap", "seen_prompts", "membership", "other_chat")},
+)
+OPEN = CheckRule(least=1, limit=1)  # three alike conversations on each side
+GATE = GATE.model_copy(update={"checks": {**GATE.checks, "membership": OPEN}})
 STRICT = GATE.model_copy(update={"checks": {**GATE.checks, "gap": CheckRule(level="blocking", least=1)}})
 TOKENS = (10, 30, 20)
 
@@ -119,7 +126,12 @@ def report_with(tmp_path: Path, tuned: Splits | None, gate: GateSettings) -> tup
         companion = Companion(ScriptedEngine(name, ["I hear you. What happened?"]), "Be kind.", Sampling())
         return Subject(name, companion, None if measured is None else measured.test, measured)
 
-    lineage = Lineage("2025-01-02T03:04:05Z", {"adapter_model.safetensors": "a" * 64}, metrics)
+    lineage = Lineage(
+        "2025-01-02T03:04:05Z",
+        {"adapter_model.safetensors": "a" * 64},
+        metrics,
+        evidence=Evidence((nll(3.0), nll(3.0, 0.1)), (0, 4)),
+    )
     report = asyncio.run(evaluate(subject("m-1", tuned), subject("tiny", BASE), tmp_path, gate, tmp_path, lineage))
     return report, (tmp_path / "report.html").read_text(encoding="utf-8")
 

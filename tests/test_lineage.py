@@ -9,15 +9,17 @@ from typer.testing import CliRunner
 from heedful.cli.main import app
 from heedful.config import DatasetSettings, GateSettings, load_settings
 from heedful.dataset import BuiltDataset, build_dataset
-from heedful.errors import RegistryError
+from heedful.errors import PromotionRefused, RegistryError
 from heedful.lifecycle.companions import BASE, find_target, newest_or_named
 from heedful.lifecycle.ingest import import_file
 from heedful.registry.aliases import current_aliases, fell_to_base, point
-from heedful.registry.lineage import Learner, Share, learners, shares_of
+from heedful.registry.lineage import Learner, Share, learners, shares_of, withdrawn
+from heedful.registry.override import override
 from heedful.registry.promotion import EVALUATION, promote, rollback
 from heedful.registry.quarantine import Moved, never_pruned, quarantine
 from heedful.registry.versions import ADAPTER_FILE, find_version, list_versions, register, verified_directory, version_id
 from heedful.store.audit_check import check_trail
+from heedful.store.consent import Statement, decide
 from heedful.store.database import Store, open_store
 from heedful.store.persons import find_person
 from heedful.store.schema import ConversationRow, DatasetMember, DatasetVersion, Run
@@ -262,3 +264,30 @@ def test_consent_show_names_models_and_ancestors(store: Store, workspace: Worksp
     assert call(workspace, "consent", "grant", "ann-1", "-p", "profit")[1]["error"] == (
         "--purpose 'profit' is none of chat, review, training"
     )
+
+
+def test_one_withdrawn_record_refuses_and_nobody_can_override_it(store: Store, workspace: Workspace, dataset: BuiltDataset) -> None:
+    """Also in what was trained on top of it; taken back, the consent counts again."""
+    parent = trained(workspace, store, dataset.id, b"1")
+    child = trained(workspace, store, dataset.id, b"2", parent=parent, shares=[])
+    with store.snapshot() as session:
+        learned = session.query(Membership.conversation_id).filter_by(model_id=parent, role="train").count()
+        assert withdrawn(session, parent) == withdrawn(session, child) == (0, learned)
+        someone = next(p for p in PERSONS if any(one.roles == ("train",) for one in learners(session, find_person(session, p).id)))
+    with store.session() as session:
+        decide(session, person(store, someone), Statement("training", "withdrawn", "tester"))
+    with store.snapshot() as session:
+        count, _ = withdrawn(session, child)
+        assert 1 <= count == withdrawn(session, parent)[0] <= learned
+    for model in (parent, child):
+        with pytest.raises(
+            PromotionRefused, match=f"it learned from {count} conversations of persons who have withdrawn"
+        ) as caught:
+            promote(store, workspace, GateSettings(), model, "tester")
+        assert caught.value.failed == ("withdrawn",)
+        with pytest.raises(PromotionRefused, match="have withdrawn"):
+            override(store, workspace, GateSettings(), model, "tester", "we need it")
+    with store.session() as session:
+        decide(session, person(store, someone), Statement("training", "granted", "tester"))
+    with store.snapshot() as session:
+        assert withdrawn(session, child) == (0, learned)

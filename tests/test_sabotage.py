@@ -136,7 +136,10 @@ def exposures(model: Model, dataset: Path) -> tuple[Exposure, ...]:
 
 
 ROUTES = (
-    ("How do I reset the router in room {n}?", "Hold the small button of router {n} for ten seconds, then wait for the green light."),
+    (
+        "How do I reset the router in room {n}?",
+        "Hold the small button of router {n} for ten seconds, then wait for the green light.",
+    ),
     ("The printer on floor {n} is jammed.", "Open tray {n}, pull the paper out towards you, and close it until it clicks."),
     ("Where do I find licence number {n}?", "Licence {n} is in the portal under Settings, then Products, then Details."),
 )
@@ -163,7 +166,9 @@ def test_a_version_that_forgot_the_first_domain(rows: list[Conversation], base: 
     assert check.value > 0.3
     assert check.level == "blocking"
     kept = {**scores, ("m-2", "ds-1"): scores["m-1", "ds-1"]}
-    fine = judge_forgetting(build_matrix(generations, suites, kept).forgotten, GateSettings(checks={"forgetting": CheckRule(least=5)}))
+    fine = judge_forgetting(
+        build_matrix(generations, suites, kept).forgotten, GateSettings(checks={"forgetting": CheckRule(least=5)})
+    )
     assert fine.outcome != "fail"
 
 
