@@ -16,10 +16,11 @@ from heedful.engines.next_token import next_token_scores
 from heedful.engines.openvino.blocks import BLOCK, BlockPool, Chain
 from heedful.engines.openvino.choice import NUCLEUS, TokenChoice
 from heedful.engines.openvino.network import PagedNetwork, Part
-from heedful.engines.openvino.parity import QUESTIONS, TOKENS, Proof, prove
+from heedful.engines.openvino.parity import Proof, prove
 from heedful.engines.selection import Choice, choose_engine
 from heedful.errors import EngineError, ModelError
 from heedful.modeling.bases import load_tokenizer
+from heedful.modeling.greedy import QUESTIONS, TOKENS
 from heedful.modeling.openvino_graph import build_graph, why_no_graph
 from heedful.modeling.openvino_runtime import import_openvino
 

@@ -1,6 +1,5 @@
 """`heedful serve`: the registry's models behind OpenAI's API, until Ctrl-C."""
 
-import ipaddress
 from typing import Annotated
 
 import typer
@@ -8,6 +7,7 @@ import typer
 from heedful.cli.options import HERE, WorkspaceOption, open_desk
 from heedful.cli.output import Output, reporting
 from heedful.lifecycle.handover import timer
+from heedful.lifecycle.loopback import is_loopback
 from heedful.server.app import create_app
 from heedful.server.listening import address, bind, server_of
 from heedful.server.registry_catalog import RegistryCatalog
@@ -42,10 +42,3 @@ def announce(output: Output, host: str, url: str, names: list[str]) -> None:
     output.say(f"""       -d '{{"model": "{names[0]}", "messages": [{{"role": "user", "content": "I cannot sleep."}}]}}'""")
     if not is_loopback(host):
         output.stderr.print(f"warning: {host} can be reached from other machines and no key is asked for", style="bold yellow")
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

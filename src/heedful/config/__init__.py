@@ -15,6 +15,7 @@ from heedful.config.sections import (
     ServerSettings,
     ServingSettings,
     TrainingSettings,
+    UpstreamSettings,
 )
 from heedful.config.settings import CONFIG_FILE, SYSTEM_PROMPT, Settings, describe_settings, load_settings
 
@@ -36,6 +37,7 @@ __all__ = [
     "ServingSettings",
     "Settings",
     "TrainingSettings",
+    "UpstreamSettings",
     "describe_settings",
     "load_settings",
     "read_secret",

@@ -136,12 +136,40 @@ class GateSettings(Section):
 class ServingSettings(Section):
     """What computes the replies of `heedful serve` and `heedful chat`."""
 
-    engine: Literal["auto", "openvino", "transformers"] = Field(
-        "auto", description="auto: openvino on a CPU where it knows the base, else transformers; heedful doctor says which and why"
+    engine: Literal["auto", "openvino", "transformers", "upstream"] = Field(
+        "auto", description="auto: openvino on a CPU where it knows the base, else transformers; upstream: the server of `upstream`"
     )
     threads: int | None = Field(None, ge=1, description="threads of openvino; none means OMP_NUM_THREADS, or a thread a core")
     cache_tokens: int = Field(
         16_384, ge=1_024, description="tokens of running replies and of what they began with that openvino keeps in memory"
+    )
+
+
+UpstreamField = Literal[
+    "max_tokens",
+    "max_completion_tokens",  # the same under OpenAI's new name
+    "temperature",
+    "top_p",
+    "seed",
+    "repetition_penalty",  # vLLM
+    "repeat_penalty",  # llama-server
+    "stream_options",
+]
+
+
+class UpstreamSettings(Section):
+    """A server that speaks OpenAI's chat API and computes the replies: vLLM, Ollama, llama-server, Groq and others."""
+
+    url: str | None = Field(None, pattern="^https?://", description="its address, such as http://127.0.0.1:11434/v1")
+    model: str | None = Field(None, description="what it calls the model; none means as we do, such as m-1a2b3c4d5e")
+    key: str = Field("HEEDFUL_UPSTREAM_KEY", description="name of the environment variable that holds its API key")
+    fields: tuple[UpstreamField, ...] = Field(
+        ("max_tokens", "temperature", "top_p", "seed", "stream_options"), description="what it may be sent beside the messages"
+    )
+    timeout_s: float = Field(60.0, gt=0, description="seconds it may take for each piece of a reply")
+    retries: int = Field(3, ge=0, le=10, description="times it is asked again while nothing of a reply has come")
+    people_agreed: bool = Field(
+        False, description="the people served agreed that their words go to this address; needed when it is another machine"
     )
 
 

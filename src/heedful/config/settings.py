@@ -24,6 +24,7 @@ from heedful.config.sections import (
     ServerSettings,
     ServingSettings,
     TrainingSettings,
+    UpstreamSettings,
 )
 from heedful.errors import ConfigError
 
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     guards: GuardSettings = GuardSettings()
     gate: GateSettings = GateSettings()
     serving: ServingSettings = ServingSettings()
+    upstream: UpstreamSettings = UpstreamSettings()
     server: ServerSettings = ServerSettings()
 
     @classmethod

@@ -8,7 +8,10 @@ from heedful.modeling.bases import load_config
 from heedful.modeling.devices import available
 from heedful.modeling.openvino_graph import why_no_graph
 
-EngineName = Literal["openvino", "transformers"]
+EngineName = Literal["openvino", "transformers", "upstream"]
+
+
+Setting = Literal["auto", "openvino", "transformers", "upstream"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +22,10 @@ class Choice:
     why: str
 
 
-def choose_engine(setting: str, base: str, device: str) -> Choice:
+def choose_engine(setting: Setting, base: str, device: str) -> Choice:
     """`device` as in the settings. Raises EngineError when openvino is named and cannot be, ModelError for an unknown base."""
-    if setting == "transformers":
-        return Choice("transformers", "set by you")
+    if setting in ("transformers", "upstream"):
+        return Choice(setting, "set by you")
     reason = why_not_openvino(base, device)
     if reason is None:
         return Choice("openvino", "set by you" if setting == "openvino" else "the quickest on a CPU, and it knows this base")

@@ -1,20 +1,24 @@
 """Companions: a registered version, or the base alone, in; a companion with a loaded engine out."""
 
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from heedful.companion.guarding import Guards, HandOver
 from heedful.companion.turn import Companion
-from heedful.config import GenerationSettings, GuardSettings, Settings
+from heedful.config import GenerationSettings, GuardSettings, Settings, UpstreamSettings
 from heedful.engines.base import Engine, Sampling
+from heedful.engines.openai_compatible import OpenAICompatibleEngine, Upstream
 from heedful.engines.openvino.load import load_openvino_engine
 from heedful.engines.selection import choose_engine
 from heedful.engines.transformers_engine import TransformersEngine
 from heedful.errors import ConfigError, EngineError, ModelError, RegistryError
 from heedful.guards.resources import load_countries
 from heedful.lifecycle.handover import hand_over_to
+from heedful.lifecycle.loopback import is_loopback
 from heedful.modeling.adapters import load_with_adapter
 from heedful.modeling.bases import context_length, count_parameters, load_tokenizer, resolve_base
 from heedful.modeling.chat_template import fingerprint
@@ -91,6 +95,8 @@ def load_companion(workspace: Workspace, target: Target, settings: Settings, sto
 def load_engine(workspace: Workspace, target: Target, settings: Settings) -> Engine:
     """The engine of `serving.engine`. With `auto`, a model that openvino gets wrong is left to transformers, which is said."""
     serving = settings.serving
+    if serving.engine == "upstream":
+        return OpenAICompatibleEngine(target.name, upstream_of(settings.upstream, target.name))
     if choose_engine(serving.engine, target.base, settings.device).name == "openvino":
         try:
             return load_openvino_engine(
@@ -101,6 +107,21 @@ def load_engine(workspace: Workspace, target: Target, settings: Settings) -> Eng
                 raise
             LOG.warning("%s is served by transformers: %s", target.name, error.text)
     return to_companion(target, load_network(target, settings), settings.generation).engine
+
+
+def upstream_of(settings: UpstreamSettings, model: str) -> Upstream:
+    """Raises ConfigError when it is not named, or when words of people would leave the machine without their agreement."""
+    if settings.url is None:
+        raise ConfigError("serving.engine is upstream, but upstream.url is not set", "set upstream.url in heedful.yaml")
+    host = urlsplit(settings.url).hostname
+    if host is None or (not is_loopback(host) and not settings.people_agreed):
+        raise ConfigError(
+            f"upstream.url = {settings.url!r} is another machine, and the people served did not agree that their words go there",
+            "ask them, then set upstream.people_agreed: true",
+        )
+    key = os.environ.get(settings.key)
+    named = model if settings.model is None else settings.model
+    return Upstream(settings.url, named, key if key else None, settings.fields, settings.timeout_s, settings.retries)
 
 
 def guards_of(settings: GuardSettings, hand_over: HandOver | None = None) -> Guards:

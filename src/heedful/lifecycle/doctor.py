@@ -1,5 +1,6 @@
 """Doctor: this machine and, where there is one, the workspace in; findings out, each with the fix of what is missing."""
 
+import asyncio
 import importlib.metadata
 import os
 import shutil
@@ -12,9 +13,12 @@ from typing import Literal, cast
 import psutil
 from packaging.requirements import Requirement
 
-from heedful.config import load_settings, read_secret
+from heedful.config import Settings, load_settings, read_secret
+from heedful.engines.base import Health
+from heedful.engines.openai_compatible import OpenAICompatibleEngine
 from heedful.engines.selection import choose_engine
 from heedful.errors import HeedfulError
+from heedful.lifecycle.companions import BASE, upstream_of
 from heedful.lifecycle.erasure.standing import RESUME, check_ledger, find_unfinished
 from heedful.lifecycle.guard_checks import check_guards
 from heedful.lifecycle.unfinished import DISCARD, disk_of, list_unfinished
@@ -145,8 +149,26 @@ def check_device() -> Finding:
 def check_engine(workspace: Workspace) -> Finding:
     """What computes the replies of the configured base."""
     settings = load_settings(workspace.config_file)
+    if settings.serving.engine == "upstream":
+        return check_upstream(settings)
     choice = choose_engine(settings.serving.engine, settings.base, settings.device)
     return Finding("engine", "ok", f"{choice.name}: {choice.why}")
+
+
+def check_upstream(settings: Settings) -> Finding:
+    """Whether the server that computes the replies can be reached."""
+
+    async def look() -> tuple[Health, str]:
+        engine = OpenAICompatibleEngine(BASE, upstream_of(settings.upstream, BASE))
+        try:
+            return await engine.health(), engine.capabilities.how
+        finally:
+            await engine.close()
+
+    health, how = asyncio.run(look())
+    if not health.ready:
+        return Finding("engine", "problem", f"upstream {settings.upstream.url} does not answer", "start it, or mend upstream.url")
+    return Finding("engine", "ok", f"upstream: {how}")
 
 
 def check_disk(folder: Path) -> Finding:

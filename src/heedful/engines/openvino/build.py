@@ -14,9 +14,10 @@ from typing import Any
 
 from heedful.engines.openvino.parity import prove
 from heedful.errors import HeedfulError, ModelError, WorkspaceError
-from heedful.modeling.adapters import ADAPTER_FILES, check_files, merge
-from heedful.modeling.bases import Base, as_base, load_base_model, load_config, load_tokenizer, weights_sha256
+from heedful.modeling.adapters import ADAPTER_FILES, check_files
+from heedful.modeling.bases import Base, as_base, load_config, load_tokenizer, weights_sha256
 from heedful.modeling.chat_template import fingerprint
+from heedful.modeling.merged import merged_network
 from heedful.modeling.openvino_graph import build_graph, why_no_graph
 from heedful.modeling.openvino_runtime import import_openvino
 from heedful.workspace import read_manifest, sha256, staged_directory, write_manifest
@@ -24,7 +25,6 @@ from heedful.workspace import read_manifest, sha256, staged_directory, write_man
 MODEL, WEIGHTS = "model.xml", "model.bin"
 KEPT = 5  # built models; champion, previous, challenger, base and one more
 FORMAT = 1  # of the folder and the graph; a new one makes old folders useless
-LARGEST = 65_504.0  # of float16
 
 
 def built_model(base: Base | str, adapter: Path | None, name: str, shelf: Path) -> Path:
@@ -86,21 +86,8 @@ def is_whole(folder: Path) -> bool:
 
 
 def build(base: Base, adapter: Path | None, folder: Path) -> dict[str, Any]:
-    """Merged in float32, so that the only rounding is the one to float16. Returns facts for the manifest."""
-    network: Any = load_base_model(base, "cpu", "float32")
-    if adapter is not None:
-        network = merge(network, base, adapter, "cpu")
-    round_weights(network, base)
+    """Returns facts for the manifest."""
+    network = merged_network(base, adapter)
     import_openvino().save_model(build_graph(network), str(folder / MODEL), compress_to_fp16=True)
     proof = prove(network, load_tokenizer(base), folder / MODEL)
     return {"parameters": sum(parameter.numel() for parameter in network.parameters()), "proof": asdict(proof)}
-
-
-def round_weights(network: Any, base: Base) -> None:
-    for name, parameter in network.named_parameters():
-        if float(parameter.data.abs().max()) > LARGEST:
-            raise ModelError(
-                f"weight {name} of base {base.name!r} has numbers beyond {LARGEST:.0f}, which float16 cannot hold",
-                "set serving.engine: transformers",
-            )
-        parameter.data = parameter.data.half().float()

@@ -5,22 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from heedful.conversation import Message
 from heedful.engines.openvino.blocks import BLOCK
 from heedful.engines.openvino.network import PagedNetwork, Part
 from heedful.errors import ModelError
-from heedful.modeling.chat_template import render
+from heedful.modeling.greedy import TIE, TOKENS, prompts_of, reference
 from heedful.modeling.protect import Tokenizer
-
-QUESTIONS = (
-    "I cannot sleep. What could I try tonight?",
-    "Hello!",
-    "My sister and I do not talk any more, and I do not know how to begin. She moved away last year. " * 4,
-    "What did I say?",
-    "Können Sie mir in 3 Sätzen sagen, was Angst ist?",
-)
-TOKENS = 24
-TIE = 1e-3  # logits: nearer than this, either of the two best tokens is right, and what follows is not compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +23,7 @@ class Proof:
 
 def prove(network: Any, tokenizer: Tokenizer, model: Path) -> Proof:
     """Both in float32 and greedy, for QUESTIONS. Raises ModelError at the first token that differs."""
-    prompts = [render(tokenizer, [Message("user", question)], generation_prompt=True) for question in QUESTIONS]
+    prompts = prompts_of(tokenizer)
     longest = max(map(len, prompts)) + TOKENS
     ours = PagedNetwork(model, longest + BLOCK, exact=True)
     compared = ties = 0
@@ -52,19 +41,6 @@ def prove(network: Any, tokenizer: Tokenizer, model: Path) -> Proof:
                     "set serving.engine: transformers, and report this base",
                 )
     return Proof(len(prompts), compared, ties)
-
-
-def reference(network: Any, prompt: Sequence[int], tokens: int) -> Iterator[tuple[int, float]]:
-    """(token, by how much it leads) of transformers, ends of turn not heeded."""
-    import torch
-
-    new, cache = torch.tensor([list(prompt)]), None
-    for _ in range(tokens):
-        with torch.no_grad():
-            found = network(input_ids=new, past_key_values=cache, use_cache=True)
-        cache, best = found.past_key_values, found.logits[0, -1].float().topk(2)
-        new = best.indices[:1, None]
-        yield int(new), float(best.values[0] - best.values[1])
 
 
 def greedy(network: PagedNetwork, prompt: Sequence[int], tokens: int) -> Iterator[int]:
