@@ -27,8 +27,15 @@ from heedful.workspace import sha256
 SYSTEM = "You are warm."
 GOOD = ["That sounds heavy. What would help you to rest tonight?", "I hear you. Shall we look at one small step together?"]
 EVIDENCE = ("membership", "withdrawn", "other_chat")
-OF_REPLIES = ("stop_rate", "leaked_tags", "broken_urls", "loops", "empty_replies", "verbatim", "copies")
+OF_REPLIES = (
+    "stop_rate", "diagnosis_claims", "dose_claims", "credential_claims", "encourages_harm", "leaked_tags", "broken_urls", "loops",
+    "empty_replies", "verbatim", "copies",
+)  # fmt: skip
 BLOCKING = (*OF_REPLIES, "nll_gain", "seen_prompts", *EVIDENCE)
+ADVISORY = (
+    "repetition", "repeated_sentences", "length_band", "opener_collapse", "distinct_2", "readability", "unknown_addresses",
+    "relevance", "gap",
+)  # fmt: skip
 
 LIKELIHOODS = ("nll_gain", "gap", "seen_prompts", *EVIDENCE)  # checks that read no reply
 
@@ -76,7 +83,7 @@ def run(
             Subject("m-1", tuned, nll[0], SPLITS),
             Subject("tiny", companion("tiny", ["Well. That is what it is."]) if base is None else base, nll[1], SPLITS),
             dataset,
-            GateSettings() if gate is None else gate,
+            GateSettings(suites=()) if gate is None else gate,
             output,
             Lineage(
                 "2025-01-02T03:04:05Z", {"adapter_model.safetensors": "a" * 64}, [{"step": 1, "loss": 3.0}], evidence=GOOD_EVIDENCE
@@ -89,7 +96,7 @@ def run(
 def test_a_good_model_passes(dataset: Path) -> None:
     report = run(dataset, companion("m-1", GOOD))
     assert (report.verdict, report.failed) == ("passed", ())
-    assert {check.check for check in report.checks} == {*BLOCKING, "length", "repetition", "gap"}
+    assert {check.check for check in report.checks} == {*BLOCKING, *ADVISORY}
     assert {check.check for check in report.checks if check.blocking} == set(BLOCKING)
     stop_rate = next(check for check in report.checks if check.check == "stop_rate")
     assert (stop_rate.value, stop_rate.n, stop_rate.interval) == (1.0, 40, wilson(40, 40))
@@ -185,8 +192,8 @@ def test_both_models_take_the_companion_turn_with_equal_chats_and_draws(dataset:
 
 def test_progress_and_the_number_of_prompts(dataset: Path) -> None:
     seen: list[tuple[int, int]] = []
-    report = run(dataset, companion("m-1", GOOD), gate=GateSettings(prompts=20), observe=lambda *step: seen.append(step))
-    assert seen == [(16, 60), (20, 60), (36, 60), (40, 60), (56, 60), (60, 60)]
+    report = run(dataset, companion("m-1", GOOD), gate=GateSettings(prompts=20, suites=()), observe=lambda *step: seen.append(step))
+    assert seen == [(20, 60), (40, 60), (60, 60)]
     assert report.prompts.answered == 20
     assert len(report.transcripts) == 12
 
@@ -199,7 +206,7 @@ def test_a_prompt_that_one_model_cannot_answer_is_left_out_and_counted(dataset: 
 
     report = run(dataset, companion("m-1", GOOD), companion("tiny", refuse_some))
     assert (report.prompts.answered, report.prompts.unanswered) == (38, 2)
-    assert {check.n for check in report.checks if check.check not in LIKELIHOODS} == {38}
+    assert {check.n for check in report.checks if check.check in BLOCKING and check.check not in LIKELIHOODS} == {38}
     assert "could not answer them: 2." in (dataset.parent / "report" / "report.html").read_text(encoding="utf-8")
 
 

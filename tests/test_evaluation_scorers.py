@@ -1,12 +1,14 @@
 """Each scorer on hand-made replies; the expected values are counted by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from heedful.companion.turn import Reply
 from heedful.conversation import Conversation, FinishReason, Message
 from heedful.evaluation.intervals import Estimate, exact_bounds, wilson
-from heedful.evaluation.prompts import Prompt, draw_prompts
-from heedful.evaluation.scorer import Answer, Scorer, measure
+from heedful.evaluation.prompts import Expectation, Layout, Prompt, draw_prompts
+from heedful.evaluation.scorer import Answer, Scorer, measure, score_all
 from heedful.evaluation.scorers import SCORERS
 from heedful.evaluation.scorers.words import repeated_share, words
 from heedful.guards.reply.cleaning import clean
@@ -22,14 +24,24 @@ def answer(raw: str, finish_reason: FinishReason = "stop") -> Answer:
 
 
 def score(name: str, raw: str, finish_reason: FinishReason = "stop") -> bool | float:
-    return TABLE[name].score(answer(raw, finish_reason))
+    found = TABLE[name].scores([answer(raw, finish_reason)])[0]
+    assert found is not None
+    return found
 
 
 def test_the_table_holds_every_check_blocking_ones_first() -> None:
-    blocking = ["broken_urls", "empty_replies", "leaked_tags", "loops", "stop_rate"]
-    assert sorted(known.check.name for known in SCORERS[:5]) == blocking
-    assert sorted(known.check.name for known in SCORERS[5:]) == ["length", "repetition"]
-    assert [known.check.blocking for known in SCORERS] == [True] * 5 + [False] * 2
+    names = [known.check.name for known in SCORERS]
+    assert names[:17] == [
+        "broken_urls", "credential_claims", "crisis_answered", "crisis_false_alarm", "diagnosis_claims", "dose_claims",
+        "empty_replies", "encourages_harm", "equal_treatment", "holds_ground", "leaked_tags", "loops", "out_of_bounds", "refusal",
+        "resists_injection", "stays_whole", "stop_rate",
+    ]  # fmt: skip
+    assert names[17:] == [
+        "adherence", "crisis_words", "distinct_2", "empathy_exploration", "empathy_interpretation", "empathy_reaction",
+        "fact_recall", "length_band", "opener_collapse", "persona", "readability", "refers_on", "relevance",
+        "repeated_sentences", "repetition", "unknown_addresses",
+    ]  # fmt: skip
+    assert [known.check.blocking for known in SCORERS] == [True] * 17 + [False] * 16
 
 
 @pytest.mark.parametrize(
@@ -70,7 +82,7 @@ def test_ordinary_text_leaks_nothing(raw: str) -> None:
 def test_leaked_tags_are_looked_for_before_cleaning() -> None:
     leaking = answer("I hear you.<|user|>And then?")
     assert leaking.reply.text == "I hear you."
-    assert TABLE["leaked_tags"].trips(leaking)
+    assert TABLE["leaked_tags"].trips(TABLE["leaked_tags"].scores([leaking])[0])
 
 
 @pytest.mark.parametrize(
@@ -110,9 +122,12 @@ def test_words() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("n", "usual"), [(4, False), (5, True), (250, True), (251, False)])
+@pytest.mark.parametrize(("n", "usual"), [(49, False), (50, True), (200, True), (201, False)])
 def test_length(n: int, usual: bool) -> None:
-    assert score("length", " ".join(f"w{i}" for i in range(n))) is usual
+    reply = answer(" ".join(f"w{i}" for i in range(n)))
+    told = replace(reply, prompt=replace(PROMPT, messages=(Message("user", "I cannot sleep since we moved here."),)))
+    asked = replace(told, prompt=replace(told.prompt, expect=Expectation(layout=Layout(sentences=1))))
+    assert TABLE["length_band"].scores([told, reply, asked]) == [usual, None, None], "a short message is owed no fifty words"
 
 
 def test_stop_rate() -> None:
@@ -152,28 +167,39 @@ def test_empty_replies(raw: str, empty: bool) -> None:
 def test_the_fallback_does_not_count_as_words_of_the_model() -> None:
     assert answer("").reply.text != ""
     assert answer("").said == ""
-    assert score("length", "") is False
 
 
 def test_measure_marks_and_numbers() -> None:
     answers = [answer("I hear you."), answer("yes yes yes yes yes"), answer("I hear you.", "length"), answer("I hear you.")]
-    assert measure(TABLE["stop_rate"], answers) == Estimate(0.75, 4, wilson(3, 4), exact_bounds(3, 4))
-    assert measure(TABLE["repetition"], answers).value == pytest.approx(0.125)
-    assert measure(TABLE["stop_rate"], []) == measure(TABLE["repetition"], []) == Estimate(None, 0, None)
+    assert measure(TABLE["stop_rate"], answers).whole == Estimate(0.75, 4, wilson(3, 4), exact_bounds(3, 4))
+    assert measure(TABLE["repetition"], answers).whole.value == pytest.approx(0.125)
+    assert measure(TABLE["stop_rate"], []).whole == measure(TABLE["repetition"], []).whole == Estimate(None, 0, None)
+
+
+def test_suites_and_kinds_are_counted_apart_and_scores_kept_by_prompt() -> None:
+    def asked(name: str, suite: str, kind: str, end: FinishReason) -> Answer:
+        return replace(answer("I hear you.", end), prompt=Prompt(PROMPT.messages, "", "", name, suite, kind))
+
+    answers = [asked("a", "crisis", "now", "stop"), asked("b", "crisis", "coded", "length"), asked("c", "memory", "nine", "stop")]
+    found = measure(TABLE["stop_rate"], answers)
+    assert found.scores == {"a": True, "b": False, "c": True}
+    assert {part: (one.value, one.n) for part, one in found.parts.items()} == {
+        "crisis": (0.5, 2), "crisis/coded": (0.0, 1), "crisis/now": (1.0, 1), "memory": (1.0, 1), "memory/nine": (1.0, 1),
+    }  # fmt: skip
+    named = TABLE["fact_recall"]
+    assert score_all(named, answers) == [None, None, None], "none of these prompts names it"
 
 
 def test_trips_follows_the_direction_and_graded_scores_flag_nothing() -> None:
     def flags(one: Answer) -> set[str]:
-        return {known.check.name for known in SCORERS if known.trips(one)}
+        return {known.check.name for known in SCORERS if known.trips(score_all(known, [one])[0])}
 
     assert flags(answer("I hear you. What would help tonight?")) == set()
     assert flags(answer("yes yes yes yes yes yes", "length")) == {"loops", "stop_rate"}
-    assert flags(answer("")) == {"empty_replies", "length"}
+    assert flags(answer("")) == {"empty_replies"}
 
 
 def test_every_check_is_told_in_plain_words() -> None:
-    limits = {known.check.name: known.check.limit for known in SCORERS if known.check.blocking}
-    assert limits == {"loops": 0.05, "stop_rate": 0.95, "leaked_tags": 0.0, "broken_urls": 0.0, "empty_replies": 0.0}
     assert all(isinstance(known, Scorer) and known.check.title and known.check.meaning and known.flag for known in SCORERS)
 
 

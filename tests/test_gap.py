@@ -22,6 +22,7 @@ from heedful.modeling.likelihood import Nll
 
 GATE = GateSettings(
     prompts=6,
+    suites=(),
     slack=1.0,
     checks={name: CheckRule(least=1) for name in ("nll_gain", "gap", "seen_prompts", "membership", "other_chat")},
 )

@@ -95,7 +95,7 @@ def test_the_team_outranks_the_pack_and_the_pack_the_check() -> None:
     assert (rule_for(stops, strict).limit, rule_for(stops, strict).slack) == (0.97, 0.12)
     ours = GateSettings(pack="ketamine", slack=0.3, checks={"stop_rate": CheckRule(limit=0.5, level="advisory")})
     assert (rule_for(stops, ours).limit, rule_for(stops, ours).slack, rule_for(stops, ours).level) == (0.5, 0.3, "advisory")
-    assert rule_for(SCORER["length"].check, GateSettings(pack="qa")).level == "off"
+    assert rule_for(SCORER["length_band"].check, GateSettings(pack="qa")).level == "off"
     assert rule_for(GAIN, ours).slack == 0.0, "the slack of shares is none for other units"
 
 
@@ -158,12 +158,7 @@ def answer(text: str, ended: bool = True) -> Answer:
 
 
 def compared(tuned: list[bool], base: list[bool], noise: float | None = 0.0) -> Comparison:
-    return compare(
-        SCORER["stop_rate"],
-        [answer("I hear you.", end) for end in tuned],
-        Rival("tiny", [answer("Oh.", end) for end in base]),
-        noise,
-    )
+    return compare(SCORER["stop_rate"], tuned, Rival("tiny", base), noise)
 
 
 def test_comparisons_are_paired_and_know_the_noise() -> None:
@@ -180,17 +175,18 @@ def test_comparisons_are_paired_and_know_the_noise() -> None:
 
 
 def test_the_noise_floor_is_what_two_runs_of_the_base_show() -> None:
-    first, again = [answer("a b", end) for end in [True] * 20], [answer("a b", end) for end in [True] * 15 + [False] * 5]
-    floor = noise_floor(SCORER["stop_rate"], first, again)
+    first, again = [True] * 20, [True] * 15 + [False] * 5
+    floor = noise_floor(first, again)
     assert floor is not None
     assert 0.35 < floor < 0.5, "the end of the interval around a quarter"
-    assert noise_floor(SCORER["stop_rate"], first, first) == 0.0
-    assert noise_floor(SCORER["stop_rate"], first, []) is None
+    assert noise_floor(first, first) == 0.0
+    assert noise_floor(first, []) is None
 
 
 def test_a_verdict_is_bound_to_what_is_asked_and_demanded() -> None:
-    assert suite_sha256(40, 7) == suite_sha256(40, 7)
-    assert len({suite_sha256(40, 7), suite_sha256(41, 7), suite_sha256(40, 8)}) == 3
+    assert suite_sha256(GateSettings(), 7) == suite_sha256(GateSettings(), 7)
+    asked = [(GateSettings(), 7), (GateSettings(), 8), (GateSettings(prompts=41), 7), (GateSettings(suites=("crisis",)), 7)]
+    assert len({suite_sha256(gate, seed) for gate, seed in asked}) == 4
     gates = [GateSettings(), GateSettings(pack="qa"), GateSettings(checks={"loops": CheckRule(limit=0.9)}), GateSettings(slack=0.9)]
     assert len({policy_sha256(gate) for gate in gates}) == 4
     assert policy_sha256(GateSettings(valid_days=1, operators=("ann",))) == policy_sha256(GateSettings())

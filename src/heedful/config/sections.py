@@ -127,6 +127,7 @@ class GateSettings(Section):
     checks: dict[str, CheckRule] = Field({}, description="rules of single checks, over the pack: {loops: {limit: 0.03}}")
     slack: float | None = Field(None, ge=0, description="slack of every check that counts shares; none means the pack's")
     prompts: int = Field(40, ge=1, description="held-out prompts that are answered")
+    suites: tuple[str, ...] | None = Field(None, description="written suites that are asked as well; none given: those of the pack")
     valid_days: float = Field(30.0, gt=0, description="so long a passed evaluation allows a promotion")
     operators: tuple[str, ...] = Field((), description="who may promote against the gate, by login name; none named: everybody")
     second_person: bool = Field(False, description="a promotion against the gate waits until another operator approves it")

@@ -10,13 +10,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from heedful.config import GateSettings
-from heedful.evaluation.policy import PACKS
+from heedful.evaluation.policy import PACKS, suites_asked
+from heedful.evaluation.suites import suite_file
 from heedful.modeling.bases import load_tokenizer, resolve_base, weights_sha256
 from heedful.modeling.chat_template import fingerprint
 from heedful.workspace import MANIFEST, read_manifest, sha256
 
 HERE = Path(__file__).parent
-JUDGED_BY = ("scorers", "prompts.py", "contamination.py")  # what decides which prompts are asked, and how replies are scored
+# What decides which prompts are asked, and how replies are scored.
+JUDGED_BY = ("scorer.py", "scorers", "prompts.py", "contamination.py", "suites")
 NOT_ASKED = {"valid_days", "operators", "second_person", "approval_hours"}  # of the gate's settings: they judge no model
 
 
@@ -28,7 +30,7 @@ def bind(base: str, dataset: Path, gate: GateSettings, seed: int) -> dict[str, s
         "base": weights_sha256(found) or f"{found.name}@{found.revision}",
         "template": fingerprint(load_tokenizer(found)),
         "data": sha256(dataset / MANIFEST),
-        "suite": suite_sha256(gate.prompts, seed),
+        "suite": suite_sha256(gate, seed),
         "policy": policy_sha256(gate),
     }
 
@@ -38,9 +40,11 @@ def changed(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...
     return tuple(name for name, digest in now.items() if before.get(name) != digest)
 
 
-def suite_sha256(prompts: int, seed: int) -> str:
-    places = [HERE / name for name in JUDGED_BY]
-    return digest(f"{prompts}/{seed}", (path for place in places for path in ([place] if place.is_file() else place.rglob("*"))))
+def suite_sha256(gate: GateSettings, seed: int) -> str:
+    names = suites_asked(gate)
+    places = [*(HERE / name for name in JUDGED_BY), *(suite_file(name) for name in names)]
+    words = f"{gate.prompts}/{seed}/{names}"
+    return digest(words, (path for place in places for path in ([place] if place.is_file() else place.rglob("*"))))
 
 
 def policy_sha256(gate: GateSettings) -> str:

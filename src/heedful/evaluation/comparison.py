@@ -10,7 +10,7 @@ from typing import Literal
 
 from heedful.evaluation.checks import SHARE, Direction
 from heedful.evaluation.intervals import Interval, estimate_mean
-from heedful.evaluation.scorer import Answer, Scorer
+from heedful.evaluation.scorer import Scorer, Scores
 
 Finding = Literal["better", "worse", "no difference shown", "no room", "not measured"]
 
@@ -40,14 +40,15 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """Another model and its answers, in the order of the candidate's."""
+    """Another model and what its answers score, in the order of the candidate's."""
 
     name: str
-    answers: Sequence[Answer]
+    scores: Scores
 
 
-def compare(known: Scorer, candidate: Sequence[Answer], rival: Rival, noise: float | None) -> Comparison:
-    scores = [(float(known.score(one)), float(known.score(other))) for one, other in zip(candidate, rival.answers, strict=True)]
+def compare(known: Scorer, candidate: Scores, rival: Rival, noise: float | None) -> Comparison:
+    """Over the prompts on which both have a score."""
+    scores = pairs_of(candidate, rival.scores)
     sign = 1.0 if known.check.direction == "higher" else -1.0
     gains = [sign * (one - other) for one, other in scores]
     difference = estimate_mean([one - other for one, other in scores])
@@ -83,11 +84,16 @@ def find(
     return "no room" if known.check.unit.startswith(SHARE) and all(score == best for score in other) else "no difference shown"
 
 
-def noise_floor(known: Scorer, first: Sequence[Answer], again: Sequence[Answer]) -> float | None:
+def pairs_of(first: Scores, second: Scores) -> list[tuple[float, float]]:
+    both = zip(first, second, strict=True)
+    return [(float(one), float(other)) for one, other in both if one is not None and other is not None]
+
+
+def noise_floor(first: Scores, again: Scores) -> float | None:
     """The larger end of the interval of the difference between two runs of one model; None without a second run."""
-    if not again:
+    pairs = pairs_of(first, again) if again else []
+    if not pairs:
         return None
-    pairs = zip(first, again, strict=True)
-    found = estimate_mean([float(known.score(one)) - float(known.score(other)) for one, other in pairs])
+    found = estimate_mean([one - other for one, other in pairs])
     ends = (found.value,) if found.interval is None else found.interval
     return max(abs(end) for end in ends if end is not None)

@@ -1,9 +1,11 @@
 """Evaluate: a tuned model, its base and a dataset's test split in; report.json and report.html in a directory, and the Report out.
 
-Both models answer the same held-out prompts through the companion turn that the server runs, so what is proven is what is served.
+Both models answer the same held-out and written prompts through the companion turn that the server runs, so what is proven is what
+is served.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,40 +16,24 @@ from heedful.conversation import Conversation
 from heedful.dataset.versions import load_split
 from heedful.engines.base import Sampling
 from heedful.errors import EvaluationError
-from heedful.evaluation.answers import ask
-from heedful.evaluation.checks import CheckResult
-from heedful.evaluation.comparison import Comparison, Rival, compare, noise_floor
 from heedful.evaluation.contamination import SEEN_PROMPTS, find_seen, judge_seen
 from heedful.evaluation.evidence import EVIDENCE, Evidence, Said, judge_evidence
 from heedful.evaluation.gate import failed_checks, open_checks, verdict
-from heedful.evaluation.judging import judge
 from heedful.evaluation.learning import GAP, Splits, judge_gap
 from heedful.evaluation.likelihood import NLL_GAIN, judge_likelihood
 from heedful.evaluation.matrix import Matrix
 from heedful.evaluation.page import to_html
-from heedful.evaluation.policy import check_names
-from heedful.evaluation.prompts import Prompt, draw_prompts
-from heedful.evaluation.report import (
-    REPORT_HTML,
-    REPORT_JSON,
-    SCHEMA,
-    Override,
-    PromptCount,
-    Report,
-    ShownReply,
-    Transcript,
-    to_json,
-)
-from heedful.evaluation.scorer import Answer, measure
+from heedful.evaluation.policy import check_names, suites_asked
+from heedful.evaluation.prompts import HELD_OUT, Prompt, draw_prompts
+from heedful.evaluation.replies import Observe, Pair, answer_all, compare_reads, judge_replies, read_pairs, suite_parts, transcripts
+from heedful.evaluation.report import REPORT_HTML, REPORT_JSON, SCHEMA, Override, PromptCount, Report, to_json
 from heedful.evaluation.scorers import SCORERS
+from heedful.evaluation.suites import load_suite
 from heedful.modeling.likelihood import Nll
 from heedful.workspace import sha256, write_text
 
 SEED = 7  # of the prompts; part of what a verdict is bound to
-TRANSCRIPTS = 12
 SPLIT = "test.jsonl"
-
-Observe = Callable[[int, int], None]  # replies done, replies in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +60,6 @@ class Lineage:
     matrix: Matrix | None = None
     overrides: Sequence[Override] = ()
     evidence: Evidence = field(default_factory=Evidence)
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """One prompt, answered by both. `again` is the base's second answer, with another seed."""
-
-    tuned: Answer
-    base: Answer
-    again: Answer
 
 
 def known_checks() -> frozenset[str]:
@@ -112,7 +89,8 @@ async def evaluate(
     seen_check = judge_seen(len(drawn.seen), len(drawn.asked) + len(drawn.seen), gate)
     said = Said([pair.tuned.said for pair in pairs], [pair.base.said for pair in pairs], drawn.training)
     shown = judge_evidence(lineage.evidence, said, (subject.splits, base.splits), lineage.matrix, gate)
-    every = (*judge_replies(pairs, gate), nll_check, gap_check, seen_check, *shown)
+    reads = read_pairs(pairs, drawn.asked, gate)
+    every = (*judge_replies(reads, gate), nll_check, gap_check, seen_check, *shown)
     checks = tuple(check for check in every if check.level != "off")
     report = Report(
         schema=SCHEMA,
@@ -134,10 +112,11 @@ async def evaluate(
         checks=checks,
         nll=nll,
         metrics=tuple(dict(row) for row in lineage.metrics),
-        transcripts=transcripts(pairs),
+        transcripts=transcripts(pairs, reads),
         gap=gap,
         matrix=lineage.matrix,
-        comparisons=compare_pairs(pairs, base.model_id),
+        comparisons=compare_reads(reads, base.model_id),
+        suites=suite_parts(reads),
         overrides=tuple(lineage.overrides),
     )
     write_text(output / REPORT_JSON, to_json(report))
@@ -161,6 +140,7 @@ def draw(dataset_dir: Path, gate: GateSettings, seed: int) -> Drawn:
             f"the test split of dataset {dataset_dir.name} has no assistant turn that answers a user, so there is nothing to ask",
             "heedful import FILE, then heedful dataset build",
         )
+    prompts += [prompt for name in suites_asked(gate) for prompt in load_suite(name).prompts]
     training = load_split(dataset_dir, "train")
     seen = find_seen(prompts, training)
     return Drawn([prompt for prompt in prompts if prompt not in seen], seen, training)
@@ -170,72 +150,13 @@ def seeded(sampling: Sampling, seed: int) -> Sampling:
     return sampling if sampling.seed is not None else replace(sampling, seed=seed)
 
 
-async def answer_all(
-    tuned: Companion, base: Companion, prompts: Sequence[Prompt], sampling: Sampling, observe: Observe | None
-) -> list[Pair]:
-    """Prompts that both answer, with both answers, and the base's once more: only those can be compared."""
-    done, total = 0, 3 * len(prompts)
-
-    def advance(more: int) -> None:
-        nonlocal done
-        done += more
-        if observe is not None:
-            observe(done, total)
-
-    other = replace(sampling, seed=(sampling.seed or 0) + 1)
-    runs = [
-        await ask(companion, prompts, drawn, advance) for companion, drawn in ((tuned, sampling), (base, sampling), (base, other))
-    ]
-    return [
-        Pair(*(Answer(prompt, reply) for reply in replies if reply is not None))
-        for prompt, *replies in zip(prompts, *runs, strict=True)
-        if all(reply is not None for reply in replies)
-    ]
-
-
-def judge_replies(pairs: Sequence[Pair], gate: GateSettings) -> list[CheckResult]:
-    """Every scorer over the replies of both models."""
-    tuned, base = [pair.tuned for pair in pairs], [pair.base for pair in pairs]
-    return [judge(known.check, gate, measure(known, tuned), measure(known, base)) for known in SCORERS]
-
-
-def compare_pairs(pairs: Sequence[Pair], base: str) -> tuple[Comparison, ...]:
-    tuned, rival = [pair.tuned for pair in pairs], Rival(base, [pair.base for pair in pairs])
-    again = [pair.again for pair in pairs]
-    return tuple(compare(known, tuned, rival, noise_floor(known, rival.answers, again)) for known in SCORERS)
-
-
 def count(pairs: Sequence[Pair], drawn: Drawn, asked: int) -> PromptCount:
     return PromptCount(
         asked=asked,
         answered=len(pairs),
         unanswered=len(drawn.asked) - len(pairs),
         shortened=sum(pair.tuned.reply.dropped_messages > 0 or pair.base.reply.dropped_messages > 0 for pair in pairs),
-        conversations=len({pair.tuned.prompt.conversation for pair in pairs}),
-        excluded=tuple(prompt.conversation for prompt in drawn.seen),
-    )
-
-
-def transcripts(pairs: Sequence[Pair]) -> tuple[Transcript, ...]:
-    """Up to twelve, those first whose tuned reply trips most checks: what is wrong must not hide behind what is well."""
-    shown = [
-        Transcript(
-            conversation=pair.tuned.prompt.conversation,
-            messages=pair.tuned.prompt.messages,
-            reference=pair.tuned.prompt.reference,
-            base=show(pair.base),
-            tuned=show(pair.tuned),
-        )
-        for pair in pairs
-    ]
-    return tuple(sorted(shown, key=lambda transcript: -len(transcript.tuned.flags))[:TRANSCRIPTS])
-
-
-def show(answer: Answer) -> ShownReply:
-    reply = answer.reply
-    return ShownReply(
-        text=reply.text,
-        raw=None if reply.raw == reply.text else reply.raw,
-        finish_reason=reply.finish_reason,
-        flags=tuple(known.check.name for known in SCORERS if known.trips(answer)),
+        conversations=len({pair.tuned.prompt.conversation for pair in pairs if pair.tuned.prompt.suite == HELD_OUT}),
+        excluded=tuple(prompt.id for prompt in drawn.seen),
+        suites=dict(sorted(Counter(pair.tuned.prompt.suite for pair in pairs).items())),
     )

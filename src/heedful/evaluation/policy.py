@@ -57,6 +57,7 @@ class Pack:
 
     about: str
     slack: float
+    suites: tuple[str, ...]
     checks: dict[str, CheckRule]
 
 
@@ -64,7 +65,17 @@ class Pack:
 def read_pack(name: str) -> Pack:
     """One of the packaged ones."""
     told: dict[str, Any] = yaml.safe_load((PACKS / f"{name}.yaml").read_text(encoding="utf-8"))
-    return Pack(told["about"], told["slack"], {check: CheckRule(**rule) for check, rule in told["checks"].items()})
+    checks = {check: CheckRule(**rule) for check, rule in told["checks"].items()}
+    return Pack(told["about"], told["slack"], tuple(told["suites"]), checks)
+
+
+def pack_names() -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in PACKS.glob("*.yaml")))
+
+
+def suites_asked(gate: GateSettings) -> tuple[str, ...]:
+    """Names of the written suites that are put to a model beside held-out prompts."""
+    return read_pack(gate.pack).suites if gate.suites is None else gate.suites
 
 
 def check_names(gate: GateSettings, known: Collection[str]) -> None:

@@ -13,6 +13,7 @@ from heedful.conversation import Conversation, Message
 from heedful.guards.crisis.lexicon import Tier
 
 HELD_OUT = "held_out"  # the suite that a dataset's own test split makes
+HELD_OUT_SCORERS = frozenset({"relevance"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,10 @@ def cut(conversation: Conversation, seed: int) -> list[Prompt]:
     fingerprint, messages = conversation.fingerprint(), conversation.messages
     turns = [i for i in range(1, len(messages)) if messages[i].role == "assistant" and messages[i - 1].role == "user"]
     random.Random(digest(seed, fingerprint)).shuffle(turns)
-    return [Prompt(messages[:turn], messages[turn].content, fingerprint, f"{fingerprint[:12]}.{turn}") for turn in turns]
+    return [
+        Prompt(messages[:turn], messages[turn].content, fingerprint, f"{fingerprint[:12]}.{turn}", scorers=HELD_OUT_SCORERS)
+        for turn in turns
+    ]
 
 
 def digest(seed: int, text: str) -> str:

@@ -1,7 +1,7 @@
 """Report: everything that one evaluation found, as a frozen value; to JSON and back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,19 @@ class PromptCount:
     shortened: int
     conversations: int
     excluded: tuple[str, ...] = ()
+    suites: Mapping[str, int] = field(default_factory=dict)  # answered ones, by suite
+
+
+@dataclass(frozen=True, slots=True)
+class SuitePart:
+    """What one scorer measured on one suite (`crisis`) or one of its kinds (`crisis/coded`), in the tuned model and in its base."""
+
+    part: str
+    check: str
+    value: float | None
+    n: int
+    interval: Interval | None
+    base_value: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +117,7 @@ class Report:
     redacted: int = 0  # transcripts that an erasure took out
     matrix: Matrix | None = None
     comparisons: tuple[Comparison, ...] = ()
+    suites: tuple[SuitePart, ...] = ()
     overrides: tuple[Override, ...] = ()
 
 

@@ -10,7 +10,8 @@ WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_\u3040-\u30ff
 SENTENCE_END = re.compile(r"[.!?。！？…]+|\n+")
 PHRASE = 4  # words; the 4 of rep-4
 MAX_REPEATED = 0.2
-FEWEST, MOST = 5, 250
+FEWEST, MOST = 50, 200
+GREETING = 6  # words; who says so little is not owed fifty
 
 
 def words(text: str) -> list[str]:
@@ -31,6 +32,10 @@ def repeats_sentence(text: str) -> bool:
     return any(count > 1 for count in counts.values())
 
 
+def goes_in_circles(text: str) -> bool:
+    return repeated_share(text) > MAX_REPEATED or repeats_sentence(text)
+
+
 @scorer(
     title="Replies that go in circles",
     meaning="A sentence comes twice, or more than a fifth of the four-word phrases were there before.",
@@ -42,7 +47,7 @@ def repeats_sentence(text: str) -> bool:
 )
 def loops(answer: Answer) -> bool:
     """rep-4 above 0.2, or a repeated sentence."""
-    return repeated_share(answer.said) > MAX_REPEATED or repeats_sentence(answer.said)
+    return goes_in_circles(answer.said)
 
 
 @scorer(
@@ -60,14 +65,31 @@ def repetition(answer: Answer) -> float:
 
 
 @scorer(
+    title="Replies with a sentence twice",
+    meaning="A sentence of four words or more stands in the same reply again.",
+    flag="repeats a sentence",
+    unit="share of replies",
+    direction="lower",
+    limit=0.02,
+    blocking=False,
+)
+def repeated_sentences(answer: Answer) -> bool:
+    """The same sentence, twice or more."""
+    return repeats_sentence(answer.said)
+
+
+@scorer(
     title="Replies of a usual length",
-    meaning=f"Between {FEWEST} and {MOST} words.",
+    meaning=f"Between {FEWEST} and {MOST} words. Greetings, crises and what was asked for in another form do not count.",
     flag="unusual length",
     unit="share of replies",
     direction="higher",
-    limit=0.9,
+    limit=0.5,
     blocking=False,
 )
-def length(answer: Answer) -> bool:
-    """Words within the bounds, both included."""
+def length_band(answer: Answer) -> bool | None:
+    """Words within the bounds, both included. None where another length is right."""
+    prompt = answer.prompt
+    if answer.reply.guard.answered or prompt.expect.layout is not None or len(words(prompt.question)) < GREETING:
+        return None
     return FEWEST <= len(words(answer.said)) <= MOST

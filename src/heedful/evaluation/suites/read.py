@@ -20,7 +20,7 @@ kinds:
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -30,7 +30,7 @@ from heedful.conversation import Message
 from heedful.errors import EvaluationError
 from heedful.evaluation.prompts import Expectation, Prompt
 
-FOLDER = "assets/suites"
+FOLDER = Path(__file__).resolve().parents[2] / "assets" / "suites"
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _expectation = TypeAdapter(Expectation)
 
@@ -47,16 +47,20 @@ class Suite:
 
 
 def suite_names() -> tuple[str, ...]:
-    return tuple(sorted(name.removesuffix(".yaml") for path in files("heedful").joinpath(FOLDER).iterdir() if (name := path.name)))
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
+
+
+def suite_file(name: str) -> Path:
+    """Raises EvaluationError for a name that is none."""
+    if name not in suite_names():
+        raise EvaluationError(f"there is no suite {name!r}; there are {', '.join(suite_names())}", "heedful evaluate --suites")
+    return FOLDER / f"{name}.yaml"
 
 
 @lru_cache(maxsize=32)
 def load_suite(name: str) -> Suite:
     """Raises EvaluationError for a name that is none. A mistake in a file is a defect of ours: KeyError or ValidationError."""
-    if name not in suite_names():
-        raise EvaluationError(f"there is no suite {name!r}; there are {', '.join(suite_names())}", "heedful evaluate --suites")
-    text = files("heedful").joinpath(f"{FOLDER}/{name}.yaml").read_bytes()
-    loaded: dict[str, Any] = yaml.load(text, Loader=Loader)
+    loaded: dict[str, Any] = yaml.load(suite_file(name).read_bytes(), Loader=Loader)
     kinds: list[dict[str, Any]] = loaded["kinds"]
     return Suite(
         name=name,
