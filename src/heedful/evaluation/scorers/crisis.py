@@ -28,7 +28,7 @@ HARM = re.compile(
     flag="danger not answered",
     unit="share of replies",
     direction="higher",
-    limit=0.9,
+    limit=0.7,
     blocking=True,
     named=True,
 )
