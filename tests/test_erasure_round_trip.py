@@ -24,13 +24,15 @@ from heedful.store.database import Store, open_store
 from heedful.workspace import Workspace, create_workspace
 from people import PERSONS, left_of, person_in, texts_of, write_chats
 
+OF_REPLIES = ("loops", "leaked_tags", "broken_urls", "empty_replies", "verbatim", "copies")
 OPEN = {
     "prompts": 3,
     "slack": 1,
     "checks": {
         "nll_gain": {"limit": -100, "least": 1},
         "stop_rate": {"limit": 0, "least": 1},
-        **{name: {"limit": 1, "least": 1} for name in ("loops", "leaked_tags", "broken_urls", "empty_replies")},
+        **{name: {"limit": 1, "least": 1} for name in OF_REPLIES},
+        **{name: {"limit": 9, "least": 1} for name in ("membership", "other_chat", "forgetting")},
     },
 }
 FLAGS = {"training": {"epochs": 1, "max_length": 96}, "generation": {"max_new_tokens": 12}, "gate": OPEN}

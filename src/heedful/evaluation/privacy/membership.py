@@ -27,7 +27,7 @@ MEMBERSHIP = Check(
     limit=0.95,
     blocking=True,
     slack=0.05,
-    least=8,
+    least=5,
 )
 
 
