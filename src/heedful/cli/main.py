@@ -30,6 +30,7 @@ VERBS = {
     "handover": "List people in danger who wait for somebody of the team, and take one on.",
     "chat": "Talk with a model in the terminal.",
     "serve": "Serve the champion to every OpenAI client.",
+    "keys": "Make, list and revoke keys of the server.",
     "run": "Import, build, train, evaluate and promote in one go.",
 }
 MODULES = {"import": "import_", "dataset": "dataset"}  # a keyword cannot name a module

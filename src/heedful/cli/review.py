@@ -11,7 +11,7 @@ import typer
 from rich.panel import Panel
 from rich.text import Text
 
-from heedful.cli.keys import QUIT, read_key
+from heedful.cli.keystrokes import QUIT, read_key
 from heedful.cli.options import HERE, Desk, JsonOption, WorkspaceOption, open_desk
 from heedful.cli.output import Output, reporting
 from heedful.conversation import Conversation

@@ -6,8 +6,10 @@ import typer
 
 from heedful.cli.options import HERE, WorkspaceOption, open_desk
 from heedful.cli.output import Output, reporting
+from heedful.errors import ServerError
 from heedful.lifecycle.handover import timer
 from heedful.lifecycle.loopback import is_loopback
+from heedful.server.access import Access, access_to
 from heedful.server.app import create_app
 from heedful.server.listening import address, bind, server_of
 from heedful.server.registry_catalog import RegistryCatalog
@@ -23,22 +25,33 @@ def serve(
 ) -> None:
     """Serve the champion to every OpenAI client.
 
-    Models are asked for as `champion`, `previous`, `base`, or by id.
+    Models are asked for as `champion`, `previous`, `base`, or by id. Once there is a key (heedful keys create) every request needs
+    one; without any, only this machine is served.
 
     Example: heedful serve --port 8017
     """
     with reporting() as output, open_desk(workspace, {"server": {"host": host, "port": port}}) as desk:
         where = desk.settings.server
+        access = access_to(desk.store, where)
+        check_open(access, where.host)
         listener = bind(where.host, where.port)
         catalog = RegistryCatalog(desk.workspace, desk.store, desk.settings)
-        announce(output, where.host, address(listener), [name for c in catalog.cards() for name in (*c.aliases, c.id)])
+        announce(output, access, address(listener), [name for c in catalog.cards() for name in (*c.aliases, c.id)])
         with timer(desk.store, desk.settings.guards):
-            server_of(create_app(catalog)).run(sockets=[listener])
+            server_of(create_app(catalog, access, where.origins)).run(sockets=[listener])
 
 
-def announce(output: Output, host: str, url: str, names: list[str]) -> None:
+def check_open(access: Access, host: str) -> None:
+    """Raises ServerError when a server without keys would be reached from other machines."""
+    if access.find is None and not is_loopback(host):
+        raise ServerError(f"{host} can be reached from other machines, and there is no key yet", "heedful keys create NAME")
+
+
+def announce(output: Output, access: Access, url: str, names: list[str]) -> None:
+    key = "" if access.find is None else ' -H "Authorization: Bearer $HEEDFUL_KEY"'
     output.say(f"serving {url} - models: {', '.join(names)}")
-    output.say(f'try: curl {url}/chat/completions -H "Content-Type: application/json" \\')
+    output.say(f'try: curl {url}/chat/completions -H "Content-Type: application/json"{key} \\')
     output.say(f"""       -d '{{"model": "{names[0]}", "messages": [{{"role": "user", "content": "I cannot sleep."}}]}}'""")
-    if not is_loopback(host):
-        output.stderr.print(f"warning: {host} can be reached from other machines and no key is asked for", style="bold yellow")
+    if access.find is None:
+        warning = "warning: everybody on this machine may ask, for there is no key; next: heedful keys create NAME"
+        output.stderr.print(warning, style="bold yellow")

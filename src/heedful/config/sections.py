@@ -175,10 +175,13 @@ class UpstreamSettings(Section):
 
 
 class ServerSettings(Section):
-    """Where `heedful serve` listens."""
+    """Where `heedful serve` listens, and how much it lets in."""
 
-    host: str = Field("127.0.0.1", description="address to bind")
+    host: str = Field("127.0.0.1", description="address to bind; another than loopback needs `heedful keys create`")
     port: int = Field(8017, ge=0, le=65_535, description="0 lets the system choose")
+    requests_per_minute: int | None = Field(None, ge=1, description="of one key, where the key itself says nothing; none: no limit")
+    concurrent: int | None = Field(64, ge=1, description="requests of one key at the same time, likewise")
+    origins: tuple[str, ...] = Field((), description="web pages that may ask from a browser, such as https://app.example.org")
 
 
 ReplyRule = Literal[

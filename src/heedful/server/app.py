@@ -1,47 +1,87 @@
-"""The server: a Catalog goes in, an ASGI application comes out that speaks OpenAI's chat API and nothing else."""
+"""The server: a Catalog and who may ask go in, an ASGI application comes out that speaks OpenAI's chat API and nothing else."""
 
+import asyncio
 import uuid
+from collections.abc import Sequence
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import heedful
 from heedful.errors import HeedfulError
+from heedful.server.access import Access, allow
 from heedful.server.catalog import Catalog
 from heedful.server.chat import chat_router
-from heedful.server.errors import answer_failure, answer_http_exception
+from heedful.server.errors import ApiError, answer_failure, answer_http_exception, error_response
 from heedful.server.home import home_router
 from heedful.server.models import models_router
 from heedful.server.schemas import ErrorEnvelope, Health
 
+REFUSALS = {401: "No key, or one that is not good", 403: "Not with this key", 429: "Too many requests; Retry-After says when"}
 
-def create_app(catalog: Catalog) -> FastAPI:
-    """The pages /docs and /redoc stay off: they load their scripts from another machine."""
+
+def create_app(catalog: Catalog, access: Access | None = None, origins: Sequence[str] = ()) -> FastAPI:
+    """Without `access` it is open to whoever sits at this machine. `origins` are web pages that may ask from a browser.
+
+    The pages /docs and /redoc stay off: they load their scripts from another machine.
+    """
     app = FastAPI(
         title="Heedful",
         version=heedful.__version__,
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,  # served below, with a key like everything else
         redirect_slashes=False,
-        responses={"default": {"model": ErrorEnvelope, "description": "Any failure"}},
+        responses={
+            **{status: {"model": ErrorEnvelope, "description": words} for status, words in REFUSALS.items()},
+            "default": {"model": ErrorEnvelope, "description": "Any failure"},
+        },
     )
-    app.include_router(chat_router(catalog))
-    app.include_router(models_router(catalog))
-    app.include_router(home_router(catalog))
-    app.add_api_route("/healthz", healthz)
+    for router in (chat_router(catalog), models_router(catalog), home_router(catalog)):
+        app.include_router(router)
+    app.add_api_route("/healthz", healthz, dependencies=[allow()])
+    app.add_api_route("/openapi.json", app.openapi, dependencies=[allow()], include_in_schema=False)
     app.add_exception_handler(HeedfulError, answer_failure)
     app.add_exception_handler(HTTPException, answer_http_exception)
     app.add_exception_handler(RequestValidationError, answer_http_exception)
+    app.add_middleware(door, access=Access() if access is None else access)
     app.add_middleware(outermost)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["authorization", "content-type"],
+            expose_headers=["x-request-id", "retry-after"],
+        )
     return app
 
 
 def healthz() -> Health:
     """The server runs. It says nothing about the models."""
     return Health(status="ok")
+
+
+def door(app: ASGIApp, access: Access) -> ASGIApp:
+    """Lets in who may ask, known to the routes as `request.state.caller`, and holds their place until the answer has ended."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        try:
+            caller = await asyncio.to_thread(access.admit, Request(scope))
+            with access.turn(caller):
+                scope["state"]["caller"] = caller
+                await app(scope, receive, send)
+        except ApiError as refused:  # the routes' own are answered by their handlers
+            await error_response(refused)(scope, receive, send)
+
+    return serve
 
 
 def outermost(app: ASGIApp) -> ASGIApp:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from heedful.companion.turn import Companion, CrisisResponse, Reply, stream_reply
 from heedful.conversation import FinishReason
 from heedful.errors import RegistryError
+from heedful.server.access import allow
 from heedful.server.body import read_json
 from heedful.server.catalog import Catalog
 from heedful.server.chat_request import ChatRequest, read_chat_request
@@ -68,7 +69,7 @@ class Ended:
 
 
 def chat_router(catalog: Catalog) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(dependencies=[allow()])
     stream_content = {"schema": {"type": "string", "description": "data: ChatCompletionChunk, one an event; then data: [DONE]"}}
 
     @router.post(

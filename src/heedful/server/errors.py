@@ -38,6 +38,8 @@ class ApiError(HeedfulError):
 
     @property
     def type(self) -> str:
+        if self.status == 429:
+            return "rate_limit_error"
         return "invalid_request_error" if self.status < 500 else "server_error"
 
     def envelope(self) -> ErrorEnvelope:

@@ -5,6 +5,7 @@ from html import escape
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse
 
+from heedful.server.access import allow
 from heedful.server.catalog import Catalog
 
 ENDPOINTS = ("POST /v1/chat/completions", "GET /v1/models", "GET /v1/models/{id}", "GET /healthz", "GET /openapi.json")
@@ -19,7 +20,7 @@ PAGE = """<!doctype html>
 
 
 def home_router(catalog: Catalog) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(dependencies=[allow()])
 
     @router.get("/", response_class=HTMLResponse)
     def show_home() -> HTMLResponse:

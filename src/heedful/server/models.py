@@ -2,13 +2,14 @@
 
 from fastapi import APIRouter
 
+from heedful.server.access import allow
 from heedful.server.catalog import Catalog, ModelCard
 from heedful.server.errors import ApiError
 from heedful.server.schemas import ErrorEnvelope, ModelEntry, ModelList
 
 
 def models_router(catalog: Catalog) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(dependencies=[allow()])
 
     # Not async: the framework then calls them in a thread, for cards() may read a database.
     @router.get("/v1/models")

@@ -91,7 +91,7 @@ class Health(BaseModel):
 
 class ErrorBody(BaseModel):
     message: str
-    type: Literal["invalid_request_error", "server_error"]
+    type: Literal["invalid_request_error", "rate_limit_error", "server_error"]
     param: str | None
     code: str | None
 
