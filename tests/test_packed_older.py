@@ -1,5 +1,9 @@
 """A processor without instructions for bfloat16 or bytes: float32, plain products and tiles are chosen, with reasons, and train."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -71,3 +75,11 @@ def test_what_the_core_chooses_has_the_gradients_of_float32(name: str) -> None:
         one.loss(pack(conversations())).backward()
         found.append(gradients(one))
     assert all(torch.equal(mine, other) for mine, other in zip(*found, strict=True))
+
+
+def test_an_environment_that_holds_onednn_back_is_a_reason() -> None:
+    """The processor may have more: what counts is what multiplies."""
+    command = "from heedful.training.packed.products import missing; print(missing('cpu', 'bfloat16')['blocked'])"
+    held = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    said = subprocess.run([sys.executable, "-c", command], env=held, capture_output=True, text=True, check=True).stdout.strip()
+    assert said.startswith(("oneDNN refuses them: ", "the processor has no avx512_bf16"))

@@ -11,18 +11,20 @@ Adapters, norms, attention and the head stay as they are. https://arxiv.org/abs/
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from heedful.training.packed.kernels import Kernels
+from heedful.training.packed.kernels import Kernels, plain
 from heedful.training.packed.support import Reason
 
 Kind = Literal["plain", "blocked", "int8"]
 USUAL_ROWS = 1_024  # tokens of a pass, as a hint to oneDNN
 LARGEST, ZERO_POINT = 127, 128
+PROBED = 64
 
 
 class Product(Protocol):
@@ -115,7 +117,20 @@ def can_multiply(kind: Kind, device: str, dtype: torch.dtype) -> Reason | None:
     needed = {"blocked": "avx512_bf16", "int8": "avx512_vnni"}[kind]
     if not torch.cpu.get_capabilities().get(needed):
         return Reason(f"the processor has no {needed}")
-    return None if dtype == torch.bfloat16 else Reason(f"there are {kind} products for bfloat16 alone, not for {dtype}")
+    if dtype != torch.bfloat16:
+        return Reason(f"there are {kind} products for bfloat16 alone, not for {dtype}")
+    return probe(kind)
+
+
+@cache
+def probe(kind: Kind) -> Reason | None:
+    """Whether oneDNN has them in this process: the environment may keep it from using what the processor has."""
+    try:
+        product = make_product(torch.zeros(PROBED, PROBED, dtype=torch.bfloat16), kind)
+        product.forward(torch.zeros(1, PROBED, dtype=torch.bfloat16), None, plain())
+    except RuntimeError as error:
+        return Reason(f"oneDNN refuses them: {str(error).partition(chr(10))[0]}")
+    return None
 
 
 def missing(device: str, dtype: str) -> dict[str, str | None]:
