@@ -152,6 +152,9 @@ def test_passes_are_halved_then_activations_computed_twice(dataset: Path) -> Non
     packed = replace(plan_for(dataset), pass_tokens=Choice(2_048, BY_YOU), max_length=Choice(600, BY_YOU))
     tokens = ["passes of 2048 tokens", "passes of 1024 tokens", "passes of 600 tokens"]
     assert ways(packed) == [*tokens, "passes of 600 tokens, activations computed twice"]
+    blocked = lighten(replace(packed, products=Choice("blocked", BY_YOU)), 1)
+    assert (blocked.pass_tokens.value, blocked.products.value) == (1_024, "plain")
+    assert blocked.products.why.endswith(": memory ran out with passes of 2048 tokens")
     trl = replace(plan_for(dataset, "trl", batch_size=6), micro_batch=Choice(6, BY_YOU))
     assert ways(trl) == ["passes of 6 rows", "passes of 3 rows", "passes of 1 rows", "passes of 1 rows, activations computed twice"]
     assert lighten(trl, 1).micro_batch.why == "rows a pass: memory ran out with passes of 6 rows"

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from heedful.errors import OutOfMemory
+from heedful.training import rules
 from heedful.training.plan import Choice, TrainingPlan
 
 FAULTS = "memory_faults.jsonl"
@@ -59,8 +60,13 @@ def passes_of(plan: TrainingPlan) -> str:
 
 
 def lighter(plan: TrainingPlan) -> TrainingPlan | None:
-    """The next smaller way to take the same steps; None when there is none. A row is never cut, so a pass holds one at least."""
+    """The next smaller way to take the same steps; None when there is none. A row is never cut, so a pass holds one at least.
+
+    Copies of the base that only save time go along with the first step down.
+    """
     why = f"memory ran out with {passes_of(plan)}"
+    if plan.products.value == "blocked":
+        plan = replace(plan, products=Choice("plain", f"{rules.PLAIN}: {why}"))
     if plan.path.value == "packed" and plan.pass_tokens.value > plan.max_length.value:
         return replace(plan, pass_tokens=Choice(max(plan.max_length.value, plan.pass_tokens.value // 2), why))
     if plan.path.value != "packed" and plan.micro_batch.value > 1:
