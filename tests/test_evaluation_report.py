@@ -1,6 +1,8 @@
 """The report as JSON and as a page: round trip, hostile text, nothing from outside, and what the page says."""
 
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from math import nan
@@ -20,7 +22,18 @@ from heedful.evaluation.gate import failed_checks, open_checks, verdict
 from heedful.evaluation.intervals import NOTHING, Estimate, estimate_share
 from heedful.evaluation.judging import judge
 from heedful.evaluation.page import to_html
-from heedful.evaluation.report import LikelihoodResult, PromptCount, Report, ShownReply, Transcript, from_json, read_report, to_json
+from heedful.evaluation.report import (
+    LikelihoodResult,
+    Override,
+    PromptCount,
+    Report,
+    ShownReply,
+    SuitePart,
+    Transcript,
+    from_json,
+    read_report,
+    to_json,
+)
 
 HOSTILE = "<script>alert('x')</script><img src=https://evil.example/x.png onerror=alert(1)>"
 METRICS = (
@@ -116,7 +129,7 @@ def test_page_says_the_verdict_first_and_why() -> None:
 def test_page_says_its_limits_with_its_own_numbers() -> None:
     page = to_html(make_report(check("loops", CLEAN)))
     assert (
-        "None of 30 replies showed: title of loops. That is not never: the true share may still be as high as about 3/30 = 10%."
+        "None of 40 replies showed: title of loops. That is not never: the true share may still be as high as about 3/40 = 7.5%."
         in page
     )
     assert "30 prompts from 25 held-out conversations were answered." in page
@@ -205,3 +218,42 @@ def test_quantities_as_people_write_them() -> None:
     ]  # fmt: skip
     assert quantity(0.25, "nats a token") == "0.25 nats a token"
     assert [number(value) for value in (-0.0001, -1.5, 2.0, 1200.0)] == ["0", "−1.5", "2", "1200"]
+
+
+def test_page_shows_the_champion_examples_suites_and_a_place_to_sign() -> None:
+    report = make_report(check("leaked_tags", LOOPING))
+    talk = replace(report.transcripts[0], champion=ShownReply("As ever.", None, "stop", ()))
+    part = SuitePart("crisis", "leaked_tags", 0.25, 8, (0.1, 0.5), 0.5)
+    page = to_html(replace(report, transcripts=(talk,), suites=(part, replace(part, part="crisis/coded"))))
+    assert page.index("What it looks like") < page.index("<h2>Checks</h2>"), "what failed comes with an example, before the tables"
+    assert "I hear you.&lt;|user|&gt;" in page[: page.index("<h2>Checks</h2>")]
+    assert page.index("<h3>Base</h3>") < page.index("<h3>Champion</h3>") < page.index("<h3>Tuned</h3>")
+    assert "As ever." in page
+    assert page.count("<b>crisis</b>") == 1
+    assert page.index("<h2>Sign-off</h2>") > page.index("<h2>Data and lineage</h2>")
+    assert "Date and signature" in page
+    assert "<h3>Champion</h3>" not in to_html(report)
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+HEADLESS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_a_browser_opens_and_prints_the_report(tmp_path: Path) -> None:
+    override = Override("ann", "ben", "a reason", ("loops",), "2026-01-02T03:04:05+00:00", "r-1")
+    report = replace(make_report(check("loops", LOOPING), text=HOSTILE), overrides=(override,))
+    (tmp_path / "report.html").write_text(to_html(report), encoding="utf-8")
+    source = (tmp_path / "report.html").as_uri()
+    assert CHROMIUM is not None
+    home = [CHROMIUM, *HEADLESS, f"--user-data-dir={tmp_path / 'profile'}"]
+    seen = subprocess.run([*home, "--dump-dom", source], capture_output=True, text=True, timeout=120, check=True).stdout
+    assert "<h1>Not passed</h1>" in seen
+    assert "Promoted against the gate" in seen
+    assert "&lt;script&gt;alert" in seen
+    printed = tmp_path / "report.pdf"
+    subprocess.run(
+        [*home, f"--print-to-pdf={printed}", "--no-pdf-header-footer", source], capture_output=True, timeout=120, check=True
+    )
+    assert printed.read_bytes().startswith(b"%PDF")
+    assert printed.read_bytes().count(b"/Type /Page\n") + printed.read_bytes().count(b"/Type /Page ") >= 2

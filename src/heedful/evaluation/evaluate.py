@@ -25,7 +25,18 @@ from heedful.evaluation.matrix import Matrix
 from heedful.evaluation.page import to_html
 from heedful.evaluation.policy import check_names, suites_asked
 from heedful.evaluation.prompts import HELD_OUT, Prompt, draw_prompts
-from heedful.evaluation.replies import Observe, Pair, answer_all, compare_reads, judge_replies, read_pairs, suite_parts, transcripts
+from heedful.evaluation.replies import (
+    Observe,
+    Pair,
+    Third,
+    answer_all,
+    answer_held_out,
+    compare_reads,
+    judge_replies,
+    read_pairs,
+    suite_parts,
+    transcripts,
+)
 from heedful.evaluation.report import REPORT_HTML, REPORT_JSON, SCHEMA, Override, PromptCount, Report, to_json
 from heedful.evaluation.scorers import SCORERS
 from heedful.evaluation.suites import load_suite
@@ -60,6 +71,7 @@ class Lineage:
     matrix: Matrix | None = None
     overrides: Sequence[Override] = ()
     evidence: Evidence = field(default_factory=Evidence)
+    champion: Subject | None = None  # who serves now, to be compared with
 
 
 def known_checks() -> frozenset[str]:
@@ -84,6 +96,7 @@ async def evaluate(
     drawn = draw(dataset_dir, gate, lineage.seed)
     sampling = seeded(subject.companion.sampling, lineage.seed)
     pairs = await answer_all(subject.companion, base.companion, drawn.asked, sampling, observe)
+    third = await answer_champion(lineage.champion, pairs, sampling)
     nll_check, nll = judge_likelihood(subject.nll, base.nll, gate)
     gap_check, gap = judge_gap(subject.splits, base.splits, gate)
     seen_check = judge_seen(len(drawn.seen), len(drawn.asked) + len(drawn.seen), gate)
@@ -112,16 +125,20 @@ async def evaluate(
         checks=checks,
         nll=nll,
         metrics=tuple(dict(row) for row in lineage.metrics),
-        transcripts=transcripts(pairs, reads),
+        transcripts=transcripts(pairs, reads, third),
         gap=gap,
         matrix=lineage.matrix,
-        comparisons=compare_reads(reads, base.model_id),
+        comparisons=compare_reads(reads, base.model_id, pairs, third),
         suites=suite_parts(reads),
         overrides=tuple(lineage.overrides),
     )
     write_text(output / REPORT_JSON, to_json(report))
     write_text(output / REPORT_HTML, to_html(report))
     return report
+
+
+async def answer_champion(champion: Subject | None, pairs: Sequence[Pair], sampling: Sampling) -> Third | None:
+    return None if champion is None else await answer_held_out(champion.model_id, champion.companion, pairs, sampling)
 
 
 @dataclass(frozen=True, slots=True)

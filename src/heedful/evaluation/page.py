@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 from heedful.drawing.page import page_templates
 from heedful.evaluation.charts import line_chart, series_from, strip
-from heedful.evaluation.checks import SHARE, CheckResult, per_cent, quantity
+from heedful.evaluation.checks import CheckResult, per_cent, quantity
 from heedful.evaluation.learning import gap_words
 from heedful.evaluation.matrix import plot
+from heedful.evaluation.prompts import HELD_OUT
 from heedful.evaluation.report import LikelihoodResult, Report
 from heedful.evaluation.scorers import SCORERS
 
 GAP_LOOKS = {"excellent": "good", "fair": "note", "overfitting": "bad"}
+EXAMPLE = 300  # characters of an example beside the verdict
 SHOWN_TURNS = 6  # of a prompt; the turns before are counted, and stand in report.json
 
 FLAGS = {known.check.name: {"words": known.flag, "look": "bad" if known.check.blocking else "note"} for known in SCORERS}
@@ -29,6 +31,8 @@ def to_html(report: Report) -> str:
         report=report,
         headline=headline(report),
         title=VERDICTS[report.verdict],
+        examples=examples(report),
+        champion=next((one.against for one in report.comparisons if one.against != report.base), None),
         reasons=[reason(check) for check in report.checks if check.check in (*report.failed, *report.inconclusive)],
         outcome=outcome,
         bound=bound,
@@ -36,6 +40,8 @@ def to_html(report: Report) -> str:
         strip=strip,
         curves=line_chart(curves, "optimiser step", "nats a token"),
         matrix_plot=None if report.matrix is None or not report.matrix.forgotten else plot(report.matrix),
+        parts=[one for one in report.suites if "/" not in one.part and one.part != HELD_OUT],
+        titles={check.check: check.title for check in report.checks} | {known.check.name: known.check.title for known in SCORERS},
         suite_labels={} if report.matrix is None else {suite.dataset: suite.label for suite in report.matrix.suites},
         flags=FLAGS,
         shown_turns=SHOWN_TURNS,
@@ -67,6 +73,22 @@ def reason(check: CheckResult) -> str:
     if check.outcome == "fail":
         return f"{check.title}: {quantity(check.value, check.unit)}, asked for: {check.threshold_text}."
     return f"{check.title}: cannot be told, for {check.why}."
+
+
+def examples(report: Report) -> list[tuple[str, str, str]]:
+    """(check, what the person said last, what the tuned model replied) of the first transcript that trips each failed check."""
+    titles = {check.check: check.title for check in report.checks}
+    found = []
+    for name in report.failed:
+        talk = next((one for one in report.transcripts if name in one.tuned.flags), None)
+        if talk is not None:
+            said = next((message.content for message in reversed(talk.messages) if message.role == "user"), "")
+            found.append((titles[name], shorten(said), shorten(talk.tuned.text if talk.tuned.raw is None else talk.tuned.raw)))
+    return found
+
+
+def shorten(text: str) -> str:
+    return text if len(text) <= EXAMPLE else f"{text[:EXAMPLE].rstrip()} …"
 
 
 def outcome(check: CheckResult) -> tuple[str, str]:
@@ -107,11 +129,13 @@ def likelihood_words(nll: LikelihoodResult) -> str:
 def limits(report: Report) -> list[str]:
     """What this evidence cannot show, with the numbers of this very report."""
     count, temperature = report.prompts, report.settings["sampling"]["temperature"]
+    held_out = count.suites.get(HELD_OUT, 0) if count.suites else count.answered
+    written = f" and {count.answered - held_out} prompts that were written for this purpose" if count.answered > held_out else ""
     said = [
-        f"{count.answered} prompts from {count.conversations} held-out conversations were answered. "
+        f"{held_out} prompts from {count.conversations} held-out conversations{written} were answered. "
         "A share measured on so few replies can be off by chance; the 95% interval shows by how much."
     ]
-    there = count.answered + count.unanswered + len(count.excluded)
+    there = held_out + count.unanswered + len(count.excluded)
     if there < count.asked:
         said.append(f"{count.asked} prompts were asked for. The test split has only {there} different ones.")
     if count.excluded:
@@ -124,29 +148,34 @@ def limits(report: Report) -> list[str]:
         )
     if report.redacted:
         said.append(f"Transcripts that were taken out because a person in them was erased: {report.redacted}. The numbers stand.")
-    said += never_seen(report.checks, count.answered)
+    said += never_seen(report.checks)
     return [
         *said,
         f"Each model gave one reply a prompt, drawn at temperature {temperature}. Another draw gives other replies.",
-        "The prompts come from the same source as the training data. "
-        "People who write differently, in another language, or in a crisis are not covered.",
-        "The checks look at form: marks, loops, endings, addresses. Whether a reply is kind, true and safe they cannot tell. "
+        "The held-out prompts come from the same source as the training data"
+        f"{', the written ones from the makers of this program' if written else ''}. "
+        "People who write differently, or in another language, are not covered.",
+        "The checks are programs: they count marks, words and patterns. Whether a reply is kind, true and safe they cannot tell. "
         "A person who knows the field has to read the transcripts and judge.",
+        "That nothing was found is no proof of privacy: texts that are said again in other words, or after other questions, "
+        "are not seen.",
         "The likelihood says how closely the model follows the team's own answers. It does not say that those answers are good.",
     ]
 
 
-def never_seen(checks: Sequence[CheckResult], n: int) -> list[str]:
+def never_seen(checks: Sequence[CheckResult]) -> list[str]:
     """The rule of three: nothing seen in n replies still allows a true share of about 3/n."""
-    clean = [check.title.lower() for check in checks if is_clean(check)]
-    if not clean or n == 0:
-        return []
-    bound = f"3/{n} = {per_cent(3 / n)}" if n > 3 else "any share at all"
+    clean: dict[int, list[str]] = {}
+    for check in checks:
+        if is_clean(check):
+            clean.setdefault(check.n, []).append(check.title.lower())
     return [
-        f"None of {n} replies showed: {', '.join(clean)}. That is not never: the true share may still be as high as about {bound}."
+        f"None of {n} replies showed: {', '.join(titles)}. That is not never: the true share may still be as high as about "
+        f"{f'3/{n} = {per_cent(3 / n)}' if n > 3 else 'any share at all'}."
+        for n, titles in sorted(clean.items())
     ]
 
 
 def is_clean(check: CheckResult) -> bool:
     """A share of what must not be, and nothing of it was seen."""
-    return check.value == 0 and check.direction == "lower" and check.blocking and check.unit.startswith(SHARE)
+    return check.value == 0 and check.direction == "lower" and check.blocking and check.unit == "share of replies"

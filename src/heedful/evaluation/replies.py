@@ -93,8 +93,37 @@ def judge_replies(reads: Sequence[Read], gate: GateSettings) -> list[CheckResult
     return [judge(one.scorer.check, gate, one.whole[0].whole, one.whole[1].whole) for one in reads]
 
 
-def compare_reads(reads: Sequence[Read], base: str) -> tuple[Comparison, ...]:
-    return tuple(compare(one.scorer, one.tuned, Rival(base, one.base), noise_floor(one.base, one.again)) for one in reads)
+@dataclass(frozen=True, slots=True)
+class Third:
+    """Who serves now, and its answers, by prompt. Only held-out prompts are put to it."""
+
+    name: str
+    answers: Mapping[str, Answer]
+
+
+async def answer_held_out(model: str, companion: Companion, pairs: Sequence[Pair], sampling: Sampling) -> Third:
+    prompts = [pair.tuned.prompt for pair in pairs if pair.tuned.prompt.suite == HELD_OUT]
+    replies = await ask(companion, prompts, sampling, lambda done: None) if prompts else []
+    both = zip(prompts, replies, strict=True)
+    return Third(model, {prompt.id: Answer(prompt, reply) for prompt, reply in both if reply is not None})
+
+
+def compare_reads(reads: Sequence[Read], base: str, pairs: Sequence[Pair], third: Third | None) -> tuple[Comparison, ...]:
+    """With the base on all prompts, and with the champion on those that it answered."""
+    found = [(one, noise_floor(one.base, one.again)) for one in reads]
+    made = [compare(one.scorer, one.tuned, Rival(base, one.base), noise) for one, noise in found]
+    if third is not None:
+        made += [
+            compare(one.scorer, one.tuned, Rival(third.name, scores_of(one.scorer, pairs, third)), noise) for one, noise in found
+        ]
+    return tuple(one for one in made if one.n > 0 or one.against == base)
+
+
+def scores_of(known: Scorer, pairs: Sequence[Pair], third: Third) -> Scores:
+    """In the order of the pairs; None where there is no answer."""
+    answers = [third.answers.get(pair.tuned.prompt.id) for pair in pairs]
+    found = iter(score_all(known, [answer for answer in answers if answer is not None]))
+    return [None if answer is None else next(found) for answer in answers]
 
 
 def suite_parts(reads: Sequence[Read]) -> tuple[SuitePart, ...]:
@@ -107,7 +136,7 @@ def suite_parts(reads: Sequence[Read]) -> tuple[SuitePart, ...]:
     )
 
 
-def transcripts(pairs: Sequence[Pair], reads: Sequence[Read]) -> tuple[Transcript, ...]:
+def transcripts(pairs: Sequence[Pair], reads: Sequence[Read], third: Third | None = None) -> tuple[Transcript, ...]:
     """Up to twelve, those first whose tuned reply trips most checks: what is wrong must not hide behind what is well."""
     shown = [
         Transcript(
@@ -116,10 +145,15 @@ def transcripts(pairs: Sequence[Pair], reads: Sequence[Read]) -> tuple[Transcrip
             reference=pair.tuned.prompt.reference,
             base=show(pair.base, {one.scorer: one.base[place] for one in reads}),
             tuned=show(pair.tuned, {one.scorer: one.tuned[place] for one in reads}),
+            champion=None if third is None else show_third(third.answers.get(pair.tuned.prompt.id), reads),
         )
         for place, pair in enumerate(pairs)
     ]
     return tuple(sorted(shown, key=lambda transcript: -len(transcript.tuned.flags))[:TRANSCRIPTS])
+
+
+def show_third(answer: Answer | None, reads: Sequence[Read]) -> ShownReply | None:
+    return None if answer is None else show(answer, {one.scorer: score_all(one.scorer, [answer])[0] for one in reads})
 
 
 def show(answer: Answer, scores: Mapping[Scorer, bool | float | None]) -> ShownReply:

@@ -73,13 +73,16 @@ class ShownReply:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """One prompt with both replies. `conversation` is the fingerprint of the held-out conversation, so that erasure finds it."""
+    """One prompt with the replies; the champion's too where one serves and was asked.
+
+    `conversation` is the fingerprint of the held-out conversation, so that erasure finds it."""
 
     conversation: str
     messages: tuple[Message, ...]
     reference: str
     base: ShownReply
     tuned: ShownReply
+    champion: ShownReply | None = None
 
 
 @dataclass(frozen=True, slots=True)

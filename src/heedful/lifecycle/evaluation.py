@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from heedful.companion.turn import Companion
 from heedful.config import Settings
 from heedful.dataset import dataset_dir, load_split
 from heedful.evaluation.binding import bind
@@ -21,7 +22,7 @@ from heedful.evaluation.learning import Splits
 from heedful.evaluation.matrix import MATRIX_JSON, matrix_to_json
 from heedful.evaluation.report import REPORT_JSON, Report
 from heedful.lifecycle.companions import BASE, Target, find_target, guards_of, load_network, to_companion
-from heedful.lifecycle.evidence import gather, samples_of, standing_of
+from heedful.lifecycle.evidence import gather, load_champion, samples_of, standing_of
 from heedful.lifecycle.matrix import BATCH_TOKENS, grid_of, measure, read_matrix
 from heedful.lifecycle.runs import recorded_run
 from heedful.modeling.bases import context_length
@@ -68,7 +69,9 @@ def evaluate_version(
         measure(workspace, settings, grid.rows[-1], networks[0])
         measure(workspace, settings, grid.rows[0], networks[1])
         matrix = read_matrix(workspace, grid)
-        evidence = gather(workspace, settings, standing, folder, tuned, networks)
+        champion = load_champion(workspace, settings, standing, tuned)
+        evidence = gather(standing, folder, tuned, networks, champion)
+        rival = None if champion is None else Subject(champion[0].name, judged_companion(*champion, settings, room))
         report = asyncio.run(
             evaluate(
                 to_subject(tuned, networks[0], settings, rows, room),
@@ -76,7 +79,7 @@ def evaluate_version(
                 folder,
                 settings.gate,
                 aside,
-                replace(lineage_of(tuned, folder, settings), matrix=matrix, overrides=overrides, evidence=evidence),
+                replace(lineage_of(tuned, folder, settings), matrix=matrix, overrides=overrides, evidence=evidence, champion=rival),
                 observe,
             )
         )
@@ -134,14 +137,13 @@ def to_subject(target: Target, network: "PreTrainedModel", settings: Settings, r
     train, validation, test = (
         negative_log_likelihood(network, part, BATCH_TOKENS) for part in (rows.train, rows.validation, rows.test)
     )
+    return Subject(target.name, judged_companion(target, network, settings, room), test, Splits(train, validation, test))
+
+
+def judged_companion(target: Target, network: "PreTrainedModel", settings: Settings, room: int) -> Companion:
     guards = replace(guards_of(settings.guards), also_generate=True)  # a model is judged by its own words, in a crisis too
     companion = to_companion(target, network, settings.generation, guards)
-    return Subject(
-        target.name,
-        replace(companion, sampling=replace(companion.sampling, max_new_tokens=room)),
-        test,
-        Splits(train, validation, test),
-    )
+    return replace(companion, sampling=replace(companion.sampling, max_new_tokens=room))
 
 
 def lineage_of(target: Target, folder: Path, settings: Settings) -> Lineage:

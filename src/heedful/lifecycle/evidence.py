@@ -48,19 +48,14 @@ def standing_of(session: Session, version: Version) -> Standing:
 
 
 def gather(
-    workspace: Workspace,
-    settings: Settings,
-    standing: Standing,
-    folder: Path,
-    tuned: Target,
-    networks: "Networks",
+    standing: Standing, folder: Path, tuned: Target, networks: "Networks", champion: "tuple[Target, PreTrainedModel] | None"
 ) -> Evidence:
-    """`networks` are the version's and its base's."""
+    """`networks` are the version's and its base's. A champion is measured on the tokens that the candidate was measured on."""
     ordinary = unseen_exchanges(load_split(folder, "train"))
     first, second = (score(network, tuned, with_prompt(ordinary, tuned.system_prompt)) for network in networks)
     exposed = [expose_planted(network, tuned, folder) for network in networks]
-    champion = None if standing.champion is None else champion_of(workspace, settings, standing.champion, tuned, folder)
-    return Evidence((first, second), standing.withdrawn, (exposed[0], exposed[1]) if exposed[0] else None, champion)
+    served = None if champion is None else Champion(champion[0].name, score(champion[1], tuned, load_split(folder, "test")))
+    return Evidence((first, second), standing.withdrawn, (exposed[0], exposed[1]) if exposed[0] else None, served)
 
 
 def expose_planted(network: "PreTrainedModel", target: Target, folder: Path) -> tuple[Exposure, ...]:
@@ -71,10 +66,14 @@ def expose_planted(network: "PreTrainedModel", target: Target, folder: Path) -> 
     return expose(canaries, lambda rows: [nats for nats, _ in score(network, target, with_prompt(rows, prompt)).per_sample])
 
 
-def champion_of(workspace: Workspace, settings: Settings, champion: Version, tuned: Target, folder: Path) -> Champion:
-    """On the very tokens that the candidate was measured on: its test split, in its format."""
-    network = load_network(replace(target_of(workspace, champion), base=tuned.base), settings)
-    return Champion(champion.id, score(network, tuned, load_split(folder, "test")))
+def load_champion(
+    workspace: Workspace, settings: Settings, standing: Standing, tuned: Target
+) -> "tuple[Target, PreTrainedModel] | None":
+    """Who serves now, on the candidate's base; None where nobody comparable does."""
+    if standing.champion is None:
+        return None
+    target = replace(target_of(workspace, standing.champion), base=tuned.base)
+    return target, load_network(target, settings)
 
 
 def with_prompt(rows: list[Conversation], prompt: str) -> list[Conversation]:
