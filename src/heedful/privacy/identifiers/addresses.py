@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from heedful.privacy.identifiers.cues import CUES, FUNCTION, THANKS
 from heedful.privacy.identifiers.kinds import Identifier, Kind
+from heedful.privacy.identifiers.lexicon import CITY, fold, lexicon
 from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import Words
 
@@ -41,13 +42,46 @@ UNIT_AND_STREET = re.compile(
     rf"(?<!\w)(?:{UNIT})[,\s]+(?P<name>(?:[A-Z][\w'’.-]*\s){{1,4}}?)(?P<type>{CERTAIN}|{POSSIBLE})\b\.?", re.IGNORECASE
 )
 UNNUMBERED = re.compile(
-    r"(?<![\w'’])(?P<name>(?:[A-Z][\w'’.-]+\s){1,3})(?:Street|Road|Avenue|Lane|Crescent|Terrace|Boulevard|Close|Drive|"
-    r"Court|Way|Gardens|Grove|Mews|Rd|Ave|Blvd|Estate)\b(?!\s?(?:Hospital|School|Surgery|Journal))"
+    r"(?<![\w'’])(?P<name>(?:(?:[A-Z][\w'’.-]+|\d{1,3}(?:st|nd|rd|th))\s){1,3})(?:Street|Road|Avenue|Lane|Crescent|Terrace|Boulevard|Close|Drive|"
+    r"Court|Way|Gardens|Grove|Mews|Rd|Ave|St|Blvd|Estate)\b(?!\s?(?:Hospital|School|Surgery|Journal|[A-Z]))"
 )
 STREET_WORDS = word_set(
     """
-    street road avenue lane crescent terrace boulevard close drive court way gardens grove mews rd ave blvd estate
+    street road avenue lane crescent terrace boulevard close drive court way gardens grove mews rd ave blvd estate st
     """
+)
+UK_AREAS = (
+    "AB|AL|B|BA|BB|BD|BH|BL|BN|BR|BS|BT|CA|CB|CF|CH|CM|CO|CR|CT|CV|CW|DA|DD|DE|DG|DH|DL|DN|DT|DY|E|EC|EH|EN|EX|FK|FY|"
+    "G|GL|GU|GY|HA|HD|HG|HP|HR|HS|HU|HX|IG|IM|IP|IV|JE|KA|KT|KW|KY|L|LA|LD|LE|LL|LN|LS|LU|"
+    "M|ME|MK|ML|N|NE|NG|NN|NP|NR|NW|OL|OX|PA|PE|PH|PL|PO|PR|RG|RH|RM|S|SA|SE|SG|SK|SL|SM|SN|SO|SP|SR|SS|ST|SW|SY|TA|"
+    "TD|TF|TN|TQ|TR|TS|TW|UB|W|WA|WC|WD|WF|WN|WR|WS|WV|YO|ZE"
+)
+OUTWARD = rf"(?:{UK_AREAS})\d(?:\d|[A-Z])?"
+HOUSE = re.compile(
+    r"(?<![\w'’])(?:(?:The|Flat \w{1,4},)\s)?(?:[A-Z][\w'’]+\s){0,3}(?:Cottage|House|Farm|Lodge|Vicarage|Rectory|Barn|Villa|Manor|"
+    r"Court|Apartments|Towers|Mansions|Heights|Residency|Enclave),\s(?:[A-Z][\w'’.-]+\s){1,3}(?:Street|Road|Avenue|Lane|Crescent|Terrace|Close|"
+    r"Drive|Way|Gardens|Grove|Hill|Rd|Ave)\b"
+)
+BLOCK = re.compile(
+    r"(?<![\w-])[A-Z]{1,2}[-/ ]?\d{1,4},?\s(?:[A-Z][\w'’]+\s){1,3}(?:Apartments?|Towers?|Heights|Residency|Enclave|Complex|Society|"
+    r"Villas?|Nagar|Colony|Mansions?|Estate|Vihar|Gardens)\b"
+)
+GRID = re.compile(
+    r"\b(?:calle|carrera|cra|kr|cl|diagonal|transversal)\.?\s\d{1,3}\s?\w?\s?(?:#|no\.?|n°)\s?\d{1,3}\s?\w?\s?"
+    r"[-–]\s?\d{1,3}",
+    re.IGNORECASE,
+)
+UNIT_LINE = re.compile(rf"(?<!\w)(?:{UNIT}),\s\d{{1,5}}\s[^\W\d_]{{3,20}}(?=[,.\n]|$)", re.IGNORECASE)
+# "Leeds LS6", "the M15 area": half a postcode, beside a town or a word for a district.
+OUTWARD_TOWN = re.compile(
+    rf"(?P<town>[A-Z][^\W\d_]+),?\s(?P<code>{OUTWARD})(?![\w-])|"
+    rf"\b(?P<area>{OUTWARD})(?=\s(?:area|postcode|district)\b)"
+)
+TOWN_CODE = re.compile(r"(?P<town>[A-Z][^\W\d_]+)(?:,\s|\s|-|\s-\s)(?P<code>\d{4,6})(?![\w.,:/-])")
+LIVES_IN = re.compile(
+    r"\b(?:i'?m in|live in|lives in|living in|lived in|based in|moved to|zip)\s(?P<code>\d{5})"
+    r"(?!\s?(?:people|of|\w*s\b)|[\w,.]\d)",
+    re.IGNORECASE,
 )
 JOINED_STREET = re.compile(
     r"(?<![\w])(?:[A-ZÀ-Þ][\w'-]+\s){0,2}(?:(?i:[^\W\d_]{3,}(?:straße|strasse|straat|str\.|gasse|laan|allee|platz|plein|"
@@ -97,13 +131,6 @@ LINE_STREET = re.compile(
     rf"\t]*\n(?=(?:[^\n]{{0,40}}\n){{0,3}}[^\n]{{0,30}}(?:\d{{4,6}}|{UNIT})[ \t]*(?:\n|$))",
     re.IGNORECASE,
 )
-UK_AREAS = (
-    "AB|AL|B|BA|BB|BD|BH|BL|BN|BR|BS|BT|CA|CB|CF|CH|CM|CO|CR|CT|CV|CW|DA|DD|DE|DG|DH|DL|DN|DT|DY|E|EC|EH|EN|EX|FK|FY|"
-    "G|GL|GU|GY|HA|HD|HG|HP|HR|HS|HU|HX|IG|IM|IP|IV|JE|KA|KT|KW|KY|L|LA|LD|LE|LL|LN|LS|LU|"
-    "M|ME|MK|ML|N|NE|NG|NN|NP|NR|NW|OL|OX|PA|PE|PH|PL|PO|PR|RG|RH|RM|S|SA|SE|SG|SK|SL|SM|SN|SO|SP|SR|SS|ST|SW|SY|TA|"
-    "TD|TF|TN|TQ|TR|TS|TW|UB|W|WA|WC|WD|WF|WN|WR|WS|WV|YO|ZE"
-)
-OUTWARD = rf"(?:{UK_AREAS})\d(?:\d|[A-Z])?"
 POSTCODES = re.compile(
     rf"(?<![\w-])(?:{OUTWARD}\s?\d[ABD-HJLNP-UW-Z]{{2}}|[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z][ "
     rf"-]?\d[ABCEGHJ-NPRSTV-Z]\d|[ACDEFHKNPRTVWXY]\d[\dW] ?[\dACDEFHKNPRTVWXY]{{4}}|"
@@ -144,6 +171,7 @@ def find_addresses(words: Words) -> Iterator[Identifier]:
     text = words.text
     if not STREET_WORDS.isdisjoint(words.present):
         yield from (Identifier(*m.span(), "address", CUED_SCORE) for m in UNNUMBERED.finditer(text) if is_street_name(m, words))
+        yield from (Identifier(*m.span(), "address", 0.93) for m in HOUSE.finditer(text))
     if not words.has_digits:
         return
     found = list(find_streets(words))
@@ -173,7 +201,8 @@ def find_rest(text: str, end: int, announced: bool) -> Iterator[Identifier]:
                 return
         kind: Kind = "address" if part.re is UNIT_PART else "postcode" if part.re is CODE_PART else "place"
         start = part.start("code") if part.re is CODE_PART else part.start()
-        yield Identifier(start, part.end(), kind, 0.6)
+        known = kind == "place" and lexicon().flags.get(fold(part.group()), 0) & CITY
+        yield Identifier(start, part.end(), kind, CUED_SCORE if known else 0.6)
         end = part.end()
 
 
@@ -186,7 +215,7 @@ def find_streets(words: Words) -> Iterator[Identifier]:
         if is_address(match, text)
     ]
     yield from whole
-    for pattern in (THE_STREET, JOINED_STREET, LEADING_KIND, UTJA, BOX, ALONE):
+    for pattern in (THE_STREET, JOINED_STREET, LEADING_KIND, UTJA, BOX, ALONE, BLOCK, GRID, UNIT_LINE):
         yield from (
             Identifier(m.start(), m.start() + len(m.group().rstrip(" ,.\n")), "address", 0.9)
             for m in words.near_digits(pattern)
@@ -243,6 +272,9 @@ def find_postcodes(words: Words, ends: list[int]) -> Iterator[Identifier]:
     for pattern, score in ((STATE_ZIP, 0.95), (CUED_CODE, 0.95), (OUTWARD_ONLY, 0.8), (INDIAN, 0.85)):
         yield from (Identifier(*match.span("code"), "postcode", score) for match in words.near_digits(pattern))
     yield from (Identifier(*match.span(), "postcode", 0.7) for match in words.near_digits(ZIP4))
+    yield from (Identifier(*match.span("code"), "postcode", 0.85) for match in words.near_digits(LIVES_IN))
+    for pattern in (OUTWARD_TOWN, TOWN_CODE):
+        yield from beside_town(words, pattern)
     for match in words.near_digits(EURO):
         code, near = match.group("code"), any(0 <= match.start() - end <= 4 for end in ends)
         if near or (
@@ -251,6 +283,15 @@ def find_postcodes(words: Words, ends: list[int]) -> Iterator[Identifier]:
             yield Identifier(*match.span("code"), "postcode", 0.85)
             if town := CAPITAL_PART.match(text, match.end()):
                 yield Identifier(*town.span(), "place", CUED_SCORE)
+
+
+def beside_town(words: Words, pattern: re.Pattern[str]) -> Iterator[Identifier]:
+    for match in words.near_digits(pattern):
+        group = "area" if match.groupdict().get("area") else "code"
+        code, town = match.group(group), match.group("town")
+        year = code.isdigit() and 1800 <= int(code) <= 2100
+        if not year and (town is None or lexicon().flags.get(fold(town), 0) & CITY):
+            yield Identifier(*match.span(group), "postcode", 0.85)
 
 
 def is_postcode(found: str, text: str, start: int) -> bool:

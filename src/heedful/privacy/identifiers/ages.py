@@ -21,7 +21,7 @@ WITH_UNIT = re.compile(
     re.IGNORECASE,
 )
 SEXED = re.compile(
-    rf"(?<![\w.,/$£€:-])\(?(?P<age>{NUMBER}\s?/?\s?(?:[mf]|ftm|mtf|nb|nonbinary|female|male)(?:/\w{{2,3}})?|(?:[mf]|"
+    rf"(?<![\w.,/$£€:'’-])\(?(?P<age>{NUMBER}\s?/?\s?(?:[mf]|ftm|mtf|nb|nonbinary|female|male)(?:/\w{{2,3}})?|(?:[mf]|"
     rf"nb)\s?/?\s?{NUMBER})\b(?![\w/.%:]\w)",
     re.IGNORECASE,
 )
@@ -32,14 +32,14 @@ SUBJECT = (
     r"would(?:'ve| have| of| a)? been|woulda been)"
 )
 KIN = (
-    r"(?:(?:my|our|his|her|their)\s(?:\w+\s)?(?:son|daughter|kid|kids|boy|girl|sister|brother|mum|mom|mother|dad|"
+    r"(?:(?:(?:my|our|his|her|their)\s(?:\w+\s)?|\b(?=(?:mum|mom|dad|nan|gran|grandad|hubby|bf|gf)\b))(?:son|daughter|kid|kids|boy|girl|sister|brother|mum|mom|mother|dad|"
     r"father|nan|gran|grandma|grandad|wife|husband|partner|bf|gf|boyfriend|girlfriend|baby|"
     r"eldest|oldest|youngest|twins|cousin|nephew|niece|ex|child|children|boys|girls|sons|daughters|friend|uncle|aunt|"
-    r"grandson|granddaughter|toddler|teen)(?:\s[^\W\d_]+)?\s(?:is|are|was|were|just turned|turned|turns))"
+    r"grandson|granddaughter|toddler|teen)(?:\s[^\W\d_]+)?(?:['’]s|\s(?:is|are|was|were|just turned|turned|turns)))"
 )
 PLACED = (
     r"(?:only|just|now|about|nearly|almost|like|turning|still|already|barely|roughly|around|over|past|probably|maybe|"
-    r"currently|literally|also)"
+    r"currently|literally|also|both|not even|pushing|nearing|approaching)"
 )
 SAID = re.compile(
     rf"\b(?:{SUBJECT}|{KIN}|(?:is|was))\s(?:{PLACED}\s){{0,2}}(?P<age>{AGE})(?!\s?(?:%|percent|st\b|nd\b|rd\b|th\b|"
@@ -48,7 +48,7 @@ SAID = re.compile(
     rf"years?\b(?!\s?(?:old|of age))|yrs?\b(?!\s?old)|times?|people|of (?:my|the|them|us|those)|or (?:so )?(?:years?|"
     rf"days?|weeks?|hours?)|in the|am\b|pm\b|k\b|grand|quid|dollars?|out of|percent|steps?|sessions?|"
     rf"points?|likes?|followers?|mg\b|kids?\b|children|sisters?|brothers?|siblings|cats?|dogs?|friends?|bedrooms?|"
-    rf"doors?|on (?:the|my)|thing|things|reason|reasons|big|more|less|to \d|x\b|bus|week|away|different|hundred|"
+    rf"doors?|['’]\d|on (?:the|my)|thing|things|reason|reasons|big|more|less|to \d|x\b|bus|week|away|different|hundred|"
     rf"thousand|million|and done))\b",
     re.IGNORECASE,
 )
@@ -108,8 +108,43 @@ BABY = re.compile(
     rf"(?P<age>(?:\d{{1,2}}|{SPELLED})\s(?:months?|mths?|weeks?|wks?|days?))(?!\s(?:pregnant|sober|clean|away|early|late|premature|ago))\b",
     re.IGNORECASE,
 )
+# Where nothing but an age stands: "in my late 20s", "just hit 40", "ages 4 to 11", "2 kids (5, 8)", "my boy 7".
+DECADE = re.compile(
+    r"\b(?:in|into|of)\s(?:my|his|her|their|our|your|the)\s(?P<age>(?:(?:early|mid|late)(?:\s|-|\sto\s|/)+){0,2}"
+    r"(?:[1-9]0['’]?s|teens|twenties|thirties|forties|fourties|fifties|sixties|seventies|eighties|nineties))\b",
+    re.IGNORECASE,
+)
+REACHED = re.compile(
+    rf"\b(?:(?:just|about to|gonna|going to|nearly|finally)\s(?:hit|hitting)|pushing|nearing|approaching|not even|barely|already)\s"
+    rf"(?P<age>{NUMBER})(?=\s?(?:[,.!?;)\n]|$|(?:and|but|yet|so|with|now|this|when|or)\b))",
+    re.IGNORECASE,
+)
+SPAN = re.compile(
+    rf"\b(?:from (?:the )?age(?: of)?|between the ages? of|between ages?|(?:was|were) aged?)\s(?P<ages>{NUMBER}"
+    rf"(?:\s(?:to|and|till|until|through)\s|[-–]){NUMBER})\b",
+    re.IGNORECASE,
+)
+IN_BRACKETS = re.compile(
+    rf"\b(?:kids|children|boys|girls|sons|daughters|twins|siblings|brothers|sisters|grandkids)\b[^.!?\n\d]{{0,20}}"
+    rf"\((?P<ages>{NUMBER}(?:\s?[,&/]\s?{NUMBER}(?!\d))+)\)",
+    re.IGNORECASE,
+)
+KIN_NUMBER = re.compile(
+    rf"\b(?:my|and|&|a|our|little|older|younger|eldest|youngest)\s(?:son|daughter|boy|girl|brother|sister|kid|eldest|youngest|baby)\s(?P<age>{NUMBER})"
+    rf"(?=\s?(?:[,.!?;)\n]|$|(?:and|&|who|with|has|is|was)\s))",
+    re.IGNORECASE,
+)
+SOON = re.compile(r"^\W{0,2}(?P<age>[1-9]\d)(?=\s(?:this year|next (?:week|month|year)|today|tomorrow|soon)\b)", re.IGNORECASE)
+THEN = re.compile(rf"\b{SUBJECT}\s(?:only |just )?(?P<age>{ONES})(?=\s(?:when|at the time|then|years old)\b)", re.IGNORECASE)
+BEFORE_UNIT = re.compile(r"(?<![\w.,/$£€:-])(\d{1,2})\s?(?:,|and|&)\s?$")
 AT_AGE = re.compile(r"\bat\s(?P<age>1[3-9]|[2-9]\d)(?=,?\s(?:i|he|she|we|they|my)\b)(?!,?\s\w+\s(?:am|pm)\b)", re.IGNORECASE)
-NUMBER_WORDS = frozenset((*TENS.split("|"), *TEENS.split("|"), "old"))
+PATTERNS = (
+    *(SEXED, BRACKETED, SAID, CUED, WHEN, OPENING, APPOSITION, ORDINAL),
+    *(BABY, AT_AGE, DECADE, REACHED, KIN_NUMBER, SOON, THEN),
+)
+NUMBER_WORDS = frozenset((*TENS.split("|"), *TEENS.split("|"), "old")) | {
+    *("teens", "twenties", "thirties", "forties", "fourties", "fifties", "sixties", "seventies", "eighties", "nineties")
+}
 ONES_WORDS = frozenset(ONES.split("|")) - {"one"}
 BEFORE_ONES = frozenset(
     ("is", "was", "turned", "turns", "turning", "age", "aged", "are", "only", "just", "were", "i'm", "im", "he's", "she's")
@@ -125,11 +160,29 @@ def find_ages(words: Words) -> Iterator[Identifier]:
     for match in search(WITH_UNIT):
         if not GROUPS.search(text, max(0, match.start() - 30), match.start()) and not is_range(text, match.start(), match.end()):
             yield Identifier(match.start(), match.end(), "age", 0.8)
+            if (before := BEFORE_UNIT.search(text, max(0, match.start() - 9), match.start())) is not None:
+                yield Identifier(*before.span(1), "age", 0.7)  # "my 8 and 10 year olds"
     if words.has_digits:
         yield from find_several(words)
         if (match := INTRODUCTION.match(text)) is not None:
             yield Identifier(*match.span("age" if match.group("age") else "first"), "age", 0.7)
-    for pattern in (SEXED, BRACKETED, SAID, CUED, WHEN, OPENING, APPOSITION, ORDINAL, BABY, AT_AGE):
+    for pattern in (
+        SEXED,
+        BRACKETED,
+        SAID,
+        CUED,
+        WHEN,
+        OPENING,
+        APPOSITION,
+        ORDINAL,
+        BABY,
+        AT_AGE,
+        DECADE,
+        REACHED,
+        KIN_NUMBER,
+        SOON,
+        THEN,
+    ):
         for match in search(pattern):
             start, end = match.span("age" if "age" in pattern.groupindex else 0)
             if is_somebodys(pattern, match, text, start, end):
@@ -144,10 +197,17 @@ def has_spelled_one(words: Words) -> bool:
 
 def find_several(words: Words) -> Iterator[Identifier]:
     """ "my kids, 4 and 7": each number of the row."""
-    for match in words.near_digits(SEVERAL):
+    for match in (match for pattern in (SEVERAL, SPAN, IN_BRACKETS) for match in words.near_digits(pattern)):
+        if pattern_of_groups(match, words.text):
+            continue
         for number in re.finditer(r"\d+", match.group("ages")):
             start = match.start("ages") + number.start()
             yield Identifier(start, start + len(number.group()), "age", 0.7)
+
+
+def pattern_of_groups(match: re.Match[str], text: str) -> bool:
+    """ "children between the ages of 4 and 11" are nobody's."""
+    return match.re is SPAN and GROUPS.search(text, max(0, match.start() - 30), match.start()) is not None
 
 
 def is_range(text: str, start: int, end: int) -> bool:
@@ -166,7 +226,8 @@ def is_somebodys(pattern: re.Pattern[str], match: re.Match[str], text: str, star
         return (
             "(" in match.group()
             or "/" in bare
-            or (bare[-1].isalpha() and start <= 8)
+            or start <= 8
+            or (start <= 20 and bare.lower().endswith("male"))
             or bool(
                 re.search(
                     r"\b(?:i'?m|im|i am|me|bf|gf|wife|husband|partner|son|daughter|ex|a)\s\(?$",

@@ -24,6 +24,7 @@ SPELLED_EMAIL = re.compile(
     rf"(?:(?:{DOT}|\.)(?:uk|au|nz|in|za|ng|ke|jp|br))?",
     re.IGNORECASE,
 )
+SPACED_EMAIL = re.compile(r"(?<!\S)(?:[\w.] ){3,}(?:@|at) ?\w+ ?(?:\.|dot) ?\w{2,3}(?:\.uk)?\b", re.IGNORECASE)
 SCHEME = r"https?://|www\d?\."
 TOP = (
     "com|org|net|edu|gov|mil|int|info|biz|io|me|co|app|dev|blog|site|online|page|link|xyz|tv|uk|us|ca|au|nz|ie|de|fr|"
@@ -50,6 +51,12 @@ SERVICE = (
 NAMED_HANDLE = re.compile(
     rf"\b(?:{SERVICE})(?:\s+(?:name|user|username|handle|account|acct|id|tag|is called|page|profile))?\s*(?:is|was|:|=|"
     rf"-|@|—|–|->|as)\s*(?:now |still |called )?[\"'“]?(?P<handle>[\w.$#-]{{2,31}}\w)",
+    re.IGNORECASE,
+)
+# "sc lil_mo_x": with no "is" between, only what can be nothing else.
+BARE_HANDLE = re.compile(
+    r"\b(?:insta(?:gram)?|ig|snap(?:chat)?|sc|tik\s?tok|twitter|discord|telegram|kik|reddit|tumblr|psn|steam|twitch|roblox|wattpad)\s"
+    r"(?P<handle>(?=[\w.]*(?:_|[a-z]\d\d))[a-zA-Z][\w.]{3,30}\w)",
     re.IGNORECASE,
 )
 ADDED_HANDLE = re.compile(
@@ -152,6 +159,7 @@ def find_contacts(words: Words) -> Iterator[Identifier]:
         yield from (Identifier(*m.span(), "handle", 0.9) for m in HANDLE.finditer(text) if is_handle(m.group()))
     if not SERVICE_WORDS.isdisjoint(words.present):
         yield from find_named_handles(text, NAMED_HANDLE)
+        yield from find_named_handles(text, BARE_HANDLE)
     if any(sign in text for sign in ADDED_SIGNS) or not SERVICE_WORDS.isdisjoint(words.present):
         yield from find_named_handles(text, ADDED_HANDLE)
     if words.has_digits and IP_SIGN.search(text):
@@ -175,6 +183,7 @@ def find_emails(text: str, spelled: bool) -> Iterator[Identifier]:
         if not (OFFICE.match(local.lower()) and PUBLIC_HOSTS.search(host.lower())):
             yield Identifier(*match.span(), "email", 0.99)
     if spelled:
+        yield from (Identifier(*match.span(), "email", 0.97) for match in SPACED_EMAIL.finditer(text))
         for match in SPELLED_EMAIL.finditer(text):
             if is_spelled_email(match):
                 yield Identifier(*match.span(), "email", 0.97)
@@ -226,7 +235,8 @@ def find_named_handles(text: str, pattern: re.Pattern[str]) -> Iterator[Identifi
     for match in pattern.finditer(text):
         handle = match.group("handle").rstrip(".-")
         if looks_made_up(handle):
-            yield Identifier(match.start("handle"), match.start("handle") + len(handle), "handle", 0.88)
+            score = 0.97 if re.search(r"[\d_]", handle) else 0.88  # no name has digits
+            yield Identifier(match.start("handle"), match.start("handle") + len(handle), "handle", score)
 
 
 def looks_made_up(handle: str) -> bool:

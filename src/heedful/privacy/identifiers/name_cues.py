@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 from heedful.privacy.identifiers.cues import DOES, FUNCTION, GREETING, KIN, PET, SAYS, THANKS, TIME, TITLE
 from heedful.privacy.identifiers.lexicon import BRAND, COUNTRY, FREQUENT, GIVEN, ORDINARY, PUBLIC, REGION, SURNAME
+from heedful.privacy.identifiers.name_greetings import addressed, after_greeting, sign_off
+from heedful.privacy.identifiers.name_slots import DETERMINERS
 from heedful.privacy.identifiers.name_words import (
     AUXILIARIES,
-    DETERMINERS,
     LIKELY,
     NO,
     POSSIBLE,
@@ -33,6 +34,9 @@ NAME_OWNERS = OWNERS | word_set(
 FINITE = word_set(
     "is was isn't wasn't has had said says told hates loves died thinks keeps won't wont left went got came does didn't doesn't"
 )
+NOT_CALLED = word_set(
+    "crazy names maybe anytime anything whatever whenever tomorrow asap stupid dumb selfish paranoid naive dramatic weird"
+)
 NO_PETS = word_set("food bed walker toy sitter lover owner person hair lead collar park and or")
 BE = word_set("is was be its it's s as are")
 THINGS = word_set(
@@ -42,10 +46,7 @@ THINGS = word_set(
     street road
     """
 )
-CLOSING = re.compile(r"(?:^|[\n\r.!?,]|\s{2,})[ \t]*(?:-|–|—|~|x+)[ \t]*$")
-ENDING = re.compile(r"[\s.!,xX❤💔-]*$")
 PREFIXES = frozenset(["al", "el", "abdul", "abd"])
-KISSES = frozenset(["x", "xx", "xxx", "xo", "xoxo"])
 INTRODUCED_BY = {",": 1, "(": 1, ":": 1, "-": 1, "": 0}
 
 
@@ -68,7 +69,8 @@ def by_cue(words: Words) -> Iterator[tuple[int, float]]:
 def after_title(words: Words, place: int) -> Iterator[tuple[int, float]]:
     """Dr X, Mrs X, Auntie X."""
     gap, following = words.gap(place), place + 1
-    if gap not in (" ", ". ", ".") or not is_nameable(words, following):
+    initial = following < len(words) and len(words.keys[following]) == 1 and words.keys[following] not in ("i", "a", "u")
+    if gap not in (" ", ". ", ".") or not (initial or is_nameable(words, following)):
         return
     if words.phrases.get(place, (0, 0))[1] & PUBLIC:
         return  # "Dr Phil"
@@ -82,6 +84,10 @@ def after_title(words: Words, place: int) -> Iterator[tuple[int, float]]:
             yield following, LIKELY
     elif is_name_word(words, following) or (flags & SURNAME and not flags & ORDINARY):
         yield following, LIKELY
+    if len(words.keys[following]) == 1 and (words.capital(following) or words.keys[place] in ("mr", "mrs", "ms", "miss", "dr")):
+        yield following, LIKELY  # "Miss T"
+    elif relative and flags & GIVEN and not flags & FREQUENT and not words.capital(following) and says_or_ends(words, following):
+        yield following, LIKELY  # "nanna pearl"
 
 
 def after_kin(words: Words, place: int) -> Iterator[tuple[int, float]]:
@@ -100,6 +106,8 @@ def after_kin(words: Words, place: int) -> Iterator[tuple[int, float]]:
     elif gap == "" and words.key(following) in ("is", "was", "are"):
         if words.capital(following + 1) and introduced(words, following + 1):
             yield following + 1, LIKELY
+    elif gap == "" and is_initial_of(words, following):
+        yield following, LIKELY
     elif gap in INTRODUCED_BY and is_nameable(words, following):
         score = score_after_kin(words, place, following, gap)
         if score:
@@ -118,6 +126,11 @@ def score_after_kin(words: Words, place: int, following: int, gap: str) -> float
     if is_name_word(words, following):
         return SURE
     return LIKELY if gap == "" and is_lower_after_kin(words, place, following) else NO
+
+
+def is_initial_of(words: Words, place: int) -> bool:
+    """ "my friend M": one capital that is no "I"."""
+    return words.capital(place) and len(words.key(place)) == 1 and words.key(place) not in ("i", "a", "u")
 
 
 def is_called_by_role(words: Words, place: int) -> bool:
@@ -162,7 +175,8 @@ def is_owned(words: Words, place: int) -> bool:
 def says_or_ends(words: Words, place: int) -> bool:
     """Whether an ordinary word that is a name too is followed by what a person does, or by nothing."""
     does = words.cue(place + 1) & (SAYS | DOES) or words.key(place + 1).endswith("ed")
-    return words.gap(place).strip() != "" or bool(does) or words.stops[place] > words.ends[place]
+    ends = place + 1 == len(words) or words.gap(place).strip() != ""
+    return ends or bool(does) or words.stops[place] > words.ends[place]
 
 
 def introduced(words: Words, place: int) -> bool:
@@ -174,76 +188,14 @@ def introduced(words: Words, place: int) -> bool:
     return is_name_word(words, place)
 
 
-def after_greeting(words: Words, place: int) -> Iterator[tuple[int, float]]:
-    """Hi X; thanks, X; love from X."""
-    following = place + 1
-    while (
-        words.key(following) in ("you", "so", "much", "again", "there", "good", "from", "very", "a", "lot", "and")
-        and not words.gap(following - 1).strip()
-    ):
-        following += 1
-    greets = words.cues[place] & GREETING
-    gap = words.gap(following - 1).strip()
-    if gap not in ("", ",") or not is_nameable(words, following) or words.flags[following] & (PUBLIC | COUNTRY | REGION):
-        return
-    if not (
-        words.begins(place)
-        or words.cue(place - 1) & (GREETING | THANKS)
-        or words.key(place - 1) in ("good", "ok", "okay", "oh", "lots", "kind", "best", "warm", "yours")
-    ):
-        return
-    ends = ENDING.match(words.gap(last_part(words, following))) is not None
-    known = is_given(words, following) and (words.capital(following) or not words.flags[following] & ORDINARY)
-    if words.cues[place] & THANKS and not ends and not (known and not greets and words.gap(following).strip()):
-        return
-    if known or (words.capital(following) and not words.flags[following] & ORDINARY):
-        yield following, LIKELY
-    elif is_unknown(words, following) and (greets or ends):
-        yield following, POSSIBLE
-
-
-def last_part(words: Words, place: int) -> int:
-    """The last word of a name of several capitals that begins here."""
-    while words.gap(place) == " " and words.capital(place + 1):
-        place += 1
-    return place
-
-
-def sign_off(words: Words) -> Iterator[tuple[int, float]]:
-    """The last words of a text, behind a dash or on a line of their own after a closing."""
-    for place in range(max(0, len(words) - 3), len(words)):
-        before = words.before(place)
-        closes = CLOSING.search(before) or ("\n" in before and words.cue(place - 1) & THANKS) or words.key(place - 1) in KISSES
-        if before == "-" or not closes or not is_nameable(words, place) or words.flags[place] & PUBLIC:
-            continue
-        if not all(words.gap(k) in (" ", "-", ". ") for k in range(place, len(words) - 1)):
-            continue
-        flags = words.flags[place]
-        if (words.capital(place) and (flags & GIVEN or not flags & ORDINARY)) or not flags & ORDINARY:
-            yield place, LIKELY
-
-
-def addressed(words: Words) -> Iterator[tuple[int, float]]:
-    """ "Jakobine, can I ask you?" and "what do I do, Liam?": the first or the last word, set off by a comma."""
-    if len(words) < 3:
-        return
-    if words.capital(0) and words.gap(0).startswith(", ") and is_nameable(words, 0):
-        flags = words.flags[0]
-        if is_name_word(words, 0) or (flags & ~SURNAME == 0 and is_unknown_or_surname(words, 0)):
-            yield 0, POSSIBLE
-    last = len(words) - 1
-    if words.before(last) == ", " and is_name_word(words, last):
-        yield last, LIKELY
-
-
-def is_unknown_or_surname(words: Words, place: int) -> bool:
-    return is_unknown(words, place) or words.flags[place] == SURNAME
-
-
 def after_name(words: Words, place: int) -> Iterator[tuple[int, float]]:
     """My name is X; her maiden name was X; name: X; last name? X."""
     following, gap = place + 1, words.gap(place).strip()
-    owned = words.key(place - 1) in NAME_OWNERS or (place and words.stops[place - 1] > words.ends[place - 1])
+    owned = (
+        words.key(place - 1) in NAME_OWNERS
+        or words.keys[place] == "nickname"
+        or (place and words.stops[place - 1] > words.ends[place - 1])
+    )
     if gap not in ("", ":", "?", "=", "-", '"') or not (owned or gap in (":", "=")):
         return
     be = words.stops[place] > words.ends[place]
@@ -262,6 +214,8 @@ def accepted_name(words: Words, place: int, sure: bool) -> Iterator[tuple[int, f
     flags, function = words.flags[place], words.cues[place] & FUNCTION
     if (words.capital(place) and not (function and not flags & GIVEN)) or (flags & GIVEN and (sure or not flags & ORDINARY)):
         yield place, SURE
+    elif sure and not function and words.key(place + 1) == "" and not flags & FREQUENT:
+        yield place, LIKELY  # "nickname is peanut"
     elif not function and not flags & ORDINARY and len(words.keys[place]) >= 2:
         yield place, SURE if sure else LIKELY
 
@@ -274,8 +228,9 @@ def after_called(words: Words, place: int) -> Iterator[tuple[int, float]]:
         following += 1
     elif words.keys[place] in ("call", "calls", "calling"):
         return
-    elif words.keys[place] == "named" and words.key(following) in ("him", "her", "them"):
+    elif words.keys[place] == "named" and words.key(following) in ("him", "her", "them", "my", "our", "the"):
         following += 1
+        following += bool(words.cue(following) & KIN)
     elif words.key(place - 1) in THINGS or words.key(place - 2) in THINGS:
         return
     while words.key(following) in ("as", "after"):
@@ -287,6 +242,14 @@ def after_called(words: Words, place: int) -> Iterator[tuple[int, float]]:
         return
     plain = FREQUENT if words.keys[place] == "named" or me else ORDINARY
     capital = words.capital(following) and (flags & GIVEN or not flags & plain)
+    last = following + 1 == len(words) or words.gap(following).strip() != ""
+    if (
+        last
+        and words.keys[place] in ("call", "named", "nicknamed")
+        and words.keys[following] not in NOT_CALLED
+        and (not flags & FREQUENT or words.keys[place] == "named")
+    ):
+        yield following, LIKELY  # "you can call me bean"
     if capital or is_name_word(words, following):
         yield following, SURE
     elif (is_given(words, following) and not flags & FREQUENT) or is_unknown(words, following):

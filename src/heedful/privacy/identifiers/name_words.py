@@ -1,5 +1,7 @@
 """Name words: one word and its neighbours in; how surely it is a person's name, out. `names.py` walks the text and asks here."""
 
+import re
+
 from heedful.privacy.identifiers.cues import DOES, EPONYM, FUNCTION, KIN, PLACED, SAYS, TIME, TOWARDS
 from heedful.privacy.identifiers.lexicon import (
     CITY,
@@ -15,6 +17,7 @@ from heedful.privacy.identifiers.lexicon import (
     SURNAME,
     is_near,
 )
+from heedful.privacy.identifiers.name_slots import ABSTRACT, DETERMINERS, OF_THINGS, OWNED, REFUSES, is_linked, stands_as_person
 from heedful.privacy.identifiers.sentences import is_personal
 from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import TITLE, UPPER, Words
@@ -32,11 +35,6 @@ SAID = word_set(
     said says told tells texted asked messaged rang phoned cheated dumped replied reckons
     """
 )
-DETERMINERS = word_set(
-    """
-    the a an my your his her our their this that these those some any no every each of
-    """
-)
 ARTICLES = frozenset(["a", "an", "the"])
 AUXILIARIES = frozenset(["will", "may", "can", "might", "must"])
 # Frequent words that people are called; the other frequent words of the name lists ("else", "job") are nobody.
@@ -47,20 +45,6 @@ NAMES_THAT_ARE_WORDS = word_set(
     blessing comfort precious earnest liberty page junior constant innocent lucky gay jack pat sue rob
     """
 )
-# Names that are things as well: "Hope helped me" is no person, "Hope left her phone" is.
-ABSTRACT = word_set(
-    "hope faith grace joy dawn summer autumn spring winter mercy patience charity harmony destiny justice bliss art "
-    "may river sky star storm"
-)
-OF_THINGS = word_set(
-    "helped helps makes made brings brought comes came got gets keeps kept hurts hurt started starts took takes gave "
-    "gives found left goes started died"
-)
-OWNED = word_set(
-    "funeral house room place flat birthday party wedding phone car death family name baby husband wife mum mom dad "
-    "sister brother kids boyfriend girlfriend"
-)
-REFUSES = word_set("doesn't doesnt didn't didnt won't wont hasn't isn't wasn't can't wouldn't never always")
 CLAUSE = word_set(
     """
     says said that when if because cos but so then while since until thinks thought reckons and
@@ -114,7 +98,9 @@ def is_given(words: Words, place: int) -> bool:
 def by_itself(words: Words, place: int) -> float:
     """How surely this word is a name, without a cue that announces one."""
     flags, key = words.flags[place], words.keys[place]
-    if words.cues[place] & TIME and (not flags & GIVEN or context(words, place) < 2):
+    if len(key) == 1:
+        return POSSIBLE if is_initial(words, place) else NO
+    if words.cues[place] & TIME and (not flags & GIVEN or (context(words, place) < 2 and not is_linked(words, place))):
         return NO
     if flags & PUBLIC or len(key) < 2 or is_eponym(words, place, flags):
         return NO
@@ -132,6 +118,14 @@ def by_itself(words: Words, place: int) -> float:
     if words.is_foreign(place) and (not capital or words.begins(place)):
         return NO
     return capital_by_itself(words, place, flags) if capital else lower_by_itself(words, place, flags)
+
+
+def is_initial(words: Words, place: int) -> bool:
+    """ "K told me", "with M.": somebody who is only hinted at."""
+    if not words.capital(place) or words.keys[place] in ("i", "a", "u", "x", "o") or words.stops[place] > words.ends[place]:
+        return False
+    acts = words.begins(place) and words.cue(place + 1) & SAYS and words.gap(place) in (" ", ". ")
+    return bool(acts) or (words.key(place - 1) in TOWARDS_PERSON and words.before(place) == " ")
 
 
 def is_person_and_place(words: Words, place: int, flags: int) -> bool:
@@ -152,6 +146,8 @@ def is_name_in_capitals(words: Words, place: int) -> bool:
     """DOB and LMHC are no names; SARAH is one; JJ and PIP are where a person stands."""
     key, named = words.keys[place], words.flags[place] & NAME
     short = len(key) <= 4 and not words.flags[place] & COMMON
+    if len(key) == 2 and key.endswith("j") and key not in ("jj", "dj"):
+        return True
     return bool(named and not short) or bool((named or key.endswith("j")) and context(words, place))
 
 
@@ -179,11 +175,14 @@ def capital_by_itself(words: Words, place: int, flags: int) -> float:
     return NO
 
 
+STYLED = re.compile(r"(?:[A-Z][a-z]{0,2}['’][A-Z]|(?:La|De|Da|Mc|Mac|Sha|Ja|Van|Le|Ke|Ti|Ra|Jo|Mar)[A-Z])[a-z]{2,}")
+
+
 def unknown_capital(words: Words, place: int, begins: bool, strength: int) -> float:
     """No list has it. A capital inside a sentence needs a person's place; one at the beginning also what only a person does."""
     key = words.keys[place]
-    if is_misspelt_name(words, place):
-        return POSSIBLE
+    if is_misspelt_name(words, place) or STYLED.fullmatch(words.text[words.starts[place] : words.ends[place]]):
+        return POSSIBLE  # "LaToya", "D'Andre"
     if (
         words.shapes[place] != TITLE
         or not words.text[words.starts[place] + 1 : words.ends[place]].islower()
@@ -261,6 +260,8 @@ def ambiguous_lower(words: Words, place: int, flags: int) -> float:
         return NO
     if words.keys[place] in AUXILIARIES and after in SUBJECTS:
         return POSSIBLE if before in ("told", "texted") and words.before(place) == " " else NO
+    if stands_as_person(words, place):
+        return POSSIBLE
     if (
         after in SAID
         and words.gap(place) == " "

@@ -10,8 +10,8 @@ from heedful.privacy.identifiers.cues import DOES, FUNCTION, KIN, SAYS, TIME
 from heedful.privacy.identifiers.kinds import Identifier
 from heedful.privacy.identifiers.lexicon import COUNTRY, FREQUENT, GIVEN, ORDINARY, PUBLIC, REGION, SURNAME
 from heedful.privacy.identifiers.name_cues import by_cue, says_or_ends
+from heedful.privacy.identifiers.name_slots import DETERMINERS
 from heedful.privacy.identifiers.name_words import (
-    DETERMINERS,
     POSSIBLE,
     by_itself,
     is_misspelt_name,
@@ -33,6 +33,8 @@ BYLINE = re.compile(
     r"(?:\s(?:is|was|called|written|named))?\s?,?(?:\sby)?\s(?:Dr\.?\s)?$"
 )
 CITATION = re.compile(r"(?:\s(?:&|and)\s[A-Z][\w'-]+|\set al\.?)?,?\s\(?(?:19|20)\d\d[a-z]?\)")
+AGED_AND = re.compile(r" \(\d{1,2}\) ")  # "Mackenzie (5) and Baylor (3)"
+LEADING = word_set("van von vander di del bin ibn ter")
 SHORT = 4  # letters of a first part that a second one often follows
 SUFFIXES = word_set("MD M.D PhD Jr Sr II III IV Esq RN")
 
@@ -40,7 +42,9 @@ SUFFIXES = word_set("MD M.D PhD Jr Sr II III IV Esq RN")
 def find_names(words: Words) -> list[Identifier]:
     heads = dict(by_cue(words))
     for place in range(len(words)):
-        if place not in heads and (words.flags[place] & (GIVEN | SURNAME) or words.flags[place] == 0):
+        if place not in heads and (
+            words.flags[place] & (GIVEN | SURNAME) or words.flags[place] == 0 or len(words.keys[place]) == 1
+        ):
             score = by_itself(words, place)
             if score:
                 heads[place] = score
@@ -75,7 +79,7 @@ def joined(words: Words, heads: dict[int, float]) -> list[tuple[int, int, float]
                 if words.keys[last + 1] in PARTICLES and last + 2 < len(words) and words.gap(last + 1) in (" ", "-", "'", "’")
                 else 1
             )
-        first = initials_before(words, place, reached)
+        first = particles_before(words, initials_before(words, place, reached), reached)
         reached = last
         spans.append((first, last, score))
     return spans
@@ -123,6 +127,14 @@ def lower_surname(words: Words, place: int, flags: int) -> bool:
     return flags == 0 and len(words.keys[place]) >= 5 and is_unknown(words, place) and not is_misspelt_name(words, place)
 
 
+def particles_before(words: Words, place: int, reached: int) -> int:
+    """ "van der Berg" begins with the van."""
+    first = place
+    while first - 1 > reached and words.capital(place) and words.before(first) == " " and words.keys[first - 1] in PARTICLES:
+        first -= 1
+    return first if words.keys[first] in LEADING or words.capital(first) else place
+
+
 def initials_before(words: Words, place: int, reached: int) -> int:
     """ "J. R. Whitfield" begins with the J."""
     while (
@@ -142,7 +154,7 @@ def listed(words: Words, spans: list[tuple[int, int, float]]) -> list[tuple[int,
     taken = {place for first, last, _ in spans for place in range(first, last + 1)}
     for first, last, _ in spans:
         after = last + 1
-        if words.gap(last).strip() == "" and words.key(after) in ("and", "n"):
+        if (words.gap(last).strip() == "" and words.key(after) in ("and", "n")) or AGED_AND.fullmatch(words.gap(last)):
             after += 1
         elif words.gap(last) not in (", ", " & ", "/"):
             after = -1

@@ -59,6 +59,9 @@ def is_phone(piece: str, text: str, start: int) -> bool:
     bare = EXTENSION.sub("", piece)
     digits = re.sub(r"\D", "", bare)
     groups = re.findall(r"\d+", bare)
+    pairs = bare[0] in "0+" and len(digits) >= 9 and set(map(len, groups)) <= {1, 2}  # "06 12 34 56 78"
+    if pairs and len(digits) <= 13 and not is_open_line(digits, text, start, start + len(piece)):
+        return True
     if not 6 <= len(digits) <= 15 or len(digits) < 2.2 * len(groups) or is_open_line(digits, text, start, start + len(piece)):
         return False
     if bare.startswith("+") and len(digits) >= 8:

@@ -64,6 +64,7 @@ SPELLED_ORDINAL = re.compile(
     re.IGNORECASE,
 )
 YEAR = re.compile(r"(?:19|20)\d\d|(?<=[’'])\d\d")
+DECADES = ("twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
 BANDS = ((1, 4), (5, 12), (13, 17), (18, 19), *((low, low + 9) for low in range(20, 100, 10)), (100, 119))
 
 
@@ -198,6 +199,9 @@ def safe_date(year: int, month: int, day: int) -> date:
 
 def stand_in_for_age(value: str, draws: Draws) -> str:
     """Another number of the same band, spelled as the first one was."""
+    decade = re.search(rf"[1-9]0(?=['’]?s)|{'|'.join(DECADES)}", value, re.IGNORECASE)
+    if decade:
+        return changed(value, [(decade.span(), other_decade(decade.group(), draws))])
     digits = re.search(r"\d+", value)
     if digits:
         age = int(digits.group())
@@ -212,6 +216,15 @@ def stand_in_for_age(value: str, draws: Draws) -> str:
     age = age_number(spelled.group())
     made = draws.once("age", str(age), lambda: str(other_age(age, draws)))
     return changed(value, [(spelled.span(), like(spelled.group(), age_words(int(made), " " in spelled.group())))])
+
+
+def other_decade(decade: str, draws: Draws) -> str:
+    """The one before or behind it, among grown-ups; teenagers stay teenagers."""
+    if decade[0].isdigit():
+        low = int(decade[0])
+        return f"{draws.pick([other for other in (low - 1, low + 1) if 2 <= other <= 9])}0" if low >= 2 else decade
+    place = DECADES.index(decade.lower().replace("fourties", "forties"))
+    return like(decade, DECADES[draws.pick([other for other in (place - 1, place + 1) if 0 <= other < len(DECADES)])])
 
 
 def other_age(age: int, draws: Draws) -> int:

@@ -1,0 +1,131 @@
+"""Name slots: a plain word that is a name too ("rose", "hunter", "jack"), in; whether it stands where a person does, out.
+
+For words in lower case, where no capital tells. A word that is no name is never asked about.
+"""
+
+from heedful.privacy.identifiers.cues import FUNCTION, KIN, SAYS, TIME
+from heedful.privacy.identifiers.lexicon import FREQUENT, GIVEN
+from heedful.privacy.identifiers.terms import word_set
+from heedful.privacy.identifiers.words import Words
+
+DETERMINERS = word_set(
+    """
+    the a an my your his her our their this that these those some any no every each of
+    """
+)
+ABSTRACT = word_set(
+    """
+    hope faith grace joy summer autumn spring winter mercy patience charity harmony destiny justice bliss art may star storm sunny
+    lucky love will serenity clarity karma baby honey rich gay blessing comfort precious innocent liberty constant frank grant
+    """
+)
+# What a thing or a feeling does as well.
+OF_THINGS = word_set(
+    """
+    helped helps makes made brings brought comes came got gets keeps kept hurts hurt started starts took takes gave gives found left
+    goes went started stopped stops died dies hit hits broke ran passed passes moved works worked shows showed stays stayed calls
+    killed kills stole cheats walked lives lived sat stood fell falls picks beats pushed
+    """
+)
+REFUSES = word_set(
+    """
+    doesn't doesnt didn't didnt won't wont hasn't hasnt isn't isnt wasn't wasnt can't cant wouldn't wouldnt couldn't
+    couldnt never always
+    """
+)
+OWNED = word_set(
+    """
+    funeral grave house room place flat birthday party wedding phone car death family name baby husband wife mum mom dad sister
+    brother kids boyfriend girlfriend text texts message messages voice face fault parents clothes stuff ashes
+    """
+)
+CLAUSES = word_set(
+    "and but when then because so cos cause bc that if while since until after before why does did has is was until though cuz"
+)
+# "talked to X", "in love with X": verb or noun, and the small word behind it.
+TO = word_set(
+    """
+    talked talking talk spoke speak speaking lied lying married engaged listen listened apologised apologized sorry next close loyal
+    """
+)
+WITH = word_set(
+    """
+    fight fought fighting argued argument arguing slept sleeping broke breaking broken love friends mates together out moved living
+    split hooked hooking row rowed dealing stayed staying cheated flirting flirted obsessed
+    """
+)
+ON = word_set("cheated crush cheating walked rely count")
+FOR = word_set("feelings fell falling waiting")
+AT = word_set("stayed staying round over mad angry")
+LINKS = {
+    **dict.fromkeys(("to", "2"), TO),
+    **dict.fromkeys(("with", "w", "wit", "wiv"), WITH),
+    "on": ON,
+    "for": FOR,
+    "at": AT,
+}
+CONJUNCTIONS = frozenset(("and", "n", "nd"))
+
+
+def stands_as_person(words: Words, place: int) -> bool:
+    """Not asked about words that cannot be meant: pronouns, days, what follows "the"."""
+    if words.cues[place] & TIME and is_linked(words, place):
+        return True
+    if words.cues[place] & (FUNCTION | TIME) or (words.key(place - 1) in DETERMINERS and words.before(place) == " "):
+        return False
+    return any(stands(words, place) for stands in (acts, owns, is_linked, is_introduced_kin, is_in_row))
+
+
+def acts(words: Words, place: int) -> bool:
+    """ "rose told me", "ruby wont get up": at the beginning of a clause, with what a person does behind."""
+    after = words.key(place + 1)
+    opens = words.begins(place) or words.key(place - 1) in CLAUSES
+    if not opens or words.gap(place) != " " or words.stops[place] > words.ends[place]:
+        return False
+    abstract = words.keys[place] in ABSTRACT
+    if after in REFUSES:
+        return not abstract
+    if not words.cue(place + 1) & SAYS or (abstract and after in OF_THINGS):
+        return False
+    return after not in OF_THINGS or words.key(place + 2) in ("me", "him", "her", "his", "my", "us", "them", "home")
+
+
+def owns(words: Words, place: int) -> bool:
+    """ "rose's grave": what only a person has."""
+    return words.stops[place] > words.ends[place] and (words.key(place + 1) in OWNED or bool(words.cue(place + 1) & KIN))
+
+
+def is_linked(words: Words, place: int) -> bool:
+    """ "talked to river today", "a fight w/ summer"; a possessive behind "at" is somebody's home."""
+    link = words.key(place - 1)
+    if link not in LINKS or words.before(place) not in (" ", "/", "/ "):
+        return False
+    return words.key(place - 2) in LINKS[link] or (link == "at" and words.stops[place] > words.ends[place])
+
+
+def is_introduced_kin(words: Words, place: int) -> bool:
+    """ "chase is my stepson", "lily my daughter"."""
+    following = place + 1 + (words.key(place + 1) in ("is", "was"))
+    owner = words.key(following) in ("my", "his", "her", "our", "their") and not words.gap(following - 1).strip()
+    return owner and words.begins(place) and any(words.cue(following + k) & KIN for k in (1, 2))
+
+
+def is_in_row(words: Words, place: int) -> bool:
+    """ "drew n rob", "ivy, hazel n olive": plain words, but all of them names."""
+    if words.keys[place] in ABSTRACT or (words.flags[place] & FREQUENT and words.keys[place] not in ROW_NAMES):
+        return False
+    return row_goes_on(words, place, 1) or row_goes_on(words, place, -1)
+
+
+def row_goes_on(words: Words, place: int, step: int) -> bool:
+    """Whether "and" and another such name come next, or before."""
+    middle, other = place + step, place + 2 * step
+    if not 0 <= other < len(words) or words.keys[middle] not in CONJUNCTIONS:
+        return False
+    near = words.gap(min(place, middle)) == " " == words.gap(min(middle, other))
+    plain = words.flags[other] & FREQUENT and words.keys[other] not in ROW_NAMES
+    owned = words.key(min(place, other) - 1) in DETERMINERS  # "my boss and mentor"
+    return near and not owned and bool(words.flags[other] & GIVEN) and not plain and words.keys[other] not in ABSTRACT
+
+
+ROW_NAMES = word_set("mark bill sue pat rob jack drew ray lee guy june april mike chase dawn rose penny miles")
