@@ -265,7 +265,15 @@ def test_home_escapes_names() -> None:
 
 def test_openapi_is_true(http: httpx.Client) -> None:
     document = http.get("/openapi.json").json()
-    assert set(document["paths"]) == {"/", "/healthz", "/v1/models", "/v1/models/{model}", "/v1/chat/completions"}
+    assert set(document["paths"]) == {
+        "/",
+        "/healthz",
+        "/v1/models",
+        "/v1/models/{model}",
+        "/v1/chat/completions",
+        "/v1/embeddings",
+        "/v1/moderations",
+    }
     assert "HTTPValidationError" not in json.dumps(document) and "'422'" not in str(document)
     post = document["paths"]["/v1/chat/completions"]["post"]
     assert set(post["responses"]) == {"200", "400", "401", "403", "404", "413", "415", "429", "500", "503", "default"}

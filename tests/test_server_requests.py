@@ -10,9 +10,10 @@ from heedful.config import GenerationSettings
 from heedful.conversation import Message
 from heedful.engines.base import Sampling
 from heedful.server.body import parse
+from heedful.server.chat_parameters import CHAT_PARAMETERS, MAX_TOKENS
 from heedful.server.chat_request import ChatRequest, read_chat_request
 from heedful.server.errors import ApiError
-from heedful.server.parameters import MAX_TOKENS, PARAMETERS, Use
+from heedful.server.parameters import Use
 from heedful.server.stop import StopCutter
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -34,10 +35,10 @@ def test_every_parameter_of_openai_is_in_exactly_one_class() -> None:
         *completion_create_params.CompletionCreateParamsStreaming.__annotations__,
         *completion_create_params.CompletionCreateParamsBase.__annotations__,
     }
-    names = [parameter.name for parameter in PARAMETERS]
+    names = [parameter.name for parameter in CHAT_PARAMETERS]
     assert len(names) == len(set(names))
     assert set(names) == theirs
-    assert {parameter.use for parameter in PARAMETERS} == set(get_args(Use))
+    assert {parameter.use for parameter in CHAT_PARAMETERS} == set(get_args(Use))
 
 
 def test_the_bound_of_max_tokens_is_the_configurations() -> None:
@@ -63,7 +64,7 @@ def test_used_parameters_are_laid_over_the_companions_sampling() -> None:
         {"response_format": {"type": "text"}, "modalities": ["text"], "verbosity": "medium", "reasoning_effort": "none"},
         {"metadata": {"team": "a"}, "store": False, "service_tier": "auto"},
         {"prompt_cache_key": "k", "stream": False, "stop": []},
-        {parameter.name: None for parameter in PARAMETERS if not parameter.required},
+        {parameter.name: None for parameter in CHAT_PARAMETERS if not parameter.required},
     ],
 )
 def test_values_that_ask_for_nothing_change_nothing(asks_for_nothing: dict[str, Any]) -> None:

@@ -42,11 +42,24 @@ class Embedder:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """[texts, DIMENSIONS], each row of length 1, so that a dot product is the cosine. An empty list gives no rows."""
-        vectors = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
-        encodings = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
-        for rows in batches_by_length([len(ids) for ids in encodings]):
-            vectors[rows] = self._encode(*padded([encodings[row] for row in rows]))
+        return self.embed_ids([encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))])
+
+    def embed_ids(self, rows: Sequence[Sequence[int]]) -> Vectors:
+        """The same of token ids, those that begin and end a text included; at most MAX_TOKENS a row."""
+        vectors = np.zeros((len(rows), DIMENSIONS), dtype=np.float32)
+        for batch in batches_by_length([len(ids) for ids in rows]):
+            vectors[batch] = self._encode(*padded([rows[row] for row in batch]))
         return vectors
+
+    def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids for `embed_ids`. A row of more than MAX_TOKENS is of a text that is too long, and good for its length alone."""
+        encodings = self._tokenizer.encode_batch(list(texts))
+        return [[*encoding.ids, *(i for more in encoding.overflowing for i in more.ids)] for encoding in encodings]
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of token ids."""
+        return int(self._tokenizer.get_vocab_size())
 
     def count_tokens(self, texts: Sequence[str]) -> int:
         """Tokens that `embed` would look at."""

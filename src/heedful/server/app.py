@@ -16,9 +16,11 @@ from heedful.errors import HeedfulError
 from heedful.server.access import Access, allow
 from heedful.server.catalog import Catalog
 from heedful.server.chat import chat_router
+from heedful.server.embeddings import embeddings_router
 from heedful.server.errors import ApiError, answer_failure, answer_http_exception, error_response
 from heedful.server.home import home_router
 from heedful.server.models import models_router
+from heedful.server.moderations import moderations_router
 from heedful.server.schemas import ErrorEnvelope, Health
 
 REFUSALS = {401: "No key, or one that is not good", 403: "Not with this key", 429: "Too many requests; Retry-After says when"}
@@ -41,7 +43,7 @@ def create_app(catalog: Catalog, access: Access | None = None, origins: Sequence
             "default": {"model": ErrorEnvelope, "description": "Any failure"},
         },
     )
-    for router in (chat_router(catalog), models_router(catalog), home_router(catalog)):
+    for router in (chat_router(catalog), models_router(catalog), embeddings_router(), moderations_router(), home_router(catalog)):
         app.include_router(router)
     app.add_api_route("/healthz", healthz, dependencies=[allow()])
     app.add_api_route("/openapi.json", app.openapi, dependencies=[allow()], include_in_schema=False)

@@ -16,9 +16,10 @@ from heedful.errors import RegistryError
 from heedful.server.access import allow
 from heedful.server.body import read_json
 from heedful.server.catalog import Catalog
+from heedful.server.chat_parameters import CHAT_PARAMETERS
 from heedful.server.chat_request import ChatRequest, read_chat_request
 from heedful.server.errors import ApiError, request_id_of
-from heedful.server.parameters import request_schema
+from heedful.server.parameters import request_body
 from heedful.server.schemas import (
     AssistantMessage,
     ChatCompletion,
@@ -76,7 +77,7 @@ def chat_router(catalog: Catalog) -> APIRouter:
         "/v1/chat/completions",
         response_model=ChatCompletion,
         responses={200: {"content": {"text/event-stream": stream_content}}, **failures()},
-        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": request_schema()}}}},
+        openapi_extra=request_body(CHAT_PARAMETERS),
     )
     async def create_chat_completion(request: Request) -> Response:
         """Answer a conversation, whole or (`stream`) piece by piece."""

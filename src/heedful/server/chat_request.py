@@ -6,6 +6,7 @@ from typing import Any
 
 from heedful.conversation import Message
 from heedful.engines.base import Sampling
+from heedful.server.chat_parameters import CHAT_PARAMETERS
 from heedful.server.errors import refusal
 from heedful.server.kinds import WRONG_TYPE, shown
 from heedful.server.messages import read_messages
@@ -42,9 +43,7 @@ class ChatRequest:
 
 def read_chat_request(body: object) -> ChatRequest:
     """Raises ApiError."""
-    if not isinstance(body, dict):
-        raise refusal(None, f"The body is {shown(body)}; allowed: a JSON object.", WRONG_TYPE)
-    used = check(body)
+    used = check(CHAT_PARAMETERS, body)
     if "max_tokens" in used and "max_completion_tokens" in used:
         raise refusal("max_tokens", "max_tokens and max_completion_tokens are both set; they mean the same: set one.")
     stream = used.get("stream", False)

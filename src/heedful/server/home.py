@@ -8,7 +8,15 @@ from starlette.responses import HTMLResponse
 from heedful.server.access import allow
 from heedful.server.catalog import Catalog
 
-ENDPOINTS = ("POST /v1/chat/completions", "GET /v1/models", "GET /v1/models/{id}", "GET /healthz", "GET /openapi.json")
+ENDPOINTS = (
+    "POST /v1/chat/completions",
+    "POST /v1/embeddings",
+    "POST /v1/moderations",
+    "GET /v1/models",
+    "GET /v1/models/{id}",
+    "GET /healthz",
+    "GET /openapi.json",
+)
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Heedful</title>
 <h1>Heedful</h1>

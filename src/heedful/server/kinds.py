@@ -9,6 +9,7 @@ from typing import Any
 
 WRONG_TYPE = "invalid_type"
 WRONG_VALUE = "invalid_value"
+LARGEST_ID = 2**31 - 1  # of a token
 NAME_LIKE = re.compile(r"[\w./:-]{1,40}", re.ASCII)
 
 
@@ -91,6 +92,30 @@ def stop_sequences(most: int) -> Kind:
     one = {"type": "string", "minLength": 1}
     schema = {"anyOf": [one, {"type": "array", "items": one, "maxItems": most}]}
     return Kind(f"a string or a list of at most {most} strings, none empty", schema, problem)
+
+
+def texts(most: int, tokens: bool) -> Kind:
+    """OpenAI's `input`: one text or several, none empty; with `tokens`, also one list of token ids or several."""
+
+    def is_input(value: object) -> bool:
+        return isinstance(value, str) or (tokens and isinstance(value, list) and all(map(is_id, value)))
+
+    def problem(value: object) -> str | None:
+        several = value if isinstance(value, list) and not (value and is_input(value)) else [value]
+        if not all(map(is_input, several)) or len({isinstance(one, str) for one in several}) > 1:
+            return WRONG_TYPE
+        return None if 0 < len(several) <= most and all(several) else WRONG_VALUE
+
+    one: list[dict[str, Any]] = [{"type": "string", "minLength": 1}]
+    ids = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": LARGEST_ID}, "minItems": 1}
+    kinds = [*one, *([ids] if tokens else [])]
+    schema = {"anyOf": [*kinds, *({"type": "array", "items": kind, "minItems": 1, "maxItems": most} for kind in kinds)]}
+    words = "a text or a list of token ids, or" if tokens else "a text, or"
+    return Kind(f"{words} a list of 1 to {most} of them, none empty", schema, problem)
+
+
+def is_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_ID
 
 
 def labels(pairs: int, key_length: int, value_length: int) -> Kind:

@@ -85,6 +85,50 @@ class ModelList(BaseModel):
     data: list[ModelEntry]
 
 
+class EmbeddingEntry(BaseModel):
+    """`embedding` is base64 of little-endian float32 where that was asked for."""
+
+    object: Literal["embedding"]
+    index: int
+    embedding: list[float] | str
+
+
+class EmbeddingUsage(BaseModel):
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingList(BaseModel):
+    object: Literal["list"]
+    data: list[EmbeddingEntry]
+    model: str
+    usage: EmbeddingUsage
+
+
+class Danger(BaseModel):
+    """The crisis guard's own words: see docs/safety.md."""
+
+    tier: str
+    kinds: list[str]
+    explicit: bool
+
+
+class ModerationResult(BaseModel):
+    """By category; `heedful` is Heedful's addition. No kind of input applies to a category that is not looked for."""
+
+    flagged: bool
+    categories: dict[str, bool]
+    category_scores: dict[str, float]
+    category_applied_input_types: dict[str, list[Literal["text"]]]
+    heedful: Danger
+
+
+class ModerationList(BaseModel):
+    id: str
+    model: str
+    results: list[ModerationResult]
+
+
 class Health(BaseModel):
     status: Literal["ok"]
 
