@@ -5,16 +5,24 @@ One workspace is trained once for the module; the tests read it in order of the 
 
 import asyncio
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openai import NotFoundError, OpenAI
 
 from heedful.cli import demo
+from heedful.companion.turn import reply_many
 from heedful.config import load_settings
-from heedful.lifecycle.companions import find_target
+from heedful.conversation import Message
+from heedful.engines.base import Engine, Health
+from heedful.lifecycle.companions import find_target, to_companion
 from heedful.lifecycle.evaluation import evaluate_version
 from heedful.lifecycle.pipeline import Request, RunOutcome, run_pipeline
+from heedful.modeling.merged import merged_network
 from heedful.registry.promotion import promote, rollback
 from heedful.registry.versions import ADAPTER_FILE, find_version, list_versions
 from heedful.server.app import create_app
@@ -152,6 +160,48 @@ def ask(client: OpenAI, model: str) -> str:
 def find(store: Store, name: str):  # type: ignore[no-untyped-def]
     with store.snapshot() as session:
         return find_version(session, name)
+
+
+def test_the_champion_is_served_by_openvino_in_the_words_of_transformers(team: tuple[Workspace, Store], second: RunOutcome) -> None:
+    """Through the server, with the real client, eight at once; the reference has the very weights that are served."""
+    workspace, store = team
+    settings = load_settings(None, FLAGS)
+    chats: list[Any] = [[{"role": "user", "content": f"I feel alone since I moved {number} weeks ago."}] for number in range(8)]
+    catalog = RegistryCatalog(workspace, store, settings)
+    with running(create_app(catalog)) as url:
+        client = OpenAI(base_url=url, api_key="x", max_retries=0)
+
+        def said(chat: Any) -> str:
+            found = client.chat.completions.create(model="champion", messages=chat, temperature=0, max_tokens=40)
+            return found.choices[0].message.content or ""
+
+        with ThreadPoolExecutor(8) as pool:
+            replies = list(pool.map(said, chats))
+        engine = asyncio.run(catalog.resolve("champion")).engine
+        assert engine.capabilities.name == "openvino"
+        hang_up(client, engine)
+    asyncio.run(catalog.close())
+    assert [path.name[: len(second.version.model)] for path in workspace.served.glob("m-*")].count(second.version.model) == 1
+    target = find_target(workspace, store, settings, "champion")
+    theirs = to_companion(target, merged_network(target.base, target.adapter), settings.generation)
+    greedy = replace(theirs.sampling, temperature=0, max_new_tokens=40)
+    expected = asyncio.run(reply_many(theirs, [[Message("user", chat[0]["content"])] for chat in chats], greedy))
+    asyncio.run(theirs.engine.close())
+    assert replies == [one.text for one in expected]
+
+
+def hang_up(client: OpenAI, engine: Engine) -> None:
+    """A client that goes away in the middle of a stream frees its place."""
+    stream = client.chat.completions.create(
+        model="champion", messages=TURN, stream=True, max_tokens=900, temperature=1.9, top_p=1.0, seed=1
+    )
+    assert next(iter(stream)).choices[0].delta.role == "assistant"
+    assert asyncio.run(engine.health()).running == 1
+    stream.close()
+    deadline = time.monotonic() + 30
+    while asyncio.run(engine.health()) != Health(True, 0, 0):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_the_same_run_again_gives_the_same_weights_and_adds_nothing(
