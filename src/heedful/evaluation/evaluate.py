@@ -125,7 +125,7 @@ async def evaluate(
         checks=checks,
         nll=nll,
         metrics=tuple(dict(row) for row in lineage.metrics),
-        transcripts=transcripts(pairs, reads, third),
+        transcripts=transcripts(pairs, reads, third, failed_checks(checks)),
         gap=gap,
         matrix=lineage.matrix,
         comparisons=compare_reads(reads, base.model_id, pairs, third),

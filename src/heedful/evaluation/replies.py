@@ -136,8 +136,10 @@ def suite_parts(reads: Sequence[Read]) -> tuple[SuitePart, ...]:
     )
 
 
-def transcripts(pairs: Sequence[Pair], reads: Sequence[Read], third: Third | None = None) -> tuple[Transcript, ...]:
-    """Up to twelve, those first whose tuned reply trips most checks: what is wrong must not hide behind what is well."""
+def transcripts(
+    pairs: Sequence[Pair], reads: Sequence[Read], third: Third | None = None, failed: Sequence[str] = ()
+) -> tuple[Transcript, ...]:
+    """Up to twelve: what is wrong must not hide behind what is well."""
     shown = [
         Transcript(
             conversation=pair.tuned.prompt.conversation,
@@ -149,7 +151,15 @@ def transcripts(pairs: Sequence[Pair], reads: Sequence[Read], third: Third | Non
         )
         for place, pair in enumerate(pairs)
     ]
-    return tuple(sorted(shown, key=lambda transcript: -len(transcript.tuned.flags))[:TRANSCRIPTS])
+    return tuple(worst_first(shown, failed)[:TRANSCRIPTS])
+
+
+def worst_first(shown: Sequence[Transcript], failed: Sequence[str]) -> list[Transcript]:
+    """One for each check that refuses the version, then those whose tuned reply trips most of these, then most of all checks."""
+    ranked = sorted(shown, key=lambda one: (-len(set(one.tuned.flags) & set(failed)), -len(one.tuned.flags)))
+    examples = [next((place for place, one in enumerate(ranked) if name in one.tuned.flags), None) for name in failed]
+    first = dict.fromkeys(place for place in examples if place is not None)
+    return [ranked[place] for place in (*first, *(place for place in range(len(ranked)) if place not in first))]
 
 
 def show_third(answer: Answer | None, reads: Sequence[Read]) -> ShownReply | None:
