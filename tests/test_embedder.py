@@ -34,7 +34,7 @@ def test_a_text_has_the_same_vector_alone_and_in_a_batch(loaded: Embedder) -> No
 
 def test_openvino_and_torch_agree(loaded: Embedder) -> None:
     folder = embedder.weights_folder()
-    by_torch = Embedder(embedder.load_tokenizer(folder), embedder.torch_encoder(folder), "torch").embed(TEXTS)
+    by_torch = Embedder(embedder.load_tokenizer(folder), embedder.torch_encoder(folder, None), "torch").embed(TEXTS)
     assert ((loaded.embed(TEXTS) * by_torch).sum(axis=1) > 0.998).all()
 
 
@@ -58,12 +58,16 @@ def test_batches_hold_every_row_once_and_little_padding() -> None:
 def test_the_graph_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Path] = []
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(embedder, "write_graph", lambda folder, graph: made.append(graph) or graph.write_text("graph"))
-    first, second = embedder.graph_file(embedder.weights_folder()), embedder.graph_file(embedder.weights_folder())
+    monkeypatch.setattr(embedder, "write_graph", lambda folder, factors, graph: made.append(graph) or graph.write_text("graph"))
+    folder = embedder.weights_folder()
+    first, second = embedder.graph_file(folder, None), embedder.graph_file(folder, None)
     assert first == second
     assert first.read_text() == "graph"
     assert len(made) == 1
     assert [p.name for p in (tmp_path / "heedful").iterdir()] == [first.parent.name]
+    factors = tmp_path / "factors.safetensors"
+    factors.write_bytes(b"other weights")
+    assert embedder.graph_file(folder, factors) != first
 
 
 def test_nothing_is_reported_to_the_vendor(loaded: Embedder) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from heedful.conversation import Message
 from heedful.guards import assess_crisis
+from heedful.guards.crisis.reading import read_message
 from heedful.guards.crisis.words import read_words
 
 
@@ -14,7 +15,8 @@ def chat(*texts: str) -> list[Message]:
 
 
 def tier(*texts: str) -> str:
-    return assess_crisis(chat(*texts)).tier
+    """By the rules alone; tests/test_guards_classifier.py has the other half."""
+    return assess_crisis(chat(*texts), classifier=False).tier
 
 
 DISGUISES = {
@@ -48,14 +50,14 @@ def test_ordinary_words_are_not_read_as_danger(text: str) -> None:
 
 
 def test_tiers_and_kinds() -> None:
-    plan = assess_crisis(chat("I'm going to kill myself tonight, I have the pills"))
+    plan = assess_crisis(chat("I'm going to kill myself tonight, I have the pills"), classifier=False)
     assert (plan.tier, plan.kinds, plan.explicit, plan.fresh) == ("imminent", ("suicide",), True, True)
-    young = assess_crisis(chat("I'm 14 and I cut myself again"))
+    young = assess_crisis(chat("I'm 14 and I cut myself again"), classifier=False)
     assert (young.tier, young.kinds) == ("active", ("self_harm", "minor"))
     assert tier("I wish I would not wake up tomorrow") == "passive"
-    assert assess_crisis(chat("my husband hits me when he drinks")).kinds == ("abuse",)
-    assert assess_crisis(chat("I want to stab my boss with a knife")).kinds == ("harm_to_others",)
-    assert plan.score > assess_crisis(chat("I wish I would not wake up tomorrow")).score > 0.5
+    assert assess_crisis(chat("my husband hits me when he drinks"), classifier=False).kinds == ("abuse",)
+    assert assess_crisis(chat("I want to stab my boss with a knife"), classifier=False).kinds == ("harm_to_others",)
+    assert plan.score > assess_crisis(chat("I wish I would not wake up tomorrow"), classifier=False).score > 0.5
 
 
 HARMLESS = [
@@ -64,6 +66,11 @@ HARMLESS = [
         "what are the signs of suicide?",
         "if this printer jams again I'm going to kill myself",
         "my mum is going to kill me if she sees it",
+    ),
+    *(
+        "My therapist asked whether I have suicidal thoughts and I said no",
+        "I'm not suicidal, I'm worn out",
+        "I overdosed on Netflix",
     ),
     *("ten years ago I tried to kill myself, I'm well now", "I cut myself shaving", "the bridge over the river is lovely", ""),
 ]
@@ -74,8 +81,43 @@ def test_idioms_denials_the_past_and_questions_in_general_are_no_crisis(text: st
     assert tier(text) in ("none", "distress")
 
 
+OUTRIGHT = [
+    *(
+        "I plan to overdose on my medication",
+        "I'm writing my suicide note",
+        "I have a gun to my head",
+        "I've set a date for my suicide",
+    ),
+    *(
+        "how do i tie a noose",
+        "would 30 of my blood pressure pills kill me",
+        "My partner choked me last night",
+        "I hope I die soon",
+    ),
+    *(
+        "I no longer want to be alive",
+        "my uncle touches me at night",
+        "I feel like drowning my kids",
+        "I've been cutting my thighs",
+    ),
+    *(
+        "I have attempted three times",
+        "I'm going to burn down his house with him inside",
+        "my family would be better off if I was dead",
+    ),
+    *("I took 40 paracetamol", "She asked if I was suicidal. I want to die.", "He threatened to kill me if I leave", "I must die"),
+]
+
+
+@pytest.mark.parametrize("text", OUTRIGHT)
+def test_what_is_said_outright_counts_without_the_classifier_and_stays_when_it_disagrees(text: str) -> None:
+    found = assess_crisis(chat(text), classifier=False)
+    assert found.is_crisis and found.explicit and not found.classifier
+    assert any(not signal.unsure for signal in read_message(text).signals)
+
+
 def test_somebody_else_is_told_apart() -> None:
-    found = assess_crisis(chat("my brother says he wants to die"))
+    found = assess_crisis(chat("my brother says he wants to die"), classifier=False)
     assert (found.tier, found.kinds, found.someone_else) == ("distress", (), True)
 
 
@@ -83,7 +125,7 @@ def test_an_answer_takes_its_sense_from_the_question() -> None:
     assert tier("Are you thinking about suicide?", "yeah, sometimes") == "active"
     assert tier("Are you thinking about suicide?", "no") == "none"
     assert tier("Are you safe right now?", "not really") == "active"
-    assert assess_crisis(chat("Has he ever hit you?", "yes")).kinds == ("abuse",)
+    assert assess_crisis(chat("Has he ever hit you?", "yes"), classifier=False).kinds == ("abuse",)
     assert tier("Did you sleep well?", "not really") == "none"
 
 
@@ -111,10 +153,10 @@ def test_risk_that_is_split_over_turns_adds_up() -> None:
 
 
 def test_dictionaries_do_and_no_message_is_no_danger() -> None:
-    assert assess_crisis([{"role": "user", "content": "I want to die"}]).tier == "active"
-    assert assess_crisis([]).tier == "none"
-    assert assess_crisis([Message("assistant", "I want to die")]).tier == "none"
+    assert assess_crisis([{"role": "user", "content": "I want to die"}], classifier=False).tier == "active"
+    assert assess_crisis([], classifier=False).tier == "none"
+    assert assess_crisis([Message("assistant", "I want to die")], classifier=False).tier == "none"
 
 
 def test_a_models_own_yes_is_ored() -> None:
-    assert assess_crisis(chat("hm"), judge=lambda messages: True).rules == ("model",)
+    assert assess_crisis(chat("hm"), judge=lambda messages: True, classifier=False).rules == ("model",)

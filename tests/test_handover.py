@@ -181,3 +181,21 @@ def test_the_doctor_says_what_is_not_verified_and_who_waits(workspace: Workspace
     mine, _ = companion(guards_of(settings, hand_over_to(store, settings.model_copy(update={"handover_minutes": 1e-9}), "m1")))
     asyncio.run(reply(mine, DANGER))
     assert check_team(workspace, settings)[:2] == ("problem", "1 people wait for somebody of the team, 1 of them too long")
+
+
+def test_the_models_own_yes_counts_where_it_is_asked() -> None:
+    says_yes, engine = companion(guards_of(GuardSettings(ask_model=True, classifier=False, handover=False)), "Yes.", "I hear you.")
+    said = asyncio.run(reply(says_yes, CALM))
+    assert (said.guard.tier, said.guard.rules, said.guard.answered) == ("active", ("model",), True)
+    assert "Person: I had a long day" in engine.chats[0][-1].content and len(engine.chats) == 1
+    says_no, engine = companion(guards_of(GuardSettings(ask_model=True, classifier=False, handover=False)), "no", "I hear you.")
+    said = asyncio.run(reply(says_no, CALM))
+    assert (said.guard.tier, said.text, len(engine.chats)) == ("none", "I hear you.", 2)
+    unasked, engine = companion(guards_of(GuardSettings(classifier=False)), "I hear you.")
+    assert asyncio.run(reply(unasked, CALM)).text == "I hear you." and len(engine.chats) == 1
+
+
+def test_a_reply_names_nobody_who_is_not_part_of_the_chat() -> None:
+    mine, _ = companion(guards_of(GuardSettings(classifier=False)), "Maria Kovacs said so too. I hear you, Tom.")
+    said = asyncio.run(reply(mine, [Message("user", "tom left me")]))
+    assert (said.text, said.guard.found) == ("[removed] [removed] said so too. I hear you, Tom.", ("identifier", "identifier"))

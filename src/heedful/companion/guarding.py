@@ -9,7 +9,6 @@ from pathlib import Path
 from heedful.conversation import Message
 from heedful.errors import HeedfulError
 from heedful.guards import CrisisAssessment, assess_crisis
-from heedful.guards.crisis.assess import Judge
 from heedful.guards.crisis.lexicon import Kind, Tier
 from heedful.guards.reply.findings import KINDS, FindingKind
 from heedful.guards.reply.screen import Identify, Rules, rules_for
@@ -26,8 +25,8 @@ HandOver = Callable[[CrisisAssessment, str], Team]
 class Guards:
     """`country`, `resources`, `kinds` as in the settings `guards`; `known` are texts whose addresses a reply may name.
 
-    `judge` is a model's own yes or no to a crisis, `identify` finds what identifies people, `hand_over` tells the team; None leaves
-    them out. `also_generate`: the model is asked in a crisis as well, unseen, so that an evaluation can judge it.
+    `ask_model`: the model's own yes or no to a crisis counts as well. `identify` finds what identifies people, `hand_over` tells
+    the team; None leaves them out. `also_generate`: the model is asked in a crisis as well, unseen, for an evaluation to judge.
     """
 
     crisis: bool = True
@@ -36,7 +35,7 @@ class Guards:
     resources: Path | None = None
     kinds: frozenset[FindingKind] = frozenset(KINDS)
     known: tuple[str, ...] = ()
-    judge: Judge | None = None
+    ask_model: bool = False
     identify: Identify | None = None
     hand_over: HandOver | None = None
     also_generate: bool = False
@@ -67,12 +66,15 @@ class Look:
     addition: str = ""
 
 
-def look(guards: Guards, messages: Sequence[Message], subject: str) -> Look:
-    """Assess the chat and, at tiers active and imminent, prepare the response and tell the team. Takes milliseconds; may block."""
+def look(guards: Guards, messages: Sequence[Message], subject: str, says_yes: bool = False) -> Look:
+    """Assess the chat and, at tiers active and imminent, prepare the response and tell the team. Takes milliseconds; may block.
+
+    `says_yes`: the model itself was asked whether this is a crisis, and said so.
+    """
     if not guards.crisis:
         return Look(GuardTrace())
     began = time.perf_counter()
-    found = assess_crisis(messages, guards.judge, guards.classifier)
+    found = assess_crisis(messages, (lambda _: True) if says_yes else None, guards.classifier)
     seconds = time.perf_counter() - began
     place = place_of(messages, guards.country, load_countries(guards.resources))
     if not found.in_danger:

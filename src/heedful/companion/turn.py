@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
+from heedful.companion.asking import ask_model
 from heedful.companion.guarding import LOG, Guards, GuardTrace, Look, look, reply_rules
 from heedful.conversation import FinishReason, Message
 from heedful.engines.base import Engine, Finished, Generation, Sampling
@@ -63,7 +64,7 @@ async def stream_reply(
     A person in danger gets a response of the crisis guard, and the engine is not asked. `subject` says whose chat it is, for the
     hand-over to the team; it may be empty. Raises EngineError.
     """
-    seen = await asyncio.to_thread(look, companion.guards, messages, subject)
+    seen = await looked(companion, messages, subject)
     if seen.response is not None:
         yield CrisisResponse(seen.response)
         yield await answered(companion, messages, sampling, seen)
@@ -91,6 +92,13 @@ async def stream_reply(
     yield settle(raw, replace(rest, text=shown + behind), finished, seen)
 
 
+async def looked(companion: Companion, messages: Sequence[Message], subject: str) -> Look:
+    """The crisis guard's look at the chat; the model is asked first where that is set."""
+    guards = companion.guards
+    says_yes = guards.crisis and guards.ask_model and await ask_model(companion.engine, messages)
+    return await asyncio.to_thread(look, guards, messages, subject, says_yes)
+
+
 async def answered(companion: Companion, messages: Sequence[Message], sampling: Sampling | None, seen: Look) -> Reply:
     """The Reply of a crisis response. With `also_generate` it keeps what the model wrote, for those who judge the model."""
     assert seen.response is not None, "only a chat in danger is answered"
@@ -102,7 +110,7 @@ async def answered(companion: Companion, messages: Sequence[Message], sampling: 
 
 async def reply_many(companion: Companion, chats: Sequence[Sequence[Message]], sampling: Sampling | None = None) -> list[Reply]:
     """Replies to many chats, in their order, batched where the engine can. Raises EngineError."""
-    seen = [await asyncio.to_thread(look, companion.guards, messages, "") for messages in chats]
+    seen = [await looked(companion, messages, "") for messages in chats]
     asking = [place for place, one in enumerate(seen) if one.response is None or companion.guards.also_generate]
     prompts = [prompt(companion, chats[place]) for place in asking]
     generations = await companion.engine.generate(prompts, choose(companion, sampling)) if prompts else []

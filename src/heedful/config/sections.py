@@ -204,6 +204,9 @@ class GuardSettings(Section):
 
     crisis: bool = Field(True, description="a person in danger reads a template with people to call, not a model's words")
     classifier: bool = Field(True, description="the crisis guard's classifier beside its rules; 5 to 20 ms a turn")
+    ask_model: bool = Field(
+        False, description="ask the model itself as well whether the person is in danger; one more short generation a turn"
+    )
     country: str | None = Field(
         None, pattern="^[A-Z]{2}$", description="where the people served live, such as IE; none: they are asked in a crisis"
     )

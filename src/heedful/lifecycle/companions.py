@@ -16,6 +16,7 @@ from heedful.engines.openvino.load import load_openvino_engine
 from heedful.engines.selection import choose_engine
 from heedful.engines.transformers_engine import TransformersEngine
 from heedful.errors import ConfigError, EngineError, ModelError, RegistryError
+from heedful.guards.crisis.classifier import load_classifier
 from heedful.guards.resources import load_countries
 from heedful.lifecycle.handover import hand_over_to
 from heedful.lifecycle.loopback import is_loopback
@@ -23,6 +24,7 @@ from heedful.modeling.adapters import load_with_adapter
 from heedful.modeling.bases import context_length, count_parameters, load_tokenizer, resolve_base
 from heedful.modeling.chat_template import fingerprint
 from heedful.modeling.devices import choose_device
+from heedful.privacy import DIRECT, find_identifiers
 from heedful.registry.aliases import CHAMPION, fell_to_base
 from heedful.registry.versions import Version, find_version, list_versions, verified_directory
 from heedful.store.database import Store
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 LOG = logging.getLogger("heedful.engines")
+OF_PEOPLE = frozenset(DIRECT) - {"email", "phone", "url"}
+SURE = 0.8  # score of an identifier; below it, it may be an ordinary word such as Hope
 BASE = "base"  # the name under which the base alone can be asked
 
 
@@ -87,7 +91,9 @@ def to_companion(
 
 
 def load_companion(workspace: Workspace, target: Target, settings: Settings, store: Store) -> Companion:
-    """Ready to talk to people: guarded as configured, and a danger reaches the team."""
+    """Ready to talk to people: guarded as configured, and a danger reaches the team. The first turn waits for no classifier."""
+    if settings.guards.crisis and settings.guards.classifier:
+        load_classifier()
     guards = guards_of(settings.guards, hand_over_to(store, settings.guards, target.name))
     return Companion(load_engine(workspace, target, settings), target.system_prompt, sampling_of(settings.generation), guards)
 
@@ -139,8 +145,16 @@ def guards_of(settings: GuardSettings, hand_over: HandOver | None = None) -> Gua
         resources=settings.resources,
         kinds=frozenset(settings.reply),
         known=(*(f"https://{host}" for host in settings.hosts), *settings.numbers),
+        ask_model=settings.ask_model,
+        identify=find_others,
         hand_over=hand_over,
     )
+
+
+def find_others(text: str) -> list[tuple[int, int]]:
+    """Where a text names somebody: names, addresses, account numbers. Phones and web addresses have rules of their own."""
+    found = find_identifiers(text)
+    return [(one.start, one.end) for one in found if one.kind in OF_PEOPLE and one.score >= SURE]
 
 
 def sampling_of(generation: GenerationSettings) -> Sampling:

@@ -66,14 +66,17 @@ class Embedder:
         return sum(len(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts)))
 
 
-@lru_cache(maxsize=1)
-def load_embedder() -> Embedder:
-    """One a process. Raises ModelError when the package with the weights is missing."""
+@lru_cache(maxsize=4)
+def load_embedder(factors: Path | None = None) -> Embedder:
+    """One a process and file of `factors`: low-rank changes of the network, as `add_factors` reads them.
+
+    Raises ModelError when the package with the weights is missing.
+    """
     folder = weights_folder()
     tokenizer = load_tokenizer(folder)
     if importlib.util.find_spec("openvino") is None:
-        return Embedder(tokenizer, torch_encoder(folder), "torch")
-    encode, precision = openvino_encoder(graph_file(folder))
+        return Embedder(tokenizer, torch_encoder(folder, factors), "torch")
+    encode, precision = openvino_encoder(graph_file(folder, factors))
     return Embedder(tokenizer, encode, f"openvino-{precision}")
 
 
@@ -113,7 +116,19 @@ def padded(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np
     return ids, mask
 
 
-def pooled_network(folder: Path) -> Any:
+def add_factors(network: Any, factors: Path) -> None:
+    """Add b @ a to each linear layer that the safetensors file names: `<layer>.a` [rank, in], `<layer>.b` [out, rank]."""
+    from safetensors.torch import load_file
+
+    tensors = load_file(factors)
+    for name in sorted(tensors):
+        layer, _, factor = name.rpartition(".")
+        if factor == "a":
+            weight = network.get_submodule(layer).weight
+            weight.data += tensors[f"{layer}.b"].to(weight.dtype) @ tensors[name].to(weight.dtype)
+
+
+def pooled_network(folder: Path, factors: Path | None = None) -> Any:
     """A torch module: ids, mask -> mean over the tokens of a text, scaled to length 1."""
     import torch
     from transformers import AutoModel
@@ -122,6 +137,8 @@ def pooled_network(folder: Path) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.network = AutoModel.from_pretrained(folder, attn_implementation="eager", local_files_only=True).eval()
+            if factors is not None:
+                add_factors(self.network, factors)
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
             hidden = self.network(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
@@ -132,10 +149,10 @@ def pooled_network(folder: Path) -> Any:
         return Pooled()
 
 
-def torch_encoder(folder: Path) -> Encode:
+def torch_encoder(folder: Path, factors: Path | None) -> Encode:
     import torch
 
-    network = pooled_network(folder)
+    network = pooled_network(folder, factors)
 
     def encode(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
         with torch.no_grad():
@@ -159,15 +176,17 @@ def openvino_encoder(graph: Path) -> tuple[Encode, str]:
     return encode, precision
 
 
-def graph_file(folder: Path) -> Path:
+def graph_file(folder: Path, factors: Path | None) -> Path:
     """The OpenVINO graph of the weights; made at the first call (half a minute), then found again."""
     made_from = f"{sha256(folder / 'model.safetensors')} {import_openvino().__version__}"
+    if factors is not None:
+        made_from += f" {sha256(factors)}"
     cache = cache_folder()
     kept = cache / f"embedder-{hashlib.sha256(made_from.encode()).hexdigest()[:16]}"
     if not kept.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with staging(cache) as aside:
-            write_graph(folder, aside / "graph.xml")
+            write_graph(folder, factors, aside / "graph.xml")
             if not kept.exists():
                 aside.rename(kept)
     return kept / "graph.xml"
@@ -179,7 +198,7 @@ def cache_folder() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "heedful"
 
 
-def write_graph(folder: Path, graph: Path) -> None:
+def write_graph(folder: Path, factors: Path | None, graph: Path) -> None:
     import torch
 
     openvino = import_openvino()
@@ -187,5 +206,5 @@ def write_graph(folder: Path, graph: Path) -> None:
     mask[1, 6:] = 0  # one padded row, so that the mask is traced
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of tracing; the tests compare the graph with the network
-        traced = openvino.convert_model(pooled_network(folder), example_input=(ids, mask))
+        traced = openvino.convert_model(pooled_network(folder, factors), example_input=(ids, mask))
     openvino.save_model(traced, graph, compress_to_fp16=False)

@@ -11,6 +11,7 @@ from typing import cast
 
 from heedful.conversation import Message, Role
 from heedful.guards.crisis.answers import read_answer
+from heedful.guards.crisis.classifier import Classifier
 from heedful.guards.crisis.lexicon import TIERS, Kind, Tier
 from heedful.guards.crisis.reading import Reading, Signal, highest, read_message
 
@@ -22,9 +23,9 @@ JOINED = 3  # of such messages at most
 KINDS: tuple[Kind, ...] = ("suicide", "self_harm", "harm_to_others", "abuse", "minor", "perinatal")
 SCORES: dict[Tier, float] = {"none": 0.02, "distress": 0.25, "passive": 0.7, "active": 0.9, "imminent": 0.98}
 WISH = frozenset({"hopeless", "burden", "veiled", "farewell"})
+IN_DANGER: tuple[Tier, ...] = ("active", "imminent")
 ACT = frozenset({"means", "preparing", "timing", "farewell"})
 
-Classify = Callable[[str], Sequence[Signal]]
 Judge = Callable[[Sequence[Message]], bool]  # a model's own yes or no to "is this person in danger?"
 
 
@@ -35,7 +36,7 @@ class CrisisAssessment:
     tier: none, distress, passive (a wish to be dead or gone), active (thoughts, plan or act; violence), imminent (now or soon).
     kinds: of danger, and of life: `minor`, `perinatal`. score: 0 to 1, rises with the tier. explicit: it was said outright.
     fresh: the last message itself says so, it is not only held from before. someone_else: the danger that was told of is another's.
-    rules: what found it, by name; never words of the person.
+    rules: what found it, by name; never words of the person. classifier: whether it was asked as well, or the rules stood alone.
     """
 
     tier: Tier
@@ -45,46 +46,62 @@ class CrisisAssessment:
     fresh: bool = False
     someone_else: bool = False
     rules: tuple[str, ...] = ()
+    classifier: bool = False
 
     @property
     def in_danger(self) -> bool:
         """Whether the turn is answered by a person's words, not a model's: tiers active and imminent."""
-        return self.tier in ("active", "imminent")
+        return self.tier in IN_DANGER
+
+    @property
+    def is_crisis(self) -> bool:
+        """Whether it counts as found when the guard is measured: passive and above, or violence of any tier."""
+        return self.tier in ("passive", *IN_DANGER) or not {"harm_to_others", "abuse"}.isdisjoint(self.kinds)
 
 
 def assess_messages(
-    messages: Sequence[Message | Mapping[str, str]], classify: Classify | None, judge: Judge | None = None
+    messages: Sequence[Message | Mapping[str, str]], classifier: Classifier | None, judge: Judge | None = None
 ) -> CrisisAssessment:
-    """`classify` and `judge` are OR-ed with the rules; None leaves them out."""
+    """`classifier` and `judge` are OR-ed with the rules; None leaves them out."""
     chat = [as_message(message) for message in messages]
     turns = [place for place, message in enumerate(chat) if message.role == "user"][-WINDOW:]
     if not turns:
         return CrisisAssessment("none", (), SCORES["none"], explicit=False)
-    readings = [read_turn(chat, place, classify) for place in turns]
+    readings = [read_turn(chat[: place + 1], classifier) for place in turns]
     live = [found for age, reading in enumerate(reversed(readings)) for found in faded(reading.signals, age)]
     live += together(readings)
     live += broken(chat, turns)
     if judge is not None and judge(chat):
         live.append(Signal("suicide", "active", False, "model"))
-    return settle(live, readings)
+    return replace(settle(live, readings), classifier=classifier is not None)
 
 
 def as_message(message: Message | Mapping[str, str]) -> Message:
     return message if isinstance(message, Message) else Message(cast(Role, message["role"]), message["content"])
 
 
-def read_turn(chat: Sequence[Message], place: int, classify: Classify | None) -> Reading:
-    """Rules and, where they found nothing, the answer to a question and the classifier."""
-    text = chat[place].content
+def read_turn(chat: Sequence[Message], classifier: Classifier | None) -> Reading:
+    """The last message: by the rules, as an answer to the question before it; where these are not sure, by the classifier."""
+    text = chat[-1].content
     reading = read_message(text)
-    found = list(reading.signals)
-    before = chat[place - 1] if place else None
+    sure = [signal for signal in reading.signals if not signal.unsure]
+    before = chat[-2] if len(chat) > 1 else None
     answer = read_answer(before.content, text) if before is not None and before.role == "assistant" else None
     if answer is not None:
-        found.append(answer)
-    if classify is not None and not found:
-        found += classify(text)
-    return replace(reading, signals=tuple(found))
+        sure.append(answer)
+    if sure or classifier is None:
+        return replace(reading, signals=(*sure, *(signal for signal in reading.signals if signal.unsure)))
+    return weigh(reading, classifier, chat)
+
+
+def weigh(reading: Reading, classifier: Classifier, chat: Sequence[Message]) -> Reading:
+    """What the classifier thinks of a message in which no rule is sure."""
+    found, limits = classifier.estimate(chat), classifier.thresholds
+    backed = reading.signals if found.danger >= limits.backing else ()
+    if found.danger >= (limits.quieted if reading.quieted else limits.alone):
+        backed = (*backed, Signal(found.kind, found.tier, False, "classifier"))
+    hints = reading.hints if found.danger >= limits.backing else frozenset[str]()
+    return replace(reading, signals=backed, hints=hints)
 
 
 def faded(signals: Sequence[Signal], age: int) -> list[Signal]:

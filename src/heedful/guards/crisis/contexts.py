@@ -18,6 +18,7 @@ class Cues:
 
     negators: frozenset[str]
     between: frozenset[str]
+    no_denial: frozenset[str]
     others: frozenset[str]
     selves: frozenset[str]
     blocks: dict[str, re.Pattern[str]]
@@ -31,9 +32,10 @@ def cues() -> Cues:
     return Cues(
         negators=frozenset(contexts["negators"]),
         between=frozenset(contexts["between"].split()) - frozenset(contexts["between_stops"]),
+        no_denial=frozenset(contexts["no_denial"]),
         others=frozenset(contexts["others"].split()),
         selves=frozenset(contexts["selves"]),
-        blocks={name: whole_words(lines(contexts[name])) for name in names},
+        blocks={name: whole_words(lines(contexts[name])) for name in (*names, "denied_after")},
         idioms=whole_words(lines(contexts["idioms"])),
     )
 
@@ -77,7 +79,7 @@ def contexts_of(phrase: Phrase, around: Around) -> frozenset[Context]:
     found: set[Context] = set()
     if any(start < phrase.end and phrase.start < end for start, end in around.idioms):
         found.add("idiom")
-    if is_negated(before, said):
+    if is_negated(before, said) or cues().blocks["denied_after"].search(around.sentence, phrase.end):
         found.add("negated")
     if cues().blocks["reported"].search(before):
         found.add("reported")
@@ -99,15 +101,18 @@ def is_negated(before: str, said: str) -> bool:
     scope = SCOPE_ENDS.split(before)[-1].split()
     for word in reversed(scope):
         if word in cues().negators:
-            return True
+            return cues().no_denial.isdisjoint(scope)
         if word not in cues().between:
             return False
     return False
 
 
 def belongs_to_others(before: str, said: str) -> bool:
-    """Whether the nearest person named before the phrase is somebody else, and the phrase does not name the person itself."""
-    if cues().selves.intersection(said.split()):
+    """Whether the nearest person named before the phrase is somebody else, and the phrase does not name the speaker.
+
+    `myself` alone does not: "why do teens say kms".
+    """
+    if (cues().selves - {"myself"}).intersection(said.split()):
         return False
     for word in reversed(re.split(r"[,\"]", before)[-1].split()):
         if word in cues().selves:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from heedful.conversation import Message
 from heedful.guards.crisis.assess import CrisisAssessment, Judge, assess_messages
+from heedful.guards.crisis.classifier import load_classifier
 
 
 def assess_crisis(
@@ -11,6 +12,7 @@ def assess_crisis(
 ) -> CrisisAssessment:
     """How great the danger is at the last message of the person (role `user`).
 
-    `messages` are Message values or dictionaries with role and content. `judge`, where given, is a model's own yes or no.
+    `messages` are Message values or dictionaries with role and content. `judge`, where given, is a model's own yes or no;
+    `classifier` false leaves the rules alone.
     """
-    return assess_messages(messages, None, judge)
+    return assess_messages(messages, load_classifier() if classifier else None, judge)

@@ -16,13 +16,17 @@ TIERS: tuple[Tier, ...] = ("none", "distress", "passive", "active", "imminent")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a phrase says where nothing around it says otherwise. `despite` names contexts that change nothing."""
+    """What a phrase says where nothing around it says otherwise.
+
+    `despite` names contexts that change nothing; `unsure`: the phrase is often harmless, and counts where the classifier agrees.
+    """
 
     name: str
     kind: Kind
     tier: Tier
     explicit: bool
     despite: frozenset[str]
+    unsure: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,14 @@ def expand(pattern: str) -> str:
 def patterns() -> tuple[Pattern, ...]:
     found = []
     for rule in table("crisis")["rules"]:
-        made = Rule(rule["name"], rule["kind"], rule["tier"], rule["explicit"], frozenset(rule.get("despite", ())))
+        made = Rule(
+            rule["name"],
+            rule["kind"],
+            rule["tier"],
+            rule["explicit"],
+            frozenset(rule.get("despite", ())),
+            rule.get("unsure", False),
+        )
         found += [Pattern(made, *compiled(expand(line))) for line in lines(rule["patterns"])]
     return tuple(found)
 

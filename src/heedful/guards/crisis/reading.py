@@ -17,12 +17,13 @@ AGGRAVATING = frozenset({"hopeless", "burden", "means", "preparing", "farewell"}
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One thing that was said. `rule` names what found it; it never holds words of the person."""
+    """One thing that was said. `rule` names what found it; it never holds words of the person. `unsure` as the rule's."""
 
     kind: Kind
     tier: Tier
     explicit: bool
     rule: str
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,9 @@ def read_message(text: str) -> Reading:
         for phrase, found in read_sentence(sentence, before, whole):
             contexts |= found
             if not found:
-                signals.append(Signal(phrase.rule.kind, phrase.rule.tier, phrase.rule.explicit, phrase.rule.name))
+                signals.append(
+                    Signal(phrase.rule.kind, phrase.rule.tier, phrase.rule.explicit, phrase.rule.name, phrase.rule.unsure)
+                )
         before = sentence.text
     return Reading(
         signals=tuple(dict.fromkeys(raised(signals, words))),
@@ -87,8 +90,8 @@ def weighed(phrase: Phrase, sentence: str, found: frozenset[Context], whole: str
 
 def is_own(phrase: Phrase, sentence: str) -> bool:
     """Said of the speaker: `i`, `me`, `my` in the phrase or just before it."""
-    near = [*sentence[: phrase.start].split()[-3:], *sentence[phrase.start : phrase.end].split()]
-    return not cues().selves.isdisjoint(near)
+    near = [*sentence[: phrase.start].split()[-4:], *sentence[phrase.start : phrase.end].split()]
+    return not (cues().selves - {"myself"}).isdisjoint(near)
 
 
 def is_quoted(phrase: Phrase, sentence: str) -> bool:

@@ -58,7 +58,7 @@ def check_reply(
     rules = rules_for([as_message(message) for message in messages], countries, known, identify=identify)
     found = [*tags(reply), *claims(reply, rules), *find_addresses(reply, rules.may), *circles(reply, rules)]
     if identify is not None:
-        found += [finding("identifier", a, b) for a, b in identify(reply) if reply[a:b] not in rules.context]
+        found += [finding("identifier", a, b) for a, b in identify(reply) if reply[a:b].lower() not in rules.context]
     return sorted(found, key=lambda one: (one.start, one.end))
 
 

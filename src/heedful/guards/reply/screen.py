@@ -31,7 +31,10 @@ IN_PLACE: dict[FindingKind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a reply is measured against. `said`: the conversation in small letters; `kinds`: what is looked for at all."""
+    """What a reply is measured against; `kinds` is what is looked for at all.
+
+    `said`, `context`: what the person, and what everybody wrote, in small letters.
+    """
 
     may: Allowed
     grams: frozenset[tuple[str, ...]]
@@ -49,12 +52,11 @@ def rules_for(
     identify: Identify | None = None,
 ) -> Rules:
     """`known` are texts whose addresses and numbers may be repeated, such as passages of the knowledge base."""
-    spoken = " ".join(message.content for message in messages if message.role != "system")
     return Rules(
         may=allowed(load_countries() if countries is None else countries, messages, known),
         grams=prompt_grams([message.content for message in messages if message.role == "system"]),
         said=" ".join(m.content for m in messages if m.role == "user").lower(),
-        context=" ".join([spoken, *known]),
+        context=" ".join([*(message.content for message in messages), *known]).lower(),
         kinds=kinds,
         identify=identify,
     )
@@ -66,6 +68,7 @@ class Screen:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._sentence = ""  # as shown, since it began
+        self._heard = ""  # as the model wrote it
         self._held = ""  # a number that may go on
         self._words: list[str] = []
         self._dropping = False  # the rest of this sentence
@@ -96,19 +99,19 @@ class Screen:
     def _drop(self, piece: str) -> str:
         """Leave out the rest of a sentence, but not the mark at its end."""
         if "\n" in piece[: len(piece) - len(piece.lstrip())]:
-            self._dropping, self._sentence = False, ""
+            self._dropping, self._sentence, self._heard = False, "", ""
             return "." + self._piece(piece)
         end = SENTENCE_END.search(piece)
         if end is None:
             return ""
-        self._dropping, self._sentence = False, ""
+        self._dropping, self._sentence, self._heard = False, "", ""
         return end[0][0]
 
     def _decide(self, piece: str) -> str:
         """A word together with the number before it."""
         fresh, self._held = self._held + piece, ""
         if "\n" in fresh[: len(fresh) - len(fresh.lstrip())]:
-            self._sentence = ""
+            self._sentence = self._heard = ""
         turned = self._turn(fresh)
         if turned is not None:
             return turned
@@ -118,7 +121,7 @@ class Screen:
             return ELLIPSIS
         self._sentence += fresh
         if SENTENCE_END.search(fresh):
-            self._sentence = ""
+            self._sentence = self._heard = ""
         return fresh
 
     def _turn(self, fresh: str) -> str | None:
@@ -141,16 +144,24 @@ class Screen:
 
     def _replace(self, fresh: str) -> str:
         """Addresses and identifiers in the new word, each by what stands in for it."""
-        text, start = self._sentence + fresh, len(self._sentence)
-        spans = [(f.kind, f.start, f.end) for f in find_addresses(text, self._rules.may)]
-        if self._rules.identify is not None and TELLING.search(fresh):
-            unknown = [(a, b) for a, b in self._rules.identify(text) if text[a:b] not in self._rules.context]
-            spans += [("identifier", a, b) for a, b in unknown]
+        blank = len(fresh) - len(fresh.lstrip())
+        start = len(self._sentence)
+        spans = [(f.kind, f.start - start, f.end - start) for f in find_addresses(self._sentence + fresh, self._rules.may)]
+        spans += [("identifier", a, b) for a, b in self._unknown(fresh)]
         for kind, begin, end in sorted(spans, key=lambda span: -span[1]):
-            if kind in self._rules.kinds and end > start and end <= len(text):
+            if kind in self._rules.kinds and 0 < end <= len(fresh):
                 self.found.append(kind)
-                text = text[: max(begin, start + len(fresh) - len(fresh.lstrip()))] + IN_PLACE[kind] + text[end:]
-        return text[start:]
+                fresh = fresh[: max(begin, blank)] + IN_PLACE[kind] + fresh[end:]
+        return fresh
+
+    def _unknown(self, fresh: str) -> list[tuple[int, int]]:
+        """Where the new word, or a part of it, identifies somebody who is not part of the chat."""
+        start = len(self._heard)
+        self._heard += fresh
+        if self._rules.identify is None or not TELLING.search(fresh):
+            return []
+        found = [span for span in self._rules.identify(self._heard) if span[1] > start]
+        return [(a - start, b - start) for a, b in found if self._heard[a:b].lower() not in self._rules.context]
 
     def _circles(self, fresh: str) -> bool:
         """Whether the reply recites its instructions or goes in circles with this word."""
