@@ -1,15 +1,22 @@
-"""A hundred SIGKILLs at random moments of imports and builds: never half an import, never half a dataset, and the next goes on."""
+"""A hundred SIGKILLs at random steps of imports and builds: never half an import, never half a dataset, and the next goes on."""
 
 import json
 import multiprocessing
+import os
 import random
 import signal
 import sqlite3
-import time
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
 
 from heedful.config import Settings
 from heedful.dataset import build_dataset
@@ -20,9 +27,17 @@ from heedful.workspace import ASIDE, Workspace, read_manifest
 
 ROWS = 60  # of an import; each has two messages
 KILLS = 50  # of each kind
-ATTEMPTS = 6 * KILLS  # some end before the signal comes
+SPARE = 10  # some take fewer steps than usual
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["heedful.lifecycle.ingest", "heedful.dataset"])
+FORKS.set_forkserver_preload(["warmed"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warmed() -> None:
+    """The server of forks begins here; it looks for what it loads beforehand in PYTHONPATH only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+        ensure_running()
 
 
 def source(folder: Path, number: int) -> Path:
@@ -37,55 +52,78 @@ def source(folder: Path, number: int) -> Path:
     return path
 
 
-def do_import(root: Path, argument: str, pipe: Connection) -> None:
-    store = open_store(Workspace(root).database)
-    pipe.send("begins")
-    import_file(store, Path(argument), "test", basis="consent")
-    pipe.send("done")
+def do_import(root: Path, argument: str) -> None:
+    import_file(open_store(Workspace(root).database), Path(argument), "test", basis="consent")
 
 
-def do_build(root: Path, argument: str, pipe: Connection) -> None:
-    store = open_store(Workspace(root).database)
-    pipe.send("begins")
-    build_dataset(store, Workspace(root), Settings().dataset, argument, "test")
-    pipe.send("done")
+def do_build(root: Path, argument: str) -> None:
+    build_dataset(open_store(Workspace(root).database), Workspace(root), Settings().dataset, argument, "test")
 
 
-Work = Callable[[Path, str, Connection], None]
+Work = Callable[[Path, str], None]
 
 
-def run(work: Work, root: Path, argument: str, delay: float | None = None) -> float | None:
-    """Do the work in a process of its own and kill it `delay` seconds after it began. How long it took, or None for a kill."""
+@dataclass
+class Steps:
+    """Counts all calls and returns of some work. At step `last` it dies, or tells its parent, who kills it some moments later."""
+
+    pipe: Connection
+    last: int
+    alone: bool
+    count: int = 0
+
+    def __call__(self, _: FrameType, event: str, argument: object) -> None:
+        self.count += 1
+        if self.count == self.last:
+            os.kill(os.getpid(), signal.SIGKILL) if self.alone else self.pipe.send("now")
+
+
+def follow(work: Work, root: Path, argument: str, steps: Steps) -> None:
+    sys.setprofile(steps)
+    work(root, argument)
+    sys.setprofile(None)
+    steps.pipe.send(steps.count)
+
+
+def run(work: Work, root: Path, argument: str, last: int = 0, alone: bool = True) -> int | None:
+    """Do the work in a process of its own, killed at a step or soon after. How many steps it had, or None when it was killed."""
     mine, its = FORKS.Pipe(duplex=False)
-    process = FORKS.Process(target=work, args=(root, argument, its))
+    process = FORKS.Process(target=follow, args=(work, root, argument, Steps(its, last, alone)))
     process.start()
     its.close()
     with mine:
-        assert mine.recv() == "begins"
-        began = time.monotonic()
-        killed = not mine.poll(delay)
-        if killed:
+        told = receive(mine)
+        if told == "now":
             process.kill()
-        else:
-            assert mine.recv() == "done"
-    took = time.monotonic() - began
-    process.join()
-    assert process.exitcode == (-signal.SIGKILL if killed else 0)
-    return None if killed else took
+            told = receive(mine)
+        process.join()
+    assert process.exitcode == (-signal.SIGKILL if told is None else 0)
+    return told
+
+
+def receive(pipe: Connection) -> Any:
+    """None when the other end was killed."""
+    try:
+        return pipe.recv()
+    except EOFError:
+        return None
 
 
 def kill(work: Work, root: Path, argument: Callable[[int], str], seed: int) -> Iterator[str]:
-    """Kill the work KILLS times at moments spread over its usual time; yield after each, with what it was asked to do."""
-    moments = random.Random(seed)
-    usual = min(took for number in range(3) if (took := run(work, root, argument(-1 - number))) is not None)
+    """Kill the work KILLS times at steps drawn from all of it; yield after each, with what it was asked to do.
+
+    By turns it kills itself, between two calls, and is killed from outside, inside of one: then it may have ended before.
+    """
+    draw = random.Random(seed)
+    usual = min(steps for number in range(2) if (steps := run(work, root, argument(-1 - number))) is not None)
     kills = 0
-    for number in range(ATTEMPTS):
-        if run(work, root, argument(number), moments.uniform(0, usual)) is None:
+    for number in range(2 * KILLS + SPARE):
+        if run(work, root, argument(number), draw.randint(1, usual), alone=number % 2 == 0) is None:
             kills += 1
             yield argument(number)
         if kills == KILLS:
             return
-    raise AssertionError(f"only {kills} of {ATTEMPTS} could be killed on the way")
+    raise AssertionError(f"only {kills} could be killed on the way")
 
 
 def counts(root: Path) -> dict[str, int]:

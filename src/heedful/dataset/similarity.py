@@ -9,6 +9,7 @@ The numbers below were set on one half of the edited real rows of `benchmarks/du
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
@@ -18,6 +19,7 @@ LONG_WORD, LIGHT, NUMBER = 4, 0.4, 2.0  # letters; weight of a word shorter than
 STRICTEST, LOOSEST, SLOPE = 1.0, 0.45, 0.0125  # share of common weight that is asked of texts of few, of many words; per word
 PART_WORDS, PART_SHARE, PART_SIZE = 12, 0.95, 0.5  # least words, common share and relative size of a text that is part of the other
 LETTERS_AN_ERROR = 12  # a short text may have one typing error in so many letters, wherever it is
+WORDS_KEPT = 1 << 16  # whose weight is remembered: the same words are compared again and again
 OPPOSITES = ("hypo", "hyper")  # two letters apart, and a different illness
 
 
@@ -52,12 +54,14 @@ def overlap(one: Sequence[str], other: Sequence[str]) -> tuple[float, float, flo
     return common, sum(map(weight, left)), sum(map(weight, right))
 
 
+@lru_cache(maxsize=WORDS_KEPT)
 def weight(word: str) -> float:
     if is_number(word):
         return NUMBER
     return 1.0 if len(word) >= LONG_WORD or word in NEGATIONS else LIGHT
 
 
+@lru_cache(maxsize=WORDS_KEPT)
 def is_number(word: str) -> bool:
     """Also `50mg` and `4th`."""
     return any(character.isdigit() for character in word)

@@ -5,6 +5,7 @@ Signatures propose pairs (`sketch`), words decide (`similarity`), so that nothin
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from heedful.dataset.survey import Numbers, Survey
 from heedful.store.batches import batches
 from heedful.store.conversations import Stored
 
+OPENINGS_KEPT = 8_192  # a question stands in many pairs
 PAIRS_READ = 200  # of which conversations are read at once
 
 Load = Callable[[Sequence[int]], Iterable[Stored]]  # conversations by their ids
@@ -27,8 +29,9 @@ def twin_questions(found: Survey) -> dict[int, set[int]]:
     _, first = np.unique(found.rows["question"][kept], return_index=True)
     pairs = candidate_pairs(found.scratch.opening_signatures, found.rows["opening_pieces"], np.sort(kept[first]))
     twins: dict[int, set[int]] = defaultdict(set)
-    for one, other in pairs:
-        if is_near(found.scratch.openings.read(one).split(), found.scratch.openings.read(other).split()):
+    opening = lru_cache(maxsize=OPENINGS_KEPT)(lambda number: found.scratch.openings.read(number).split())
+    for one, other in pairs.tolist():
+        if is_near(opening(one), opening(other)):
             here, there = int(found.rows["question"][one]), int(found.rows["question"][other])
             twins[here].add(there)
             twins[there].add(here)

@@ -1,6 +1,7 @@
 """Lexicon: plain sentences in; every dangerous phrase in them out, whatever its context may make of it."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -82,13 +83,25 @@ def word_beginnings(text: str) -> set[str]:
     return {word[:LETTERS] for word in text.split()}
 
 
+@lru_cache(maxsize=1)
+def places_of_patterns() -> tuple[frozenset[int], dict[str, frozenset[int]]]:
+    """Which patterns to try on any sentence, and which where a word begins so: few of hundreds are worth trying on one sentence."""
+    anywhere, by_beginning = set(), defaultdict(set)
+    for place, pattern in enumerate(patterns()):
+        if pattern.gate is None:
+            anywhere.add(place)
+        for beginning in pattern.gate or ():
+            by_beginning[beginning].add(place)
+    return frozenset(anywhere), {beginning: frozenset(places) for beginning, places in by_beginning.items()}
+
+
 def find_phrases(sentence: str) -> Iterator[Phrase]:
     """All phrases, in the order of the rules."""
-    there = word_beginnings(sentence)
-    for pattern in patterns():
-        if pattern.gate is None or not pattern.gate.isdisjoint(there):
-            for match in pattern.expression.finditer(sentence):
-                yield Phrase(pattern.rule, match.start(), match.end())
+    anywhere, by_beginning = places_of_patterns()
+    tried = anywhere.union(*(by_beginning[there] for there in word_beginnings(sentence) if there in by_beginning))
+    for pattern in map(patterns().__getitem__, sorted(tried)):
+        for match in pattern.expression.finditer(sentence):
+            yield Phrase(pattern.rule, match.start(), match.end())
 
 
 def find_hints(sentence: str) -> set[str]:
