@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,9 @@ from heedful.store.audit_check import check_trail
 from heedful.store.conversations import iterate_conversations
 from heedful.store.database import Store, open_store
 from heedful.store.ledger import read_ledger
+from heedful.store.persons import name_of
 from heedful.store.reviews import correct
-from heedful.store.schema import ConversationRow, DatasetVersion, Import, Person, Run, SplitAssignment
+from heedful.store.schema import ConversationRow, DatasetMember, DatasetVersion, Import, Person, Run, SplitAssignment
 from heedful.store.schema_trust import DataKey
 from heedful.store.vault import digest
 from heedful.workspace import Workspace, sha256, write_manifest
@@ -206,6 +208,34 @@ def test_nothing_is_left_and_the_others_are(workspace: Workspace, store: Store, 
     assert not dataset.path.exists()
     rebuilt = build_dataset(store, workspace, DatasetSettings(), "Be kind.", "tester")
     assert sum(rebuilt.counts.values()) == EACH * len(OTHERS)
+
+
+def test_of_three_persons_two_are_too_few_until_somebody_else_comes(workspace: Workspace, tmp_path: Path) -> None:
+    """Each has a file of the dataset, and keeps it: nobody's words move between the files because another was erased."""
+    store = open_store(workspace.database)
+    build = partial(build_dataset, store, workspace, DatasetSettings(), "Be kind.", "tester")
+    import_file(store, write_chats(tmp_path / "chats.jsonl", *PERSONS[:3], each=6), "tester", basis="consent")
+    before = sides_of(store, build().id)
+    assert sorted(before.values()) == ["test", "train", "validation"]
+    erased(workspace, store, ANN)
+    with pytest.raises(DatasetError, match="12 usable conversations are only 2 bundles, and each of the three files needs") as told:
+        build()
+    assert told.value.next_step == "heedful import FILE with conversations of other persons, or texts of the team's own"
+    import_file(store, write_chats(tmp_path / "more.jsonl", PERSONS[3], each=6), "tester", basis="consent")
+    after = sides_of(store, build().id)
+    assert after == {PERSONS[1]: before[PERSONS[1]], PERSONS[2]: before[PERSONS[2]], PERSONS[3]: before[ANN]}
+    store.close()
+
+
+def sides_of(store: Store, dataset: str) -> dict[str, str]:
+    with store.snapshot() as session:
+        rows = session.execute(
+            select(Person, DatasetMember.split)
+            .join(ConversationRow, ConversationRow.person_id == Person.id)
+            .join(DatasetMember, DatasetMember.conversation_id == ConversationRow.id)
+            .where(DatasetMember.dataset_id == dataset)
+        )
+        return {str(name_of(session, person)): split for person, split in rows}
 
 
 def test_what_a_reviewer_wrote_in_place_of_her_words_goes_too(workspace: Workspace, store: Store, tmp_path: Path) -> None:

@@ -100,9 +100,16 @@ def check_enough(found: Survey, kept: int, groups: int) -> None:
     if kept >= MIN_CONVERSATIONS and groups >= MIN_GROUPS:
         return
     dropped = ", ".join(f"{reason} {count}" for reason, count in found.dropped.items() if count) or "none"
+    there = f"(in the store: {found.conversations}; dropped: {dropped})"
+    if kept >= MIN_CONVERSATIONS:
+        raise DatasetError(
+            f"{kept} usable conversations are only {groups} bundle{'' if groups == 1 else 's'}, and each of the three files needs one "
+            f"of its own: all of one person, of one question and of one group stay together {there}",
+            "heedful import FILE with conversations of other persons, or texts of the team's own",
+        )
     raise DatasetError(
         f"{kept} usable conversations with {groups} different questions or groups are too few; a dataset needs at least "
-        f"{MIN_CONVERSATIONS} and {MIN_GROUPS} (in the store: {found.conversations}; dropped: {dropped})",
+        f"{MIN_CONVERSATIONS} and {MIN_GROUPS} {there}",
         "heedful import FILE",
     )
 

@@ -46,7 +46,7 @@ from heedful.store.schema_trust import Erasure, PlannedRetrain, VaultRow
 from heedful.workspace import MANIFEST, Workspace
 
 LOCK = ".erasing.lock"
-CARD = "card.md"  # of a dataset: counts and file names, no words
+CARDS = ("card.md", "card.html")  # of a dataset: counts and file names, no words
 Watch = Callable[[str, int, int | None], None]  # stage, done, total
 
 
@@ -214,7 +214,7 @@ def folder_of_ours(workspace: Workspace, hit: Hit) -> Path | None:
     path = Path(hit.path)
     if len(path.parts) < 3 or path.parts[0] not in {workspace.reports.name, workspace.datasets.name}:
         return None
-    return Path(*path.parts[:2]) if hit.words > 0 or path.name in {MANIFEST, CARD} else None
+    return Path(*path.parts[:2]) if hit.words > 0 or path.name in {MANIFEST, *CARDS} else None
 
 
 def finish(workspace: Workspace, store: Store, erasure_id: int, needles: Needles, found: Found) -> Erased:
