@@ -1,12 +1,12 @@
-"""Curation of real dialogues: conversations a second of every stage, memory and time as they grow, a second core, identifiers beside Presidio.
+"""Curation of real dialogues: conversations a second of every stage, memory and time as they grow, a second core, and Presidio.
 
     python benchmarks/curation.py --sizes 2000,20000 --json
 
-The dialogues are those of `../shared/data/pretrain` (service, small talk, orders), drawn by hash and written as one transcript. Stages:
-`import` (read, seal, store), `look` (filters, language, signatures of every conversation), `divide` (near-duplicates, splits),
-`write` (identifiers replaced, lines written), `keep` (the same with identifiers kept, so that the difference is what they cost).
-Every size and number of processes is measured in a process of its own, one at a time. `cpu_s` is processor time of a stage with that of
-its workers, and conversations a second are of it, so that other work on the machine does not count; `wall_s` is what a person
+The dialogues are those of `../shared/data/pretrain` (service, small talk, orders), drawn by hash and written as one transcript.
+Stages: `import` (read, seal, store), `look` (filters, language, signatures of every conversation), `divide` (near-duplicates,
+splits), `write` (identifiers replaced, lines written), `keep` (the same with identifiers kept: the difference is what they cost).
+Every size and number of processes is measured in a process of its own, one at a time. `cpu_s` is processor time of a stage with that
+of its workers, and conversations a second are of it, so that other work on the machine does not count; `wall_s` is what a person
 waits. Memory is the peak of the largest process.
 
 Identifiers: Presidio's predefined recognizers are called one by one on the same texts, without their engine and without a model,
@@ -30,12 +30,12 @@ from typing import Any, TypeVar
 from identifiers import SETS, ours, presidio_finder, presidio_recognizers, read_set, score
 
 from heedful.config import DatasetSettings
-from heedful.conversation import Conversation
+from heedful.conversation import Conversation, Message
 from heedful.dataset.build import names_known
 from heedful.dataset.review import hold_back
 from heedful.dataset.scratch import Scratch
 from heedful.dataset.selection import Selection, select_members, tie
-from heedful.dataset.survey import Survey, survey
+from heedful.dataset.survey import survey
 from heedful.dataset.writing import Draft, write_lines
 from heedful.lifecycle.ingest import import_file
 from heedful.privacy import replace_identifiers
@@ -159,8 +159,6 @@ def recall_of(scored: Any) -> float:
 
 
 def to_conversation(text: str) -> Conversation:
-    from heedful.conversation import Message
-
     turns = [line.partition(": ") for line in text.splitlines()]
     roles = {"User": "user", "Assistant": "assistant"}
     return Conversation(tuple(Message(roles[who], said) for who, _, said in turns if who in roles and said))  # type: ignore[arg-type]
@@ -217,9 +215,7 @@ def main() -> None:
     parser.add_argument("--sizes", default="2000,20000", help="conversations; the smallest first")
     parser.add_argument("--compared", type=int, default=COMPARED, help="dialogues in which Presidio looks for identifiers too")
     parser.add_argument("--json", action="store_true", help="as ever: progress goes to stderr, one JSON line to stdout")
-    parser.add_argument(
-        "--one", nargs=2, metavar=("FILE", "WORKERS"), help="one figure in this process, as the benchmark starts them"
-    )
+    parser.add_argument("--one", nargs=2, metavar=("FILE", "WORKERS"), help="one figure in this process")
     parser.add_argument("--identifiers", type=int, help="only the comparison with Presidio, on so many dialogues")
     given = parser.parse_args()
     if given.one is not None:
