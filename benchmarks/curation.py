@@ -5,9 +5,9 @@
 The dialogues are those of `../shared/data/pretrain` (service, small talk, orders), drawn by hash and written as one transcript.
 Stages: `import` (read, seal, store), `look` (filters, language, signatures of every conversation), `divide` (near-duplicates,
 splits), `write` (identifiers replaced, lines written), `keep` (the same with identifiers kept: the difference is what they cost).
-Every size and number of processes is measured in a process of its own, one at a time. `cpu_s` is processor time of a stage with that
-of its workers, and conversations a second are of it, so that other work on the machine does not count; `wall_s` is what a person
-waits. Memory is the peak of the largest process.
+Every size and number of processes is measured in a process of its own, one at a time. `cpu_s` is processor time of a stage,
+that of its workers too, and conversations a second are of it, so that other work on the machine does not count; `wall_s` is
+what a person waits. Memory is the peak of the largest process.
 
 Identifiers: Presidio's predefined recognizers are called one by one on the same texts, without their engine and without a model,
 and both look for the labelled spans of `data/identifiers_tuning.jsonl`. The last line is one JSON object.

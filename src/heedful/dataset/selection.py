@@ -103,8 +103,8 @@ def check_enough(found: Survey, kept: int, groups: int) -> None:
     there = f"(in the store: {found.conversations}; dropped: {dropped})"
     if kept >= MIN_CONVERSATIONS:
         raise DatasetError(
-            f"{kept} usable conversations are only {groups} bundle{'' if groups == 1 else 's'}, and each of the three files needs one "
-            f"of its own: all of one person, of one question and of one group stay together {there}",
+            f"{kept} usable conversations are only {groups} bundle{'' if groups == 1 else 's'}, and each of the three files needs "
+            f"one of its own: all of one person, of one question and of one group stay together {there}",
             "heedful import FILE with conversations of other persons, or texts of the team's own",
         )
     raise DatasetError(
