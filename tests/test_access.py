@@ -26,12 +26,12 @@ from heedful.store.api_keys import create_key, find_key, list_keys, revoke_key
 from heedful.store.database import Store, open_store
 from heedful.store.schema_access import ApiKey
 from heedful.workspace import Workspace
-from test_server import serving, wait_until
+from test_server import MANY_WORDS, serving, wait_until
 
 CATALOG = StaticCatalog(
     {
         name: Companion(ScriptedEngine(name, [text], delay_s=delay), "")
-        for name, text, delay in (("warm-1", "I am here.", 0.0), ("endless", "and so on " * 5_000, 0.02))
+        for name, text, delay in (("warm-1", "I am here.", 0.0), ("endless", MANY_WORDS, 0.05))
     }
 )
 HELLO: Any = [{"role": "user", "content": "I cannot sleep before exams."}]

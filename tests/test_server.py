@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import httpx
@@ -24,6 +25,7 @@ from heedful.server.app import create_app
 from heedful.server.catalog import ModelCard, StaticCatalog
 
 REPLY = "That sounds heavy. Take one slow breath, then tell me more – I am here."
+MANY_WORDS = " ".join(map("".join, product("abcdefgh", repeat=4)))  # no loop and no number, which the guard would hold back
 WORDS = "one two three four five six seven eight nine ten"
 HELLO: Any = [{"role": "user", "content": "I cannot sleep before exams."}]
 
@@ -273,6 +275,7 @@ def test_openapi_is_true(http: httpx.Client) -> None:
         "/v1/chat/completions",
         "/v1/embeddings",
         "/v1/moderations",
+        "/metrics",
     }
     assert "HTTPValidationError" not in json.dumps(document) and "'422'" not in str(document)
     post = document["paths"]["/v1/chat/completions"]["post"]

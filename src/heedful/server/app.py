@@ -19,6 +19,7 @@ from heedful.server.chat import chat_router
 from heedful.server.embeddings import embeddings_router
 from heedful.server.errors import ApiError, answer_failure, answer_http_exception, error_response
 from heedful.server.home import home_router
+from heedful.server.metrics import Metrics, metrics_router
 from heedful.server.models import models_router
 from heedful.server.moderations import moderations_router
 from heedful.server.schemas import ErrorEnvelope, Health
@@ -43,14 +44,22 @@ def create_app(catalog: Catalog, access: Access | None = None, origins: Sequence
             "default": {"model": ErrorEnvelope, "description": "Any failure"},
         },
     )
-    for router in (chat_router(catalog), models_router(catalog), embeddings_router(), moderations_router(), home_router(catalog)):
+    metrics = Metrics()
+    for router in (
+        chat_router(catalog, metrics),
+        metrics_router(catalog, metrics),
+        models_router(catalog),
+        embeddings_router(),
+        moderations_router(),
+        home_router(catalog),
+    ):
         app.include_router(router)
     app.add_api_route("/healthz", healthz, dependencies=[allow()])
     app.add_api_route("/openapi.json", app.openapi, dependencies=[allow()], include_in_schema=False)
     app.add_exception_handler(HeedfulError, answer_failure)
     app.add_exception_handler(HTTPException, answer_http_exception)
     app.add_exception_handler(RequestValidationError, answer_http_exception)
-    app.add_middleware(door, access=Access() if access is None else access)
+    app.add_middleware(door, access=Access() if access is None else access, metrics=metrics)
     app.add_middleware(outermost)
     if origins:
         app.add_middleware(
@@ -68,13 +77,10 @@ def healthz() -> Health:
     return Health(status="ok")
 
 
-def door(app: ASGIApp, access: Access) -> ASGIApp:
+def door(app: ASGIApp, access: Access, metrics: Metrics) -> ASGIApp:
     """Lets in who may ask, known to the routes as `request.state.caller`, and holds their place until the answer has ended."""
 
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await app(scope, receive, send)
-            return
+    async def admit(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             caller = await asyncio.to_thread(access.admit, Request(scope))
             with access.turn(caller):
@@ -82,6 +88,18 @@ def door(app: ASGIApp, access: Access) -> ASGIApp:
                 await app(scope, receive, send)
         except ApiError as refused:  # the routes' own are answered by their handlers
             await error_response(refused)(scope, receive, send)
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        with metrics.request(scope) as status:
+
+            async def send_seen(message: Message) -> None:
+                status.see(message)
+                await send(message)
+
+            await admit(scope, receive, send_seen)
 
     return serve
 

@@ -19,6 +19,7 @@ from heedful.server.catalog import Catalog
 from heedful.server.chat_parameters import CHAT_PARAMETERS
 from heedful.server.chat_request import ChatRequest, read_chat_request
 from heedful.server.errors import ApiError, request_id_of
+from heedful.server.metrics import Metrics, Turn
 from heedful.server.parameters import request_body
 from heedful.server.schemas import (
     AssistantMessage,
@@ -69,7 +70,7 @@ class Ended:
         return {"dropped_messages": self.dropped_messages} if self.dropped_messages else {}
 
 
-def chat_router(catalog: Catalog) -> APIRouter:
+def chat_router(catalog: Catalog, metrics: Metrics) -> APIRouter:
     router = APIRouter(dependencies=[allow()])
     stream_content = {"schema": {"type": "string", "description": "data: ChatCompletionChunk, one an event; then data: [DONE]"}}
 
@@ -84,9 +85,10 @@ def chat_router(catalog: Catalog) -> APIRouter:
         asked = read_chat_request(await read_json(request))
         companion = await resolve(catalog, asked.model)
         head = Head(f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), companion.engine.model)
+        turn = metrics.turn(head.model)
         if asked.stream:
-            return EventStream(chunks(companion, asked, head), request_id_of(request))
-        completion = await while_connected(request.receive, complete(companion, asked, head))
+            return EventStream(chunks(companion, asked, head, turn), request_id_of(request))
+        completion = await while_connected(request.receive, complete(companion, asked, head, turn))
         if completion is None:
             return Response(status_code=CLIENT_GONE)
         return JSONResponse(completion.model_dump(exclude_unset=True))
@@ -106,11 +108,11 @@ async def resolve(catalog: Catalog, name: str) -> Companion:
         raise ApiError(404, error.text, code="model_not_found", param="model") from None
 
 
-async def complete(companion: Companion, asked: ChatRequest, head: Head) -> ChatCompletion:
+async def complete(companion: Companion, asked: ChatRequest, head: Head, turn: Turn) -> ChatCompletion:
     """The whole answer. It runs through the same stream as the chunks, so that both say the same and both can be cancelled."""
     pieces: list[str] = []
     end: Ended | None = None
-    async with aclosing(speak(companion, asked, count=True)) as events:
+    async with aclosing(speak(companion, asked, turn, count=True)) as events:
         async for event in events:
             if isinstance(event, Ended):
                 end = event
@@ -129,10 +131,10 @@ async def complete(companion: Companion, asked: ChatRequest, head: Head) -> Chat
     )
 
 
-async def chunks(companion: Companion, asked: ChatRequest, head: Head) -> AsyncGenerator[bytes]:
+async def chunks(companion: Companion, asked: ChatRequest, head: Head, turn: Turn) -> AsyncGenerator[bytes]:
     """The frames of a streamed answer: role, pieces of text, finish reason, usage if asked for, [DONE]."""
     opened = False
-    async with aclosing(speak(companion, asked, count=asked.include_usage)) as events:
+    async with aclosing(speak(companion, asked, turn, count=asked.include_usage)) as events:
         async for event in events:
             if not opened:  # only now, so that a prompt that is too long is still answered with status 400
                 yield frame(chunk(head, asked, Delta(role="assistant", content="")))
@@ -158,7 +160,7 @@ def chunk_of(head: Head, choices: list[ChunkChoice], **fields: Any) -> ChatCompl
     return ChatCompletionChunk(id=head.id, object=kind, created=head.created, model=head.model, choices=choices, **fields)
 
 
-async def speak(companion: Companion, asked: ChatRequest, count: bool) -> AsyncGenerator[str | Ended]:
+async def speak(companion: Companion, asked: ChatRequest, turn: Turn, count: bool) -> AsyncGenerator[str | Ended]:
     """Pieces of text up to the first stop sequence, then Ended. No stop sequence cuts the response to a person in danger.
 
     The engine counts tokens at its end only. So after a stop sequence it is closed at once, unless `count` asks for usage: then
@@ -168,12 +170,14 @@ async def speak(companion: Companion, asked: ChatRequest, count: bool) -> AsyncG
     async with aclosing(stream_reply(companion, asked.messages, asked.over(companion.sampling), asked.subject)) as events:
         async for event in events:
             if isinstance(event, Reply):
+                turn.end(event)
                 rest = cutter.flush()
                 if rest:
                     yield rest
                 reason = "stop" if cutter.hit else event.finish_reason
                 yield Ended(reason, usage_of(event) if count else None, event.dropped_messages)
                 continue  # to the stream's own end: closing it here would look like a cancellation
+            turn.piece()
             text = event if isinstance(event, CrisisResponse) else cutter.feed(event)
             if text:
                 yield text

@@ -14,6 +14,7 @@ ENDPOINTS = (
     "POST /v1/moderations",
     "GET /v1/models",
     "GET /v1/models/{id}",
+    "GET /metrics",
     "GET /healthz",
     "GET /openapi.json",
 )

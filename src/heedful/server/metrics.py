@@ -1,0 +1,135 @@
+"""Metrics: what the server does, in; numbers and names in Prometheus' text format, never a word of a person, out.
+
+| metric | labels | |
+| --- | --- | --- |
+| heedful_requests_total | method, route, status | refused ones too; a route is its template, never the address itself |
+| heedful_requests_running | | requests that are not answered to their end yet |
+| heedful_tokens_total | model, kind (prompt, completion) | of replies that the engine ended |
+| heedful_first_token_seconds | model | from the request to the first piece of text |
+| heedful_reply_seconds | model | from the request to the end of the reply |
+| heedful_guarded_turns_total | tier, answered | turns by what the crisis guard saw; answered: a template stood in for the model |
+| heedful_findings_total | finding | what was rewritten, replaced or ended in replies |
+| heedful_alias | alias, model | 1 for each name that stands for a version now |
+
+https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.responses import Response
+from starlette.types import Message, Scope
+
+from heedful.companion.turn import Reply
+from heedful.server.access import allow
+from heedful.server.catalog import Catalog
+
+SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+NO_ROUTE = "none"  # no such address, or refused at the door
+
+
+@dataclass(slots=True)
+class Turn:
+    """One reply on its way. `begun` is by the clock of time.perf_counter."""
+
+    metrics: "Metrics"
+    model: str
+    begun: float
+    spoken: bool = False
+
+    def piece(self) -> None:
+        """A piece of text goes out; only the first one is noted."""
+        if not self.spoken:
+            self.metrics.first_token.labels(self.model).observe(time.perf_counter() - self.begun)
+            self.spoken = True
+
+    def end(self, reply: Reply) -> None:
+        self.metrics.reply.labels(self.model).observe(time.perf_counter() - self.begun)
+        for kind, count in (("prompt", reply.prompt_tokens), ("completion", reply.completion_tokens)):
+            self.metrics.tokens.labels(self.model, kind).inc(count)
+        self.metrics.turns.labels(reply.guard.tier, str(reply.guard.answered).lower()).inc()
+        for finding in (*reply.guard.found, *reply.cleaned):
+            self.metrics.findings.labels(finding).inc()
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The collectors of one server."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    requests: Counter = field(init=False)
+    running: Gauge = field(init=False)
+    tokens: Counter = field(init=False)
+    first_token: Histogram = field(init=False)
+    reply: Histogram = field(init=False)
+    turns: Counter = field(init=False)
+    findings: Counter = field(init=False)
+    alias: Gauge = field(init=False)
+
+    def __post_init__(self) -> None:
+        made = {
+            "requests": Counter("heedful_requests", "Requests.", ("method", "route", "status"), registry=self.registry),
+            "running": Gauge("heedful_requests_running", "Requests under way.", registry=self.registry),
+            "tokens": Counter("heedful_tokens", "Tokens read and written.", ("model", "kind"), registry=self.registry),
+            "first_token": histogram("heedful_first_token_seconds", "Until the first piece of a reply.", self.registry),
+            "reply": histogram("heedful_reply_seconds", "Until the end of a reply.", self.registry),
+            "turns": Counter("heedful_guarded_turns", "Turns by danger.", ("tier", "answered"), registry=self.registry),
+            "findings": Counter("heedful_findings", "Things taken out of replies.", ("finding",), registry=self.registry),
+            "alias": Gauge("heedful_alias", "Names of versions.", ("alias", "model"), registry=self.registry),
+        }
+        for name, collector in made.items():
+            object.__setattr__(self, name, collector)
+
+    def turn(self, model: str) -> Turn:
+        return Turn(self, model, time.perf_counter())
+
+    @contextmanager
+    def request(self, scope: Scope) -> Iterator["Status"]:
+        """Counts one request; the block tells the Status what it sends."""
+        status = Status()
+        self.running.inc()
+        try:
+            yield status
+        finally:
+            self.running.dec()
+            route = getattr(scope.get("route"), "path", NO_ROUTE)
+            self.requests.labels(scope["method"], route, status.code).inc()
+
+    def text(self, catalog: Catalog) -> bytes:
+        """All of it, with the aliases as they stand now. May block."""
+        self.alias.clear()
+        for card in catalog.cards():
+            for name in card.aliases:
+                self.alias.labels(name, card.id).set(1)
+        return generate_latest(self.registry)
+
+
+@dataclass(slots=True)
+class Status:
+    """`code` is 0 while nothing was sent: the client had left."""
+
+    code: int = 0
+
+    def see(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.code = message["status"]
+
+
+def histogram(name: str, words: str, registry: CollectorRegistry) -> Histogram:
+    return Histogram(name, words, ("model",), buckets=SECONDS, registry=registry)
+
+
+def metrics_router(catalog: Catalog, metrics: Metrics) -> APIRouter:
+    router = APIRouter(dependencies=[allow({"operator"})])
+    content = {"text/plain": {"schema": {"type": "string"}}}
+
+    @router.get("/metrics", response_class=Response, responses={200: {"content": content}})
+    def show_metrics() -> Response:
+        """For Prometheus."""
+        return Response(metrics.text(catalog), media_type=CONTENT_TYPE_LATEST)
+
+    return router
