@@ -42,7 +42,7 @@ PLACED = (
     r"currently|literally|also|both|not even|pushing|nearing|approaching)"
 )
 SAID = re.compile(
-    rf"\b(?:{SUBJECT}|{KIN}|(?:is|was))\s(?:{PLACED}\s){{0,2}}(?P<age>{AGE})(?!\s?(?:%|percent|st\b|nd\b|rd\b|th\b|"
+    rf"\b(?:{SUBJECT}|{KIN}|(?:is|was))\s(?:{PLACED}\s){{0,2}}(?P<age>{AGE})(?!-\d|\s?(?:%|percent|st\b|nd\b|rd\b|th\b|"
     rf"[:.]\d|/\d|minutes?|mins?|hours?|hrs?|days?|weeks?|months?|miles?|pounds?|lbs?|kgs?|kilos?|stone|foot|feet|ft|"
     rf"inch|inches|cm|"
     rf"years?\b(?!\s?(?:old|of age))|yrs?\b(?!\s?old)|times?|people|of (?:my|the|them|us|those)|or (?:so )?(?:years?|"
@@ -57,7 +57,8 @@ ONES_ALONE = re.compile(rf"^(?:{ONES})$", re.IGNORECASE)
 CUED = re.compile(
     rf"\b(?:aged?|age of|ages|turned|turning|turns|turn|(?:the |my )?(?:youngest|oldest|eldest|middle one))\s?(?:is|"
     rf"was|:|=|-|at|just|only)?\s?(?P<age>{AGE})(?!\s?(?:%|"
-    rf"st\b|nd\b|rd\b|to\b|into|or (?:over|older|above|under|younger|more|less|so)\b|and (?:over|older|above|under|up|"
+    rf"st\b|nd\b|rd\b|to\b|into|or (?:over|older|above|under|younger|more|less|so)\b|kids|children|sons|daughters"
+    rf"|and (?:over|older|above|under|up|"
     rf"younger|below)\b|[-–]\s?\d|\+|"
     rf"years? (?:or|and) (?:over|older|above|under)|in (?:a row|total|all)|pages?|into|times|heads?))\b",
     re.IGNORECASE,

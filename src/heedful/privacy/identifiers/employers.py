@@ -11,7 +11,7 @@ from heedful.privacy.identifiers.lexicon import BRAND, FREQUENT, GIVEN, ORDINARY
 from heedful.privacy.identifiers.name_words import is_unknown
 from heedful.privacy.identifiers.sentences import is_personal
 from heedful.privacy.identifiers.terms import word_set
-from heedful.privacy.identifiers.words import Words
+from heedful.privacy.identifiers.words import TITLE, Words
 
 WORKS = word_set(
     """
@@ -23,7 +23,8 @@ WORKS = word_set(
     shelves till tills assistant associate technician secretary porter paramedic picker packer programmer designer lawyer
     solicitor paralegal trainee rep salesman salesperson stacker ceo hr lads deliver cop officer agent clerk pilot plumber builder
     electrician mechanic delivering night coworker coworkers workmate workmates clean cleaning cook cooking serve serving
-    join joined
+    join joined waitressing bartend bartends bartending babysit babysitting nannying locum lecture lecturing tutor tutoring centre
+    center security manage manages managing freelance freelancing hr kitchen delivers agency callcentre warehouse cleans
     """
 )
 WITH_WORKS = word_set(
@@ -36,7 +37,7 @@ ENDS = word_set("quit joined quitting joining")
 CUT = word_set("fired sacked off dismissed resigned retired redundant")
 # What one quits without having worked there.
 SERVICES = word_set("facebook twitter tiktok netflix meta google spotify ebay uber amazon")
-WORK_LINKS = frozenset(["at", "for", "by", "from", "with", "in"])
+WORK_LINKS = frozenset(["at", "for", "by", "from", "with", "in", "w"])
 NO_WORK = word_set(
     """
     home night nights night's least all first last once work it me myself us him her them people free living money weekends days
@@ -51,7 +52,7 @@ NOUNS = word_set(
 )
 FIRM_NOUNS = word_set(
     """
-    company firm business shop bakery salon agency startup cafe restaurant charity practice factory
+    company firm business shop bakery salon agency startup cafe restaurant charity practice factory employer workplace pub bar
     """
 )
 LEGAL = word_set(
@@ -79,19 +80,27 @@ KINDS_OF_CARE = word_set(
     behavioural behavioral schema exposure couples marriage online
     """
 )
+STAFF = word_set("warehouse worker workers driver employee cashier barista staff manager picker courier nurse store shelves")
+SERVICES_ALONE = word_set("next gap delta shell boots target meta apple")
 OF_LINKS = frozenset(["of", "the", "and", "for"])
 
 
 def find_employers(words: Words) -> Iterator[Identifier]:
     for place, key in enumerate(words.keys):
-        if key in WORK_LINKS and cued(words, place, WITH_WORKS if key == "with" else WORKS, 4):
+        if key in WORK_LINKS and cued(words, place, WITH_WORKS if key in ("with", "w") else WORKS, 4):
             yield from after_link(words, place)
         if key in FIRM_NOUNS and words.key(place + 1) in ("called", "named"):
             yield from after_link(words, place + 1)
         if key in FACILITIES and words.capital(place):
             yield from before_facility(words, place)
-        if key in ENDS or key in ("with", "from"):
+        if key in ENDS or key in ("with", "from", "at", "work", "works", "worked"):
             yield from known_firm(words, place)
+        if key in FIRM_NOUNS or key == "for":
+            yield from own_firm(words, place)
+        if words.flags[place] & BRAND and words.key(place + 1) in STAFF and words.keys[place] not in SERVICES_ALONE:
+            yield Identifier(words.starts[place], words.ends[place], "employer", 0.8)
+        if key in WORKS and words.gap(place) == " @ ":
+            yield from after_link(words, place)
         if key in LEGAL or (key in FIRMS and words.capital(place)):
             yield from before_legal(words, place)
 
@@ -124,11 +133,11 @@ def after_link(words: Words, place: int) -> Iterator[Identifier]:
         "big",
     ):
         first += 1
-    if first >= len(words) or words.gap(first - 1) not in (" ", ' "', " “", " '"):
+    if first >= len(words) or words.gap(first - 1) not in (" ", ' "', " “", " '", " @ "):
         return
     phrase = words.phrases.get(first)
     if phrase and phrase[1] & BRAND:
-        yield Identifier(words.starts[first], words.ends[capitals(words, phrase[0])], "employer", 0.9)
+        yield Identifier(words.starts[first], words.stops[capitals(words, phrase[0])], "employer", 0.9)
         return
     flags, key = words.flags[first], words.keys[first]
     in_town = (
@@ -142,12 +151,15 @@ def after_link(words: Words, place: int) -> Iterator[Identifier]:
     if words.capital(first) and (not words.cues[first] & FUNCTION or words.capital(first + 1)):
         last = capitals(words, first)
         named = (
-            last == first and flags & (GIVEN | SURNAME) and words.keys[place] in ("with", "for", "by", "from") and not flags & BRAND
+            last == first
+            and flags & (GIVEN | SURNAME)
+            and words.keys[place] in ("with", "w", "for", "by", "from")
+            and not flags & BRAND
         )
         if not named and not (flags & PUBLIC and not flags & BRAND and last == first):
-            yield Identifier(words.starts[first], words.ends[last], "employer", 0.87)
+            yield Identifier(words.starts[first], words.stops[last], "employer", 0.87)
     elif flags & BRAND and key not in NO_WORK and not is_plain(words, place, first):
-        yield Identifier(words.starts[first], words.ends[lower_tail(words, first)], "employer", 0.85)
+        yield Identifier(words.starts[first], words.stops[lower_tail(words, first)], "employer", 0.85)
     elif is_lower_name(words, first) and words.keys[place] in ("at", "for"):
         yield Identifier(words.starts[first], words.ends[lower_tail(words, first)], "employer", 0.7)
 
@@ -169,11 +181,28 @@ def known_firm(words: Words, place: int) -> Iterator[Identifier]:
     named = words.capital(first) or not words.flags[first] & ORDINARY
     if not flags & BRAND or not named or (flags & PUBLIC and not words.capital(first)) or words.keys[first] in SERVICES:
         return
-    with_one = key == "with" and before in ("i'm", "im", "am", "been", "he's", "she's")
+    with_one = key in ("with", "at") and before in ("i'm", "im", "am", "been", "he's", "she's")
     person = words.flag(place - 1) & (GIVEN | SURNAME) and words.capital(place - 1)
     from_one = key == "from" and (person or before in CUT)
-    if key in ENDS or with_one or from_one:
-        yield Identifier(words.starts[first], words.ends[phrase[0] if phrase else first], "employer", 0.84)
+    if key in ENDS or key.startswith("work") or with_one or from_one:
+        yield Identifier(words.starts[first], words.stops[phrase[0] if phrase else first], "employer", 0.86)
+
+
+def own_firm(words: Words, place: int) -> Iterator[Identifier]:
+    """ "our startup, Looply", "my salon Cut Above", "the company i work for, Brightline"."""
+    first, gap = place + 1, words.gap(place)
+    if words.keys[place] == "for":
+        owned = words.key(place - 1) in ("work", "works", "worked") and gap == ", "
+    else:
+        owned = any(words.key(place - back) in ("my", "our", "own", "his", "her") for back in (1, 2))
+    if (
+        owned
+        and gap in (" ", ", ")
+        and words.capital(first)
+        and words.shapes[first] == TITLE
+        and not words.cues[first] & (FUNCTION | TIME)
+    ):
+        yield Identifier(words.starts[first], words.stops[capitals(words, first)], "employer", 0.9)
 
 
 def is_lower_name(words: Words, place: int) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from heedful.privacy.identifiers.addresses import find_addresses
 from heedful.privacy.identifiers.ages import find_ages
+from heedful.privacy.identifiers.ages_stated import find_stated_ages
 from heedful.privacy.identifiers.contact import find_contacts, public_spans
 from heedful.privacy.identifiers.dates import find_dates
 from heedful.privacy.identifiers.employers import find_employers
@@ -31,6 +32,7 @@ RECOGNIZERS = (
     find_names,
     find_places,
     find_ages,
+    find_stated_ages,
     find_by_model,
 )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from heedful.privacy.identifiers.cues import FUNCTION, TIME
 from heedful.privacy.identifiers.employers import capitals, cued
 from heedful.privacy.identifiers.kinds import Identifier
-from heedful.privacy.identifiers.lexicon import CITY, FREQUENT, GIVEN, ORDINARY, PLACE, SURNAME
+from heedful.privacy.identifiers.lexicon import BRAND, CITY, FREQUENT, GIVEN, ORDINARY, PLACE, SURNAME
 from heedful.privacy.identifiers.sentences import is_personal
 from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import Words
@@ -19,11 +19,13 @@ SCHOOLS = word_set(
     preschool secondary sixth institute seminary conservatoire high nursery preschool montessori daycare gymnasium madrasa vidyalaya
     """
 )
+OWNERS = frozenset(("my", "his", "her", "our", "their"))
 CAPITAL_ONLY = word_set("nursery preschool montessori daycare gymnasium madrasa")
 STUDENTS = word_set(
     """
     student studying studied study graduated degree phd masters professor lecturer undergrad sophomore freshman fresher enrolled
-    scholarship dropped expelled postgrad bachelors diploma bsc msc mba llb pgce transferred teach teaches taught pupil
+    scholarship dropped expelled postgrad bachelors diploma bsc msc mba llb pgce transferred form yr year grade teacher teach
+    teaches taught pupil
     """
 )
 # Words that stand before a school's own name, without accents.
@@ -74,6 +76,10 @@ def find_schools(words: Words) -> Iterator[Identifier]:
     for place, key in enumerate(words.keys):
         if key in SCHOOLS:
             yield from school_around(words, place)
+        if key in ("school", "college", "uni", "university") and words.key(place - 1) in OWNERS:
+            yield from named_school(words, place)
+        if key in ("at", "to", "from") and words.key(place + 1) in ("st", "saint") and not words.capital(place + 1):
+            yield from lower_saint(words, place + 1)
         if key == "state":
             yield from before_state(words, place)
         if key in LEADING and words.capital(place):
@@ -99,8 +105,28 @@ def before_state(words: Words, place: int) -> Iterator[Identifier]:
 
 def after_strong(words: Words, first: int) -> Iterator[Identifier]:
     """ "did my degree at Anglia Ruskin": capitals where only a school stands."""
-    if words.capital(first) and not words.cues[first] & (FUNCTION | TIME) and words.keys[first] not in GENERIC:
-        yield Identifier(words.starts[first], words.ends[capitals(words, first)], "school", 0.88)
+    plain = words.cues[first] & (FUNCTION | TIME) or words.keys[first] in GENERIC or words.flags[first] & BRAND
+    if words.capital(first) and not plain:
+        yield Identifier(words.starts[first], words.stops[capitals(words, first)], "school", 0.88)
+
+
+def named_school(words: Words, place: int) -> Iterator[Identifier]:
+    """ "my school is Park View"."""
+    first = place + 2
+    if words.key(place + 1) in ("is", "was", "called") and words.capital(first) and not words.cue(first) & (FUNCTION | TIME):
+        yield Identifier(words.starts[first], words.stops[capitals(words, first)], "school", 0.88)
+
+
+def lower_saint(words: Words, first: int) -> Iterator[Identifier]:
+    """ "im at st judes"."""
+    name = first + 1
+    if (
+        name < len(words)
+        and words.gap(first) in (" ", ". ")
+        and not words.cues[name] & FUNCTION
+        and not words.flags[name] & FREQUENT
+    ):
+        yield Identifier(words.starts[first], words.stops[name], "school", 0.86)
 
 
 def after_leading(words: Words, place: int) -> Iterator[Identifier]:
@@ -136,7 +162,9 @@ def school_around(words: Words, place: int) -> Iterator[Identifier]:
         and words.gap(last) == " "
     ):
         named = of_name(words, last + 1)
-        if named is not None and (is_personal(words, words.starts[place], words.ends[named]) or cued(words, place, STUDIES, 4)):
+        if named is not None and (
+            key == "uni" or is_personal(words, words.starts[place], words.ends[named]) or cued(words, place, STUDIES, 4)
+        ):
             first = place
             while words.capital(first - 1) and words.before(first) == " " and not words.cue(first - 1) & FUNCTION:
                 first -= 1
@@ -239,7 +267,8 @@ def is_school_lower(words: Words, first: int, place: int) -> bool:
 def is_personal_school(words: Words, first: int, last: int) -> bool:
     """A name of its own, and somebody's: not "Law School", not the university of a study that is quoted."""
     names = [k for k in range(first, last + 1) if words.keys[k] not in SCHOOLS | SCHOOL_TAIL | GENERIC]
-    return bool(names) and (is_personal(words, words.starts[first], words.ends[last]) or cued(words, first, STUDIES, 4))
+    told = words.keys[last] == "uni" or words.key(last + 1) in STUDIES or cued(words, first, STUDIES, 4)
+    return bool(names) and (told or is_personal(words, words.starts[first], words.ends[last]))
 
 
 def after_study(words: Words, place: int) -> Iterator[Identifier]:
@@ -256,7 +285,7 @@ def after_study(words: Words, place: int) -> Iterator[Identifier]:
         words.gap(first - 1) == " "
         and words.key(first) in UNIVERSITIES
         and words.key(first + 1) not in SCHOOLS
-        and (words.capital(first) or words.key(place) == "at")
+        and (words.capital(first) or words.key(place) == "at" or not words.flags[first] & (ORDINARY | CITY))
     ):
         town = (
             words.flag(first) & CITY
