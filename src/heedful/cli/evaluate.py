@@ -1,5 +1,6 @@
 """`heedful evaluate`: a version in; its report, the table of checks and the verdict out."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +19,9 @@ app = typer.Typer()
 @app.command()
 def evaluate(
     model: Annotated[str | None, typer.Argument(help="Id or alias.", show_default="the newest version")] = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="The team's yes/no labels as JSON lines; a judge that agrees may block.")
+    ] = None,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -29,7 +33,7 @@ def evaluate(
         name = newest_or_named(desk.store, model)
         with progress_bar(output, "evaluate") as observe:
             evaluated = evaluate_version(
-                desk.workspace, desk.store, desk.settings, name, lambda done, total: observe(done, total, "")
+                desk.workspace, desk.store, desk.settings, name, lambda done, total: observe(done, total, ""), labels
             )
         show_evaluated(output, evaluated)
         report = evaluated.report

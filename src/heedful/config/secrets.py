@@ -4,6 +4,7 @@ import os
 
 SECRETS = {
     "HEEDFUL_MASTER_KEY": "opens the keys of all persons; without it, the file master.key of the workspace does",
+    "HEEDFUL_JUDGE_KEY": "API key of the server under `judge`",
     "HEEDFUL_UPSTREAM_KEY": "API key of the server under `upstream`",
     "HEEDFUL_NEXT_MASTER_KEY": "the key that `heedful vault rotate` changes to",
 }

@@ -134,6 +134,16 @@ class GateSettings(Section):
     approval_hours: float = Field(72.0, gt=0, description="so long such a promotion waits")
 
 
+class JudgeSettings(Section):
+    """A model that is asked yes/no questions about replies, by OpenAI's chat API. docs/gate.md says what it is sent."""
+
+    url: str | None = Field(None, pattern="^https?://", description="its address; none: there is no judge")
+    model: str = Field("judge", min_length=1, description="what the server calls it; must be of another family than the base")
+    family: str | None = Field(None, description="its family, such as qwen or llama, where the name does not tell")
+    prompts: int = Field(40, ge=1, description="replies that are put to it at most, to written prompts only")
+    people_agreed: bool = Field(False, description="the people whose held-out words are asked agreed that they go to this address")
+
+
 class ServingSettings(Section):
     """What computes the replies of `heedful serve` and `heedful chat`."""
 

@@ -20,6 +20,7 @@ from heedful.config.sections import (
     GateSettings,
     GenerationSettings,
     GuardSettings,
+    JudgeSettings,
     Section,
     ServerSettings,
     ServingSettings,
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     generation: GenerationSettings = GenerationSettings()
     guards: GuardSettings = GuardSettings()
     gate: GateSettings = GateSettings()
+    judge: JudgeSettings = JudgeSettings()
     serving: ServingSettings = ServingSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     server: ServerSettings = ServerSettings()

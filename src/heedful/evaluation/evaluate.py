@@ -16,9 +16,12 @@ from heedful.conversation import Conversation
 from heedful.dataset.versions import load_split
 from heedful.engines.base import Sampling
 from heedful.errors import EvaluationError
+from heedful.evaluation.checks import CheckResult
 from heedful.evaluation.contamination import SEEN_PROMPTS, find_seen, judge_seen
 from heedful.evaluation.evidence import EVIDENCE, Evidence, Said, judge_evidence
 from heedful.evaluation.gate import failed_checks, open_checks, verdict
+from heedful.evaluation.judge.asking import Judge, Judged, ask_judge
+from heedful.evaluation.judge.questions import QUESTIONS
 from heedful.evaluation.learning import GAP, Splits, judge_gap
 from heedful.evaluation.likelihood import NLL_GAIN, judge_likelihood
 from heedful.evaluation.matrix import Matrix
@@ -45,6 +48,7 @@ from heedful.workspace import sha256, write_text
 
 SEED = 7  # of the prompts; part of what a verdict is bound to
 SPLIT = "test.jsonl"
+JUDGED = tuple(question.check.name for question in QUESTIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +75,12 @@ class Lineage:
     matrix: Matrix | None = None
     overrides: Sequence[Override] = ()
     evidence: Evidence = field(default_factory=Evidence)
+    judge: Judge | None = None
     champion: Subject | None = None  # who serves now, to be compared with
 
 
 def known_checks() -> frozenset[str]:
-    return frozenset({*(known.check.name for known in SCORERS), NLL_GAIN.name, GAP.name, SEEN_PROMPTS.name, *EVIDENCE})
+    return frozenset({*(known.check.name for known in SCORERS), NLL_GAIN.name, GAP.name, SEEN_PROMPTS.name, *EVIDENCE, *JUDGED})
 
 
 async def evaluate(
@@ -103,7 +108,8 @@ async def evaluate(
     said = Said([pair.tuned.said for pair in pairs], [pair.base.said for pair in pairs], drawn.training)
     shown = judge_evidence(lineage.evidence, said, (subject.splits, base.splits), lineage.matrix, gate)
     reads = read_pairs(pairs, drawn.asked, gate)
-    every = (*judge_replies(reads, gate), nll_check, gap_check, seen_check, *shown)
+    asked, judged = await put_to(lineage.judge, pairs, drawn.training, gate)
+    every = (*judge_replies(reads, gate), nll_check, gap_check, seen_check, *shown, *asked)
     checks = tuple(check for check in every if check.level != "off")
     report = Report(
         schema=SCHEMA,
@@ -130,11 +136,19 @@ async def evaluate(
         matrix=lineage.matrix,
         comparisons=compare_reads(reads, base.model_id, pairs, third),
         suites=suite_parts(reads),
+        judged=judged,
         overrides=tuple(lineage.overrides),
     )
     write_text(output / REPORT_JSON, to_json(report))
     write_text(output / REPORT_HTML, to_html(report))
     return report
+
+
+async def put_to(
+    judge: Judge | None, pairs: Sequence[Pair], training: Sequence[Conversation], gate: GateSettings
+) -> tuple[tuple[CheckResult, ...], Judged | None]:
+    """Without a judge there are no checks of it."""
+    return ((), None) if judge is None else await ask_judge(judge, [(pair.tuned, pair.base) for pair in pairs], training, gate)
 
 
 async def answer_champion(champion: Subject | None, pairs: Sequence[Pair], sampling: Sampling) -> Third | None:

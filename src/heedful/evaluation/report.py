@@ -13,6 +13,7 @@ from heedful.evaluation.checks import CheckResult
 from heedful.evaluation.comparison import Comparison
 from heedful.evaluation.gate import Verdict
 from heedful.evaluation.intervals import Interval
+from heedful.evaluation.judge.asking import Judged
 from heedful.evaluation.learning import GapResult
 from heedful.evaluation.matrix import Matrix
 
@@ -121,6 +122,7 @@ class Report:
     matrix: Matrix | None = None
     comparisons: tuple[Comparison, ...] = ()
     suites: tuple[SuitePart, ...] = ()
+    judged: Judged | None = None
     overrides: tuple[Override, ...] = ()
 
 

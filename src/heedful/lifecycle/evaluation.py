@@ -23,6 +23,7 @@ from heedful.evaluation.matrix import MATRIX_JSON, matrix_to_json
 from heedful.evaluation.report import REPORT_JSON, Report
 from heedful.lifecycle.companions import BASE, Target, find_target, guards_of, load_network, to_companion
 from heedful.lifecycle.evidence import gather, load_champion, samples_of, standing_of
+from heedful.lifecycle.judge import judge_of
 from heedful.lifecycle.matrix import BATCH_TOKENS, grid_of, measure, read_matrix
 from heedful.lifecycle.runs import recorded_run
 from heedful.modeling.bases import context_length
@@ -52,7 +53,12 @@ class Evaluated:
 
 
 def evaluate_version(
-    workspace: Workspace, store: Store, settings: Settings, name: str, observe: Callable[[int, int], None] | None = None
+    workspace: Workspace,
+    store: Store,
+    settings: Settings,
+    name: str,
+    observe: Callable[[int, int], None] | None = None,
+    labels: Path | None = None,
 ) -> Evaluated:
     """Raises EvaluationError, ModelError or RegistryError; no report is left behind then."""
     with store.snapshot() as session:
@@ -60,6 +66,7 @@ def evaluate_version(
         overrides, standing = overrides_of(session, version.id), standing_of(session, version)
     tuned = find_target(workspace, store, settings, version.id)
     folder = dataset_dir(workspace, version.dataset)
+    judge = judge_of(settings.judge, tuned.base, labels)
     rows = load_rows(tuned, folder)
     room = reply_room(rows.test, settings.generation.max_new_tokens, context_length(tuned.base))
     base, grid = replace(tuned, name=BASE, adapter=None), grid_of(workspace, store, version.id)
@@ -79,7 +86,14 @@ def evaluate_version(
                 folder,
                 settings.gate,
                 aside,
-                replace(lineage_of(tuned, folder, settings), matrix=matrix, overrides=overrides, evidence=evidence, champion=rival),
+                replace(
+                    lineage_of(tuned, folder, settings),
+                    matrix=matrix,
+                    overrides=overrides,
+                    evidence=evidence,
+                    champion=rival,
+                    judge=judge,
+                ),
                 observe,
             )
         )
