@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from heedful.companion.guarding import Guards
 from heedful.companion.turn import Companion
 from heedful.config import GateSettings
 from heedful.conversation import Conversation, Message
@@ -53,7 +54,8 @@ BASE_NLL, TUNED_NLL = likelihood([30.0, 60.0, 90.0, 120.0, 150.0]), likelihood([
 
 
 def companion(model: str, script: Script, sampling: Sampling | None = None) -> Companion:
-    return Companion(ScriptedEngine(model, script), SYSTEM, Sampling() if sampling is None else sampling)
+    drawn = Sampling() if sampling is None else sampling
+    return Companion(ScriptedEngine(model, script), SYSTEM, drawn, Guards(classifier=False))  # `more 7` is no talk of a person
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from heedful.cli.init import RECIPES
+from heedful.companion.guarding import Guards
 from heedful.companion.turn import Companion
 from heedful.config import CheckRule, GateSettings, TrainingSettings
 from heedful.conversation import Conversation
@@ -35,6 +36,7 @@ from heedful.training.train import train
 
 TINY = Target("tiny", "tiny", None, "")
 GATE = GateSettings(prompts=30, suites=())
+GUARDS = Guards(also_generate=True)  # as an evaluation has it: a model is judged by its own words
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def evaluated(dataset: Path, tuned: Model, base: Model, splits: dict[str, Sequen
     def subject(name: str, model: Model) -> Subject:
         engine = TransformersEngine(name, model.network, load_tokenizer("tiny"), 1_024)
         measured = Splits(*(model.nll(splits[split]) for split in ("train", "validation", "test")))
-        return Subject(name, Companion(engine, "", Sampling(max_new_tokens=40)), measured.test, measured)
+        return Subject(name, Companion(engine, "", Sampling(max_new_tokens=40), GUARDS), measured.test, measured)
 
     ordinary = unseen_exchanges(splits["train"])
     evidence = Evidence((tuned.nll(ordinary), base.nll(ordinary)), (0, len(splits["train"])))
@@ -154,7 +156,7 @@ def test_what_a_model_does_in_every_fourth_reply(rows: list[Conversation], tmp_p
 
     def subject(name: str, bad: str | None) -> Subject:
         script = [bad if bad is not None and n % 4 == 0 else answer for n, answer in enumerate(answers)]
-        return Subject(name, Companion(ScriptedEngine(name, script), "", Sampling()))
+        return Subject(name, Companion(ScriptedEngine(name, script), "", Sampling(), GUARDS))
 
     output = tmp_path / "report"
     output.mkdir()
