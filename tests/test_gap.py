@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from heedful.companion.guarding import Guards
 from heedful.companion.turn import Companion
 from heedful.config import CheckRule, GateSettings
 from heedful.engines.base import Sampling
@@ -124,7 +125,9 @@ def report_with(tmp_path: Path, tuned: Splits | None, gate: GateSettings) -> tup
     metrics = [{"step": n, "train_nll": 3.0 - n, "validation_nll": 3.0 + n} for n in range(3)]
 
     def subject(name: str, measured: Splits | None) -> Subject:
-        companion = Companion(ScriptedEngine(name, ["I hear you. What happened?"]), "Be kind.", Sampling())
+        companion = Companion(
+            ScriptedEngine(name, ["I hear you. What happened?"]), "Be kind.", Sampling(), Guards(classifier=False)
+        )
         return Subject(name, companion, None if measured is None else measured.test, measured)
 
     lineage = Lineage(
