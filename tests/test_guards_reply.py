@@ -101,6 +101,13 @@ def test_no_more_than_a_word_is_held_back_but_for_numbers() -> None:
     ]
 
 
+def test_a_number_that_begins_like_one_of_the_table_holds_back_its_last_part_only() -> None:
+    guard = ReplyGuard(rules_for(CHAT))
+    pieces = [guard.feed(piece) for piece in ("Ring ", "116 ", "123 ", "now. ", "Ring ", "116 ", "123 ", "4567 ", "now.")]
+    assert pieces == ["Ring", "", " 116", " 123 now.", " Ring", "", " 116", "", ""]
+    assert guard.finish("stop").text == " [number removed] now."
+
+
 def test_numbers_of_every_line_of_the_table_may_be_named() -> None:
     for country in load_countries().values():
         for line in country.lines:

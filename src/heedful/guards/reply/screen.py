@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from heedful.conversation import Message
-from heedful.guards.reply.addresses import Allowed, allowed, find_addresses
+from heedful.guards.reply.addresses import Allowed, allowed, digits, find_addresses
 from heedful.guards.reply.claims import find_claims, true_words
 from heedful.guards.reply.cleaning import ELLIPSIS, SENTENCE_END
 from heedful.guards.reply.findings import KINDS, FindingKind
@@ -70,6 +70,7 @@ class Screen:
         self._sentence = ""  # as shown, since it began
         self._heard = ""  # as the model wrote it
         self._held = ""  # a number that may go on
+        self._begun = ""  # what of it was shown, because it begins like one that may be named
         self._words: list[str] = []
         self._dropping = False  # the rest of this sentence
         self._ended = False
@@ -92,9 +93,19 @@ class Screen:
         if self._dropping:
             return self._drop(piece)
         if MAY_GO_ON.fullmatch(piece):
-            self._held += piece
-            return ""
+            return self._hold(piece)
         return self._decide(piece)
+
+    def _hold(self, piece: str) -> str:
+        """A number waits for what follows; once it can become one that may be named, only its last part waits."""
+        before, whole = "", digits(self._begun + self._held + piece)
+        if self._held and any(number.startswith(whole) for number in self._rules.may.numbers):
+            before, self._held = self._held, ""
+            self._begun += before
+            self._sentence += before
+            self._heard += before
+        self._held += piece
+        return before
 
     def _drop(self, piece: str) -> str:
         """Leave out the rest of a sentence, but not the mark at its end."""
@@ -109,7 +120,7 @@ class Screen:
 
     def _decide(self, piece: str) -> str:
         """A word together with the number before it."""
-        fresh, self._held = self._held + piece, ""
+        fresh, self._held, self._begun = self._held + piece, "", ""
         if "\n" in fresh[: len(fresh) - len(fresh.lstrip())]:
             self._sentence = self._heard = ""
         turned = self._turn(fresh)
