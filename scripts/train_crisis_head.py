@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from peft import LoraConfig, get_peft_model
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer
@@ -42,6 +43,7 @@ HEAD = Path(__file__).parents[1] / "src" / "heedful" / "assets" / "guards" / "cr
 BATCH, MAX_TOKENS, SMOOTHING, PLAIN_SHARE, SCALE = 32, 96, 0.04, 0.3, 20
 ALIKE = 0.8  # cosine of the frozen vectors; above it two examples are of one group
 FOLDS = 3
+CHOSEN = ("platt", "thresholds", "out_of_fold")
 MOST_BENIGN, MOST_HARD = 0.05, 0.15  # false alarms out of fold, below what is promised on unseen texts
 LINEAR = ("query", "key", "value", "dense")
 # Said by the companion before some of the short examples, so that a message means the same behind any opening.
@@ -343,21 +345,10 @@ def save(trainer: Trainer, path: Path, about: dict[str, object]) -> None:
     print(f"{path}: {path.stat().st_size} bytes")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--rank", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--layers", type=int, default=4, help="upper layers that are trained")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--output", type=Path, default=HEAD)
-    parser.add_argument("--judgements", type=Path, help="keep the judgements out of fold here, to read what was missed")
-    asked = vars(parser.parse_args())
-    output, judgements = asked.pop("output"), asked.pop("judgements")
-    given = Given(**asked)
-    torch.set_num_threads(1)
-    examples, trained_on, frozen = read_examples(EXAMPLES), fingerprint(EXAMPLES), Frozen(given.layers)
-    units = learnable(examples, frozen)
+def choose_by_folds(
+    examples: Sequence[Example], frozen: Frozen, units: Sequence[Unit], given: Given, judgements: Path | None
+) -> dict[str, object]:
+    """Calibration and thresholds, from judgements of networks that had not seen the example."""
     logits = out_of_fold(examples, frozen, units, given)
     danger = np.array([max(row[unit][0] for unit in units_of(e.messages)) for e, row in zip(examples, logits, strict=True)])
     calibration = platt(danger, np.array([float(e.label == "positive") for e in examples]))
@@ -369,9 +360,39 @@ def main() -> None:
     recorded = [Recorded(row, calibration) for row in logits]
     thresholds, figures = choose(examples, recorded)
     print(f"out of fold: {thresholds}: {figures}", flush=True)
+    return {"platt": calibration, "thresholds": asdict(thresholds), "out_of_fold": {**figures, "examples": len(examples)}}
+
+
+def read_about(path: Path) -> dict[str, object]:
+    with safe_open(path, "pt") as file:
+        found: dict[str, object] = json.loads(file.metadata()["about"])
+        return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--rank", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--layers", type=int, default=4, help="upper layers that are trained")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--output", type=Path, default=HEAD)
+    parser.add_argument("--judgements", type=Path, help="keep the judgements out of fold here, to read what was missed")
+    parser.add_argument(
+        "--keep-thresholds", action="store_true", help="those of the packaged head: no folds, a quarter of the time"
+    )
+    asked = vars(parser.parse_args())
+    output, judgements, keep = asked.pop("output"), asked.pop("judgements"), asked.pop("keep_thresholds")
+    given = Given(**asked)
+    torch.set_num_threads(1)
+    examples, trained_on, frozen = read_examples(EXAMPLES), fingerprint(EXAMPLES), Frozen(given.layers)
+    units = learnable(examples, frozen)
+    if keep:
+        chosen = {name: read_about(HEAD)[name] for name in CHOSEN}
+    else:
+        chosen = choose_by_folds(examples, frozen, units, given, judgements)
     about = {"examples_sha256": trained_on, "examples": len(examples), **asdict(given), "outputs": list(OUTPUTS)}
-    about |= {"platt": calibration, "thresholds": asdict(thresholds), "out_of_fold": figures}
-    save(train(units, given, "all"), output, about)
+    save(train(units, given, "all"), output, about | chosen)
 
 
 if __name__ == "__main__":

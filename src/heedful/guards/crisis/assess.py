@@ -20,6 +20,7 @@ HOLD = 2  # turns of the person for which a tier stays as it was
 FADE = 2  # turns a tier after that
 SHORT = 6  # words; shorter messages are read together with those before them
 JOINED = 3  # of such messages at most
+DENIAL = 7  # words of a message that says no more than "i do not want to die"
 KINDS: tuple[Kind, ...] = ("suicide", "self_harm", "harm_to_others", "abuse", "minor", "perinatal")
 SCORES: dict[Tier, float] = {"none": 0.02, "distress": 0.25, "passive": 0.7, "active": 0.9, "imminent": 0.98}
 WISH = frozenset({"hopeless", "burden", "veiled", "farewell"})
@@ -95,7 +96,9 @@ def read_turn(chat: Sequence[Message], classifier: Classifier | None) -> Reading
 
 
 def weigh(reading: Reading, classifier: Classifier, chat: Sequence[Message]) -> Reading:
-    """What the classifier thinks of a message in which no rule is sure."""
+    """What the classifier thinks of a message in which no rule is sure. It hardly hears a `not`: short denials are not its affair."""
+    if reading.quieted == {"negated"} and not reading.signals and reading.words <= DENIAL:
+        return reading
     found, limits = classifier.estimate(chat), classifier.thresholds
     backed = reading.signals if found.danger >= limits.backing else ()
     if found.danger >= (limits.quieted if reading.quieted else limits.alone):
