@@ -96,7 +96,7 @@ def read_turn(chat: Sequence[Message], classifier: Classifier | None) -> Reading
 
 
 def weigh(reading: Reading, classifier: Classifier, chat: Sequence[Message]) -> Reading:
-    """What the classifier thinks of a message in which no rule is sure. It hardly hears a `not`: short denials are not its affair."""
+    """What the classifier thinks of a message in which no rule is sure. It hardly hears a `not`: short denials are left out."""
     if reading.quieted == {"negated"} and not reading.signals and reading.words <= DENIAL:
         return reading
     found, limits = classifier.estimate(chat), classifier.thresholds
