@@ -1,6 +1,8 @@
 """The OpenVINO engine on the bundled base: what transformers says, many at once, cancellation, a cache that is too small."""
 
 import asyncio
+import gc
+import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
@@ -165,6 +167,25 @@ def test_a_closed_engine_refuses_and_ends_what_runs(shelf: Path) -> None:
 
     assert [str(error) for error in asyncio.run(close_in_the_middle())] == ["the engine of m2 is closed"] * 2
     assert not asyncio.run(mine.health()).ready
+
+
+def test_an_engine_that_nobody_holds_ends_its_thread(shelf: Path) -> None:
+    """A catalog lets an engine go while a reply is under way: the reply ends first."""
+
+    async def hold_the_stream_alone() -> int:
+        events = load_openvino_engine("m4", "tiny", None, shelf, 8_192, threads=1).stream(CHATS[1], LONG)
+        gc.collect()
+        await skip(events, 30)
+        assert "engine m4" in {thread.name for thread in threading.enumerate()}
+        await events.aclose()
+        return 1
+
+    assert asyncio.run(hold_the_stream_alone()) == 1
+    gc.collect()
+    deadline = time.monotonic() + 30
+    while "engine m4" in {thread.name for thread in threading.enumerate()}:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_model_is_built_once_and_again_when_it_is_damaged(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

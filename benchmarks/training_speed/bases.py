@@ -9,7 +9,7 @@ from typing import Any
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 TINY = "tiny"
-SMOLLM2_135M = {
+SMOLLM2_135M: dict[str, Any] = {
     "hidden_size": 576,
     "num_hidden_layers": 30,
     "num_attention_heads": 9,
@@ -20,7 +20,7 @@ SMOLLM2_135M = {
     "rms_norm_eps": 1e-5,
     "rope_parameters": {"rope_type": "default", "rope_theta": 100_000.0},
 }
-QWEN25_500M = {
+QWEN25_500M: dict[str, Any] = {
     "hidden_size": 896,
     "num_hidden_layers": 24,
     "num_attention_heads": 14,
@@ -34,19 +34,24 @@ QWEN25_500M = {
 SIZES = (TINY, "135m", "0.5b")
 
 
-def write_base(size: str, folder: Path) -> str:
-    """The bundled base itself, or a checkpoint in `folder`, in bfloat16 as both families are published."""
+def write_base(size: str, folder: Path, rows: int = 0, spread: float = 0.02) -> str:
+    """The bundled base itself, or a checkpoint in `folder`, in bfloat16 as both families are; with `rows` tokens at least.
+
+    `spread` is the standard deviation of the weights. With that of a fresh network, a greedy reply is one word again and again.
+    """
     if size == TINY:
         return TINY
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
     torch.manual_seed(0)
+    shape = SMOLLM2_135M if size == "135m" else QWEN25_500M
+    shape = {**shape, "vocab_size": max(rows, shape["vocab_size"]), "initializer_range": spread}
     common: dict[str, Any] = {"tie_word_embeddings": True, "eos_token_id": 1, "pad_token_id": 0, "dtype": torch.bfloat16}
     if size == "135m":
-        model: Any = LlamaForCausalLM(LlamaConfig(**SMOLLM2_135M, **common))
+        model: Any = LlamaForCausalLM(LlamaConfig(**shape, **common))
     else:
-        model = Qwen2ForCausalLM(Qwen2Config(**QWEN25_500M, **common))
+        model = Qwen2ForCausalLM(Qwen2Config(**shape, **common))
     model.to(torch.bfloat16).save_pretrained(str(folder))
     tokenizer().save_pretrained(str(folder))
     return str(folder)
