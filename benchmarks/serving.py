@@ -16,7 +16,8 @@ our server looks for in replies is off, for it would end the loops that random w
 | decode_1 | tokens a second of one reply, from its first to its last |
 | decode_8 | tokens a second of eight replies asked for at once, reading of their prompts included |
 | first_token_ms | a prompt of some 400 tokens that nobody asked before, until the first text |
-| rss_mb | peak memory of the server's processes |
+| rss_mb | memory of the server's processes when all is answered |
+| peak_mb | the most that it ever was: what was read of files while the model was loaded counts |
 
 Our first start, which builds the model, is timed apart (`build_s`). The servers are then started, warmed and measured one after the
 other, again and again; figures are medians over the repeats, ratios are made within a repeat first. Tokens are those of `usage`.
@@ -46,7 +47,7 @@ import psutil
 from training_speed.bases import SIZES, write_base
 
 ENGINES = ("heedful", "transformers", "transformers_batching")
-FIGURES = ("decode_1", "decode_8", "first_token_ms", "rss_mb")
+FIGURES = ("decode_1", "decode_8", "first_token_ms", "rss_mb", "peak_mb")
 STREAMS = 8
 SPREAD = 0.1  # of the weights: replies are then of different words, as the words of people are
 ROWS = 50_304  # tokens at least: GPT-2's tokenizer, which the bases get, has more than SmolLM2 has
@@ -184,19 +185,20 @@ def measure(server: Server, texts: "Prompts", tokens: int) -> Figures:
         "decode_1": statistics.median((one.tokens - 1) / (one.last_s - one.first_s) for one in alone),
         "decode_8": sum(one.tokens for one in together) / seconds,
         "first_token_ms": 1_000 * statistics.median(one.first_s for one in firsts),
-        "rss_mb": peak_mb(server.process.pid),
+        "rss_mb": memory_mb(server.process.pid, "VmRSS"),
+        "peak_mb": memory_mb(server.process.pid, "VmHWM"),
     }
 
 
-def peak_mb(process: int) -> float:
-    """Of a process and all that it started, each at its own peak."""
+def memory_mb(process: int, figure: str) -> float:
+    """Of a process and all that it started. `figure` as /proc calls it: VmRSS is now, VmHWM the peak."""
     family = [psutil.Process(process), *psutil.Process(process).children(recursive=True)]
-    return sum(peak_kb(one.pid) for one in family) / 1_000
+    return sum(memory_kb(one.pid, figure) for one in family) / 1_000
 
 
-def peak_kb(process: int) -> int:
+def memory_kb(process: int, figure: str) -> int:
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{figure}:"))
 
 
 class Prompts:
@@ -215,7 +217,7 @@ class Prompts:
 
 
 def summary(runs: Sequence[dict[str, Figures]]) -> dict[str, Any]:
-    """By engine its figures; `ratios` are ours over the peer's: more is better for decode, less for the other two."""
+    """By engine its figures; `ratios` are ours over the peer's: more is better for decode, less for the others."""
     shown: dict[str, Any] = {
         engine: {figure: round(statistics.median(run[engine][figure] for run in runs), 1) for figure in FIGURES}
         for engine in runs[0]

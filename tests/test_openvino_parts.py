@@ -1,5 +1,6 @@
 """Parts of the OpenVINO engine: blocks of the cache, the choice of a token, and the graph of every family against transformers."""
 
+import mmap
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from heedful.engines.selection import Choice, choose_engine
 from heedful.errors import EngineError, ModelError
 from heedful.modeling.bases import load_tokenizer
 from heedful.modeling.greedy import QUESTIONS, TOKENS
+from heedful.modeling.mapped_files import MAPS, leave_memory
 from heedful.modeling.openvino_graph import build_graph, why_no_graph
 from heedful.modeling.openvino_runtime import import_openvino
 
@@ -183,3 +185,24 @@ def test_random_texts_never_share_what_they_should_not() -> None:
     for chain in live:
         pool.release(chain)
     assert pool.available == 24
+
+
+@pytest.mark.skipif(not MAPS.is_file(), reason="only Linux tells what is mapped")
+def test_pages_of_a_file_leave_memory_and_come_back(tmp_path: Path) -> None:
+    """As OpenVINO maps the weights: laid out anew for the processor, the file's pages are not needed twice."""
+    path = tmp_path / "weights"
+    path.write_bytes(bytes(range(256)) * 16 * 256)
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert sum(mapped[:]) == 255 * 128 * 16 * 256
+        before = resident(path)
+        assert leave_memory(path) == 2**20
+        assert resident(path) < before == 1_024
+        assert mapped[1_000:1_003] == bytes([232, 233, 234])
+    assert leave_memory(path) == 0
+
+
+def resident(path: Path) -> int:
+    """KiB of the file that are in this process's memory."""
+    lines = Path("/proc/self/smaps").read_text().splitlines()
+    start = next(number for number, line in enumerate(lines) if line.endswith(str(path)))
+    return next(int(line.split()[1]) for line in lines[start:] if line.startswith("Rss:"))

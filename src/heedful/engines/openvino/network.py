@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heedful.engines.openvino.blocks import BLOCK
+from heedful.modeling.mapped_files import leave_memory
 from heedful.modeling.openvino_graph import page
 from heedful.modeling.openvino_runtime import import_openvino
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 EXACT = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
+WARM_TOKENS = 64
 QUICK = {"KV_CACHE_PRECISION": "f16"}  # of 16 bits, as the weights are; OpenVINO's own choice would be 8
 
 
@@ -56,6 +58,15 @@ class PagedNetwork:
                 sizes = [self.blocks, *(size.get_length() for size in list(socket.partial_shape)[1:])]
                 assert sizes[2] == BLOCK, "the cache is divided as OpenVINO does it on a CPU"
                 self._request.set_tensor(name, self._openvino.Tensor(socket.element_type, self._openvino.Shape(sizes)))
+
+        self._warm_up()
+        leave_memory(model.with_suffix(".bin"))
+
+    def _warm_up(self) -> None:
+        """OpenVINO lays weights out anew at the first prompt and at the first token: better now than for the first person."""
+        prompt = min(self.blocks * BLOCK - 1, WARM_TOKENS)
+        self.forward([Part([0] * prompt, 0, range(self.blocks))])
+        self.forward([Part([0], prompt, range(self.blocks))])
 
     def forward(self, parts: Sequence[Part]) -> "np.ndarray[Any, Any]":
         """Scores behind the last token of each part, [parts, vocabulary] in float32. They are gone with the next call."""
