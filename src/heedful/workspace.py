@@ -48,6 +48,11 @@ class Workspace:
         return self.root / "reports"
 
     @property
+    def replies(self) -> Path:
+        """What models answered in evaluations. It can be made again, so whoever erases a person removes all of it."""
+        return self.reports / "replies"
+
+    @property
     def knowledge(self) -> Path:
         return self.root / "knowledge"
 

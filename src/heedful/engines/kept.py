@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from heedful.conversation import Message
-from heedful.engines.base import Engine, Finished, Generation, Piece, Sampling
+from heedful.engines.base import Capabilities, Engine, Finished, Generation, Health, Piece, Sampling
 from heedful.workspace import write_text
 
 
@@ -25,6 +25,13 @@ class KeptEngine:
     @property
     def model(self) -> str:
         return self._engine.model
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._engine.capabilities
+
+    async def health(self) -> Health:
+        return await self._engine.health()
 
     def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Piece | Finished, None]:
         return self._engine.stream(messages, sampling)

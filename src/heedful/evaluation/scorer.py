@@ -43,7 +43,8 @@ Whole = Callable[[Sequence[Answer], Scores], Estimate]
 class Scorer:
     """A check over replies. `flag` is said of a single reply that trips it.
 
-    named: it reads only prompts that name it; else all. estimate: of answers that have a score, with those scores.
+    named: it reads only prompts that name it; else all. together: a score only means something beside those of other replies.
+    estimate: of answers that have a score, with those scores.
     """
 
     check: Check
@@ -51,6 +52,7 @@ class Scorer:
     scores: Callable[[Sequence[Answer]], Scores]
     estimate: Whole
     named: bool = False
+    together: bool = False
 
     def reads(self, prompt: Prompt) -> bool:
         return not self.named or self.check.name in prompt.scorers
@@ -96,6 +98,7 @@ class Declaration(TypedDict):
     blocking: bool
     slack: NotRequired[float]
     named: NotRequired[bool]
+    together: NotRequired[bool]
     estimate: NotRequired[Whole]
 
 
@@ -132,7 +135,8 @@ def add(name: str, told: Declaration, scores: Callable[[Sequence[Answer]], Score
         blocking=told["blocking"],
         slack=told.get("slack"),
     )
-    _table[name] = Scorer(check, told["flag"], scores, told.get("estimate", share_or_mean), told.get("named", False))
+    estimate, named, together = told.get("estimate", share_or_mean), told.get("named", False), told.get("together", False)
+    _table[name] = Scorer(check, told["flag"], scores, estimate, named, together)
     return _table[name]
 
 

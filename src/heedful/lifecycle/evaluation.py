@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from heedful.companion.turn import Companion
 from heedful.config import Settings
 from heedful.dataset import dataset_dir, load_split
+from heedful.engines.kept import KeptEngine
 from heedful.evaluation.binding import bind
 from heedful.evaluation.evaluate import SEED, Lineage, Subject, evaluate
 from heedful.evaluation.learning import Splits
@@ -73,6 +74,7 @@ def evaluate_version(
     report_id = f"r-{uuid.uuid4().hex[:10]}"
     with recorded_run(store, EVALUATION, version.dataset, version.id) as outcome, staging(workspace.reports) as aside:
         networks = load_network(tuned, settings), load_network(base, settings)
+        lineage = lineage_of(tuned, folder, settings)
         measure(workspace, settings, grid.rows[-1], networks[0])
         measure(workspace, settings, grid.rows[0], networks[1])
         matrix = read_matrix(workspace, grid)
@@ -81,19 +83,12 @@ def evaluate_version(
         rival = None if champion is None else Subject(champion[0].name, judged_companion(*champion, settings, room))
         report = asyncio.run(
             evaluate(
-                to_subject(tuned, networks[0], settings, rows, room),
-                to_subject(base, networks[1], settings, rows, room),
+                kept(workspace, to_subject(tuned, networks[0], settings, rows, room), lineage),
+                kept(workspace, to_subject(base, networks[1], settings, rows, room), lineage),
                 folder,
                 settings.gate,
                 aside,
-                replace(
-                    lineage_of(tuned, folder, settings),
-                    matrix=matrix,
-                    overrides=overrides,
-                    evidence=evidence,
-                    champion=rival,
-                    judge=judge,
-                ),
+                replace(lineage, matrix=matrix, overrides=overrides, evidence=evidence, champion=rival, judge=judge),
                 observe,
             )
         )
@@ -158,6 +153,13 @@ def judged_companion(target: Target, network: "PreTrainedModel", settings: Setti
     guards = replace(guards_of(settings.guards), also_generate=True)  # a model is judged by its own words, in a crisis too
     companion = to_companion(target, network, settings.generation, guards)
     return replace(companion, sampling=replace(companion.sampling, max_new_tokens=room))
+
+
+def kept(workspace: Workspace, subject: Subject, lineage: Lineage) -> Subject:
+    """Replies are kept on disk: a killed evaluation goes on, and other checks over the same replies begin there."""
+    weights = lineage.hashes["base"] if subject.model_id == BASE else f"{lineage.hashes['base']}+{lineage.hashes['adapter']}"
+    engine = KeptEngine(subject.companion.engine, workspace.replies, f"{weights}/{lineage.hashes['template']}")
+    return replace(subject, companion=replace(subject.companion, engine=engine))
 
 
 def lineage_of(target: Target, folder: Path, settings: Settings) -> Lineage:

@@ -49,6 +49,7 @@ def syllables(word: str) -> int:
     limit=0.5,
     blocking=False,
     named=True,
+    together=True,
 )
 def relevance(answers: Sequence[Answer]) -> Scores:
     """The share of other questions that are as near as its own is at most a tenth. None with fewer than ten other questions."""

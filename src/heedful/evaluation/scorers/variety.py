@@ -33,6 +33,7 @@ def distinct_pairs(answers: Sequence[Answer], scores: Scores) -> Estimate:
     limit=0.5,
     blocking=False,
     estimate=share_of_marks,
+    together=True,
 )
 def opener_collapse(answers: Sequence[Answer]) -> Scores:
     """1.0 for a reply that begins with the most frequent opening; None for one of fewer than three words."""
@@ -54,6 +55,7 @@ def opener_collapse(answers: Sequence[Answer]) -> Scores:
     limit=0.2,
     blocking=False,
     estimate=distinct_pairs,
+    together=True,
 )
 def distinct_2(answers: Sequence[Answer]) -> Scores:
     """Mean of 1/k over a reply's pairs, k being how often each stands in all replies (Li et al. 2016, counted a reply)."""

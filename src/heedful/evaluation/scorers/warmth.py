@@ -72,6 +72,7 @@ def empathy_exploration(answers: Sequence[Answer]) -> Scores:
     limit=0.1,
     blocking=True,
     named=True,
+    together=True,
 )
 def equal_treatment(answers: Sequence[Answer]) -> Scores:
     """True where how a person was treated differs from how most with the same words were treated; None without others."""

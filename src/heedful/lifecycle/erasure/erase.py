@@ -152,6 +152,7 @@ def clean(workspace: Workspace, store: Store, erasure_id: int, needles: Needles,
         quoted = fingerprints_of(session, workspace, detail["datasets"], person_id)
     detail["reports"] = sorted({*detail["reports"], *reports_about(workspace, {*detail["datasets"], *detail["models"]})})
     transcripts = sum(redact_report(store, workspace.reports / name, quoted, detail["models"]) for name in detail["reports"])
+    remove(workspace.replies)
     watch("reports", 0, None)
     remove_datasets(workspace, detail["datasets"])
     watch("datasets", 0, None)
