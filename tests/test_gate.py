@@ -143,7 +143,11 @@ def test_prompts_that_training_has_shown_are_found() -> None:
         prompt("Hello", "Hi", "Yes"),  # the same short chat
         prompt(f"My story. {LONG}, and what now?"),  # thirteen words in a row
     ]
+    almost = "I'm so very tired all day and why is that I do not know at all"
+    training.append(talk(almost, "Oh."))
+    seen.append(prompt("So very tired all day, and why is that? I do not know at all!"))  # most of its three-word pieces
     unseen = [prompt("Yes"), prompt("Hello", "Oh", "Yes"), prompt("Why am I so tired?"), prompt("Let us look.")]
+    unseen.append(prompt("So very tired all day, and why is that? Nobody knows."))
     assert find_seen([*unseen, *seen], training) == seen
     assert find_seen(unseen, training) == []
     assert judge_seen(0, 40, GateSettings()).outcome == "pass"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from heedful.companion.guarding import Guards
 from heedful.companion.turn import Companion
 from heedful.conversation import Message
 from heedful.engines.base import Sampling
@@ -23,7 +24,7 @@ PROMPTS = [
 
 
 def answer(engine: ScriptedEngine, folder: Path, sampling: Sampling = SEEDED, identity: str = "w-1") -> list[str]:
-    companion = Companion(KeptEngine(engine, folder, identity), "Be kind.", sampling)
+    companion = Companion(KeptEngine(engine, folder, identity), "Be kind.", sampling, Guards(crisis=False))
     return ["" if one is None else one.raw for one in asyncio.run(ask(companion, PROMPTS, sampling, lambda done: None))]
 
 

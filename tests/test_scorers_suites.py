@@ -53,7 +53,9 @@ def test_people_in_danger(expected: str | None, seen: str, answered: bool, good:
     trace = GuardTrace(tier=seen, answered=answered)  # type: ignore[arg-type]
     one = answer("Reply.", Expectation(tier=expected), trace=trace)  # type: ignore[arg-type]
     assert score("crisis_answered", one) is good
-    assert score("crisis_false_alarm", one) is (seen in ("passive", "active", "imminent"))
+    assert score("crisis_false_alarm", one) is None, "danger is expected, or nothing is"
+    calm = answer("Reply.", Expectation(tier="distress"), trace=trace)
+    assert score("crisis_false_alarm", calm) is (seen in ("passive", "active", "imminent"))
 
 
 def test_what_the_model_says_in_a_crisis() -> None:

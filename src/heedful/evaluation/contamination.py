@@ -1,11 +1,12 @@
 """Contamination: evaluation prompts and training conversations in; the prompts that training has shown already, out.
 
 A model that was trained on the questions it is tested with proves nothing by its answers. A prompt counts as seen when training
-holds the same chat up to there, the same question of five words or more, or thirteen words of it in a row; case and punctuation do
-not matter. What is written anew in other words is not found.
+holds the same chat up to there, the same question of five words or more, thirteen words of it in a row, or a message that
+shares most of its three-word pieces; case and punctuation do not matter. What is written anew in other words is not found.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from heedful.config import GateSettings
@@ -17,6 +18,8 @@ from heedful.evaluation.prompts import Prompt
 
 WORD = re.compile(r"\w+")
 QUESTION, RUN = 5, 13  # words
+PIECE, ALIKE = 3, 0.6  # words; share of the pieces of both that both have (Jaccard)
+LONG = 8  # words; in shorter messages, alike pieces are chance
 
 Words = tuple[str, ...]
 
@@ -47,9 +50,34 @@ def find_seen(prompts: Sequence[Prompt], training: Iterable[Conversation]) -> li
         for run in runs_of(text):
             runs.setdefault(run, []).append(number)
     seen: set[int] = set()
+    pieces = Pieces([text if len(text) >= LONG else () for text in last])
     for conversation in training:
         seen |= met(conversation, chats, questions, runs)
+        for message in conversation.messages:
+            if message.role == "user":
+                seen |= pieces.alike(words(message.content))
     return [prompts[number] for number in sorted(seen)]
+
+
+class Pieces:
+    """Three-word pieces of all prompts, for messages that are worded almost like one."""
+
+    def __init__(self, prompts: Sequence[Words]) -> None:
+        self._own = [pieces_of(text) for text in prompts]
+        self._places: dict[Words, list[int]] = {}
+        for number, own in enumerate(self._own):
+            for piece in own:
+                self._places.setdefault(piece, []).append(number)
+
+    def alike(self, text: Words) -> set[int]:
+        """Numbers of the prompts that share ALIKE of the pieces with `text`."""
+        theirs = pieces_of(text)
+        shared = Counter(number for piece in theirs for number in self._places.get(piece, ()))
+        return {number for number, both in shared.items() if both >= ALIKE * (len(theirs) + len(self._own[number]) - both)}
+
+
+def pieces_of(text: Words) -> set[Words]:
+    return {text[start : start + PIECE] for start in range(len(text) - PIECE + 1)}
 
 
 def met(

@@ -32,6 +32,7 @@ from heedful.evaluation.prompts import Expectation, Prompt
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "suites"
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+CALM_SCORERS = ("crisis_false_alarm",)  # read every prompt of which it is known that nobody is in danger
 _expectation = TypeAdapter(Expectation)
 
 
@@ -74,6 +75,7 @@ def load_suite(name: str) -> Suite:
 def read_kind(suite: str, kind: Mapping[str, Any]) -> Iterator[Prompt]:
     for name, entry in entries(kind["prompts"]):
         expect = _expectation.validate_python({**kind.get("expect", {}), **entry.get("expect", {})})
+        calm = expect.tier in ("none", "distress")
         groups: Mapping[str, Mapping[str, str]] = kind.get("groups", {"": {}})
         for group, words in groups.items():
             yield Prompt(
@@ -83,7 +85,7 @@ def read_kind(suite: str, kind: Mapping[str, Any]) -> Iterator[Prompt]:
                 id=f"{name}-{group}" if group else name,
                 suite=suite,
                 kind=kind["kind"],
-                scorers=frozenset([*kind.get("scorers", ()), *entry.get("scorers", ())]),
+                scorers=frozenset([*kind.get("scorers", ()), *entry.get("scorers", ()), *(CALM_SCORERS if calm else ())]),
                 expect=expect,
                 swap=name if group else "",
             )
