@@ -7,7 +7,6 @@ of a hundred words it is nothing. A text that is the other without some of its s
 The numbers below were set on one half of the edited real rows of `benchmarks/duplicates.py` and are reported on the other half.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -18,6 +17,8 @@ from heedful.dataset.words import NEGATIONS
 LONG_WORD, LIGHT, NUMBER = 4, 0.4, 2.0  # letters; weight of a word shorter than that, and of a number
 STRICTEST, LOOSEST, SLOPE = 1.0, 0.45, 0.0125  # share of common weight that is asked of texts of few, of many words; per word
 PART_WORDS, PART_SHARE, PART_SIZE = 12, 0.95, 0.5  # least words, common share and relative size of a text that is part of the other
+FAR_APART = 3  # times the common weight is only in one of them: whatever is mistyped, they are no versions
+ROUNDING = 1e-6
 LETTERS_AN_ERROR = 12  # a short text may have one typing error in so many letters, wherever it is
 WORDS_KEPT = 1 << 16  # whose weight is remembered: the same words are compared again and again
 OPPOSITES = ("hypo", "hyper")  # two letters apart, and a different illness
@@ -27,31 +28,55 @@ def is_near(one: Sequence[str], other: Sequence[str]) -> bool:
     """Whether both are versions of one text."""
     if not one or not other:
         return one == other
-    common, only_one, only_other = overlap(one, other)
     longest = max(len(one), len(other))
+    common, left, right = overlap(one, other)
+    only = sum(map(weight, left)), sum(map(weight, right))
+    most = min(sum(map(may_be_mistyped, left)), sum(map(may_be_mistyped, right))) + ROUNDING  # weight that may be forgiven
+    if sum(only) <= FAR_APART * common and fits(common + most, only[0] - most, only[1] - most, longest):
+        common, left, right = forgive(common, left, right)
+        only = sum(map(weight, left)), sum(map(weight, right))
+    return fits(common, *only, longest) or (longest <= PART_WORDS and is_mistyped(one, other))
+
+
+def fits(common: float, only_one: float, only_other: float, longest: int) -> bool:
+    """Whether so much weight in common is enough for texts of at most so many words."""
     if common >= max(LOOSEST, STRICTEST - SLOPE * longest) * (common + only_one + only_other):
         return True
     smaller, larger = sorted((only_one, only_other))
-    if longest >= PART_WORDS and common >= PART_SHARE * (common + smaller) and common >= PART_SIZE * (common + larger):
-        return True
-    return longest <= PART_WORDS and is_mistyped(one, other)
+    return longest >= PART_WORDS and common >= PART_SHARE * (common + smaller) and common >= PART_SIZE * (common + larger)
 
 
-def overlap(one: Sequence[str], other: Sequence[str]) -> tuple[float, float, float]:
-    """Weight of what is in both, only in the first, only in the second. Words count as often as they occur; order does not."""
-    here, there = Counter(one), Counter(other)
-    common = sum(weight(word) * count for word, count in (here & there).items())
-    left, right = list((here - there).elements()), list((there - here).elements())
-    if sum(map(weight, left)) + sum(map(weight, right)) > 3 * common:
-        return common, sum(map(weight, left)), sum(map(weight, right))  # far apart, whatever is mistyped
-    for word in list(left):
-        alike = (known for known in right if known[0] == word[0] or known[-2:] == word[-2:])  # cheap to ask, and asked often
-        meant = next((known for known in alike if is_typo(word, known)), None)
-        if meant is not None:
-            left.remove(word)
-            right.remove(meant)
+def overlap(one: Sequence[str], other: Sequence[str]) -> tuple[float, list[str], list[str]]:
+    """Weight of what is in both; words only in the first, only in the second. They count as often as they occur, in any order."""
+    left, common = [], 0.0
+    there: dict[str, int] = {}
+    for word in other:
+        there[word] = there.get(word, 0) + 1
+    for word in one:
+        if there.get(word):
+            there[word] -= 1
             common += weight(word)
-    return common, sum(map(weight, left)), sum(map(weight, right))
+        else:
+            left.append(word)
+    return common, left, [word for word, count in there.items() for _ in range(count)]
+
+
+def forgive(common: float, left: Sequence[str], right: Sequence[str]) -> tuple[float, list[str], list[str]]:
+    """A word with a typing error is in both."""
+    others, kept = list(right), []
+    for word in left:
+        alike = (known for known in others if known[0] == word[0] or known[-2:] == word[-2:])  # cheap to ask, and asked often
+        meant = next((known for known in alike if is_typo(word, known)), None)
+        if meant is None:
+            kept.append(word)
+        else:
+            others.remove(meant)
+            common += weight(word)
+    return common, kept, others
+
+
+def may_be_mistyped(word: str) -> bool:
+    return len(word) >= LONG_WORD and not is_number(word)
 
 
 @lru_cache(maxsize=WORDS_KEPT)

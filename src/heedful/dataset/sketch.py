@@ -15,10 +15,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from heedful.store.batches import batches
+
 PIECE = 4  # characters
 VALUES, BANDS = 128, 32
 SHORT = 80  # pieces; texts with fewer are compared in narrow bands too
 PREDECESSORS = 3
+BANDS_AT_ONCE = 8  # whose pairs are in memory at once before each is kept once
 WIDE, NARROW = 4, 2  # values a band
 ROWS_AT_MOST, PAIRS_AT_ONCE = 2**31, 2_048
 LEAST = 0.15, 0.3  # estimated share in common of a pair that is compared at all, when one of them is short, when both are long
@@ -65,11 +68,17 @@ def candidate_pairs(signatures: Rows, sizes: NDArray[np.uint16], chosen: NDArray
     """[pairs, 2] Which of the `chosen` rows to compare, each pair once, the earlier row first. `sizes` counts pieces."""
     short = chosen[sizes[chosen] < SHORT]
     found = np.empty(0, np.int64)
-    for rows, width in ((chosen, WIDE), (short, NARROW)):
-        for band in range(BANDS):
-            found = np.union1d(found, agreeing(signatures, rows, band * width, width))
+    bands = [(rows, band * width, width) for rows, width in ((chosen, WIDE), (short, NARROW)) for band in range(BANDS)]
+    for some in batches(bands, BANDS_AT_ONCE):
+        found = each_once(np.concatenate([found, *(agreeing(signatures, *band) for band in some)]))
     pairs = np.stack(np.divmod(found, ROWS_AT_MOST), axis=1)
     return pairs[worth_comparing(signatures, sizes, pairs)]
+
+
+def each_once(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """In order. By sorting: numpy's own way takes a table of hashes, which is slower on millions."""
+    numbers.sort()
+    return numbers[np.concatenate([[True], numbers[1:] != numbers[:-1]])] if len(numbers) else numbers
 
 
 def agreeing(signatures: Rows, rows: NDArray[np.int64], start: int, width: int) -> NDArray[np.int64]:
