@@ -20,11 +20,13 @@ CERTAIN = (
 POSSIBLE = (
     "st|close|drive|dr|court|ct|place|pl|way|square|sq|hill|park|row|walk|circle|cir|trail|trl|rise|view|wharf|quay|"
     "green|parade|alley|ln|loop|bend|path|pike|plaza|heights|croft|fold|villas|estate|yard|house|ridge|run|chase|"
-    "mead|vale|bank|avenida|broadway|extension|layout|colony|nagar|marg|chowk|cottages|mansions|buildings|apartments|towers"
+    "mead|vale|bank|avenida|broadway|extension|layout|colony|nagar|marg|chowk|cottages|mansions|buildings|apartments|towers|cl|"
+    "gdns|ter|terr|brae|wynd|croft|dale|fields?|meadows?|orchard|copse|glen|glade|mount|bypass|causeway|circus|bungalows|rows?|side|bottom|end"
 )
 UNIT = (
     r"(?:(?:flat|apartment|apt|unit|suite|ste|room|rm|floor|block|plot|house|door|no|h\.?\s?no|shop|villa|tower|"
-    r"building|bldg|lot|trailer|#)\.?\s?(?:no\.?\s?)?#?\d{1,5}[a-z]?\b|\d{1,3}(?:st|nd|rd|th)\sfloor)"
+    r"building|bldg|lot|trailer|#)\.?\s?(?:no\.?\s?)?#?\d{1,5}[a-z]?\b|(?:flat|apartment|apt|unit|block|wing|tower|building|room)\s[a-h]\b|"
+    r"\d{1,3}(?:st|nd|rd|th)\sfloor|(?:ground|top|first|second|third|basement)\s(?:floor\s)?flat|(?:ground|top|first|second)\sfloor)"
 )
 NUMBER = r"\d{1,5}(?:\s?[a-z]\b|[-/]\d{1,4}[a-z]?)?"
 NAME_WORD = (
@@ -77,10 +79,11 @@ OUTWARD_TOWN = re.compile(
     rf"(?P<town>[A-Z][^\W\d_]+),?\s(?P<code>{OUTWARD})(?![\w-])|"
     rf"\b(?P<area>{OUTWARD})(?=\s(?:area|postcode|district)\b)"
 )
-TOWN_CODE = re.compile(r"(?P<town>[A-Z][^\W\d_]+)(?:,\s|\s|-|\s-\s)(?P<code>\d{4,6})(?![\w.,:/-])")
+CODE_TOWN = re.compile(r"(?<![\w.,£$€:/+-])(?P<code>\d{4,5})\s(?P<town>[A-ZÀ-Þ][^\W\d_]{2,})")
+TOWN_CODE = re.compile(r"(?P<town>[A-Z][^\W\d_]+(?:\s[A-Z][^\W\d_]+)?)(?:,\s|\s|-|\s-\s)(?P<code>\d{4,6})(?![\w.,:/-])")
 LIVES_IN = re.compile(
-    r"\b(?:i'?m in|live in|lives in|living in|lived in|based in|moved to|zip)\s(?P<code>\d{5})"
-    r"(?!\s?(?:people|of|\w*s\b)|[\w,.]\d)",
+    r"\b(?:i'?m in|live in|lives in|living in|lived in|based in|moved to|zip|in|near|from)\s(?P<code>\d{5})"
+    r"(?!\s?(?:people|of|\w*s\b)|[\w,.]\d|\s[a-z])",
     re.IGNORECASE,
 )
 JOINED_STREET = re.compile(
@@ -273,7 +276,7 @@ def find_postcodes(words: Words, ends: list[int]) -> Iterator[Identifier]:
         yield from (Identifier(*match.span("code"), "postcode", score) for match in words.near_digits(pattern))
     yield from (Identifier(*match.span(), "postcode", 0.7) for match in words.near_digits(ZIP4))
     yield from (Identifier(*match.span("code"), "postcode", 0.85) for match in words.near_digits(LIVES_IN))
-    for pattern in (OUTWARD_TOWN, TOWN_CODE):
+    for pattern in (OUTWARD_TOWN, TOWN_CODE, CODE_TOWN):
         yield from beside_town(words, pattern)
     for match in words.near_digits(EURO):
         code, near = match.group("code"), any(0 <= match.start() - end <= 4 for end in ends)
@@ -290,8 +293,16 @@ def beside_town(words: Words, pattern: re.Pattern[str]) -> Iterator[Identifier]:
         group = "area" if match.groupdict().get("area") else "code"
         code, town = match.group(group), match.group("town")
         year = code.isdigit() and 1800 <= int(code) <= 2100
-        if not year and (town is None or lexicon().flags.get(fold(town), 0) & CITY):
+        if not year and (town is None or is_town(town)):
             yield Identifier(*match.span(group), "postcode", 0.85)
+
+
+def is_town(name: str) -> bool:
+    """ "San Francisco" is a phrase of the lexicon, "Leeds" a word; of two capitals the last may be the town."""
+    first, *rest = fold(name).split()
+    known = lexicon()
+    phrase = any(tuple(rest) == words and flags & CITY for words, flags in known.phrases.get(first, ()))
+    return phrase or bool(known.flags.get(rest[-1] if rest else first, 0) & CITY)
 
 
 def is_postcode(found: str, text: str, start: int) -> bool:

@@ -119,7 +119,7 @@ PERSONAL_HOSTS = re.compile(
     r"cash|paypal|ko-fi|linktr|calendly|github|gitlab|"
     r"soundcloud|letterboxd|goodreads|strava|meetup|vimeo|flickr|threads|bsky|telegram|t|wa|dropbox|substack|medium|"
     r"tumblr|wordpress|blogspot|wixsite|weebly|livejournal|"
-    r"carrd|about|deviantart|ao3|wattpad|pinterest|reddit|discord|twitch|etsy|depop|vinted|spotify|ancestry|"
+    r"bit|tinyurl|forms|goo|carrd|about|deviantart|ao3|wattpad|pinterest|reddit|discord|twitch|etsy|depop|vinted|spotify|ancestry|"
     r"findagrave|legacy)\.[a-z.]{2,6}$"
 )
 PERSONAL_PATH = re.compile(
@@ -139,6 +139,9 @@ PUBLIC_HOSTS = re.compile(
     r"huffpost|huffingtonpost|sciencedaily|sciencedirect|springer|nature|indeed|glassdoor|ebay|walmart|target|tesco|"
     r"dominos|expedia|booking|airbnb|tripadvisor|uber|stackoverflow|"
     r"mentalhealth|therapistaid|gottman|16personalities|openai|huggingface|python|pypi)\.[a-z.]{2,6}$"
+)
+SHARED_FILES = frozenset(
+    ("docs.google.com", "drive.google.com", "sites.google.com", "forms.gle", "photos.google.com", "calendar.google.com")
 )
 OFFICE = re.compile(
     r"^(?:info|information|help|helpline|support|contact|contactus|admin|office|enquiries|inquiries|hello|service|"
@@ -219,6 +222,8 @@ def is_personal_page(address: str) -> bool:
     bare = re.sub(r"^https?://", "", address.lower())
     host, slash, path = bare.partition("/")
     host = host.split(":")[0].split("?")[0].removeprefix("www.")
+    if host in SHARED_FILES:
+        return bool(path)
     if PERSONAL_HOSTS.search(host):
         return bool(path.strip("/")) or host.count(".") > 1
     if PERSONAL_PATH.search(slash + path):

@@ -17,7 +17,17 @@ from heedful.privacy.identifiers.lexicon import (
     SURNAME,
     is_near,
 )
-from heedful.privacy.identifiers.name_slots import ABSTRACT, DETERMINERS, OF_THINGS, OWNED, REFUSES, is_linked, stands_as_person
+from heedful.privacy.identifiers.name_slots import (
+    ABSTRACT,
+    DETERMINERS,
+    OF_THINGS,
+    OWNED,
+    REFUSES,
+    ROW_NAMES,
+    acts,
+    is_linked,
+    stands_as_person,
+)
 from heedful.privacy.identifiers.sentences import is_personal
 from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import TITLE, UPPER, Words
@@ -45,6 +55,7 @@ NAMES_THAT_ARE_WORDS = word_set(
     blessing comfort precious earnest liberty page junior constant innocent lucky gay jack pat sue rob
     """
 )
+PLACE_LINKS = word_set("in at from on of near to into via a an the called")
 CLAUSE = word_set(
     """
     says said that when if because cos but so then while since until thinks thought reckons and
@@ -194,7 +205,9 @@ def unknown_capital(words: Words, place: int, begins: bool, strength: int) -> fl
             (words.cue(place + 1) & SAYS or words.key(place + 1) in REFUSES) and words.gap(place) == " " and not key.endswith("ing")
         )
         return POSSIBLE if acts else NO
-    if strength and is_personal(words, words.starts[place], words.ends[place]):
+    apart = not words.capital(place - 1) and not words.capital(place + 1)
+    loose = apart and words.key(place - 1) not in PLACE_LINKS and words.before(place) in (" ", ", ")
+    if (strength or loose) and is_personal(words, words.starts[place], words.ends[place]):
         return POSSIBLE if strength == 2 else UNSURE
     return NO
 
@@ -207,7 +220,14 @@ def ambiguous_capital(words: Words, place: int, begins: bool, strength: int) -> 
         return POSSIBLE if strength == 2 else NO
     surname = words.capital(place + 1) and words.gap(place) == " " and words.flag(place + 1) & SURNAME
     spoken = words.key(place - 1) in CLAUSE and words.key(place + 1) not in ("in", "of", "is", "too") and words.before(place) == " "
-    return POSSIBLE if strength or surname or spoken or is_apposition(words, place) else NO
+    alone = words.keys[place] not in ABSTRACT and not words.capital(place - 1) and not words.capital(place + 1)
+    rare = alone and is_rather_person(words, place) and words.key(place - 1) not in PLACE_LINKS
+    return POSSIBLE if strength or surname or spoken or rare or is_apposition(words, place) else NO
+
+
+def is_rather_person(words: Words, place: int) -> bool:
+    """No frequent word, or one that is a person more often."""
+    return not words.flags[place] & FREQUENT or words.keys[place] in ROW_NAMES
 
 
 def is_apposition(words: Words, place: int) -> bool:
@@ -271,7 +291,7 @@ def ambiguous_lower(words: Words, place: int, flags: int) -> float:
     towards = before in TOWARDS_PERSON and words.before(place) == " "
     return (
         POSSIBLE
-        if towards and not (flags & FREQUENT and before not in ("told", "asked", "texted", "dating", "kissed", "named"))
+        if towards and (is_rather_person(words, place) or before in ("told", "asked", "texted", "dating", "kissed", "named"))
         else NO
     )
 
@@ -282,6 +302,8 @@ def unknown_lower(words: Words, place: int) -> float:
         return NO
     if is_near(words.keys[place], COMMON):
         return POSSIBLE if context(words, place) else NO
+    if is_linked(words, place) or (len(words.keys[place]) >= 4 and acts(words, place)):
+        return POSSIBLE
     told = words.key(place - 1) in ("told", "asked", "texted", "dating", "married", "kissed") and words.before(place) == " "
     says = words.key(place + 1) in SAID and words.gap(place) == " " and words.key(place - 1) not in DETERMINERS
     return POSSIBLE if told or says or (context(words, place) == 2 and words.key(place - 1) == "and") else NO

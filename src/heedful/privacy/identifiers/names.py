@@ -105,8 +105,8 @@ def goes_on(words: Words, head: int, last: int) -> bool:
     if gap == ". ":
         return len(words.keys[last]) == 1 and words.capital(after)
     if words.capital(after) and capital:
-        if len(words.keys[after]) == 1:
-            return words.gap(after) == ". " and words.capital(after + 2)
+        if len(words.keys[after]) == 1:  # "Anna K. told me", "Deepika R"
+            return words.keys[after] not in ("i", "a", "u", "x")
         return (
             bool(flags & (SURNAME | GIVEN)) or not flags & ORDINARY or (len(words.keys[after]) <= SHORT and words.gap(after) == "-")
         )
