@@ -64,6 +64,8 @@ class Score:
     asked: Counter[str] = field(default_factory=Counter)
     found: Counter[str] = field(default_factory=Counter)
     partly: Counter[str] = field(default_factory=Counter)
+    asked_form: Counter[str] = field(default_factory=Counter)
+    found_form: Counter[str] = field(default_factory=Counter)
     given: int = 0
     right: int = 0
     agree: int = 0
@@ -101,9 +103,12 @@ def score(rows: Sequence[Row], find: Finder, misses: list[str] | None = None) ->
         for start, end, kind in row.spans:
             value = row.text[start:end]
             first = start + next((len(article) for article in ARTICLES if value.startswith(article)), 0)
+            form = form_of(value, row.known) if kind == "name" else ""
             total.asked[kind] += 1
+            total.asked_form[form] += 1
             if all(place in covered for place in range(first, end) if row.text[place].isalnum()):
                 total.found[kind] += 1
+                total.found_form[form] += 1
                 total.agree += any(s < end and e > start and k == kind for s, e, k in found)
                 continue
             total.partly[kind] += any(s < end and e > start for s, e, _ in found)
@@ -116,6 +121,13 @@ def score(rows: Sequence[Row], find: Finder, misses: list[str] | None = None) ->
             if not right and misses is not None:
                 misses.append(f"wrong {kind}: {row.text[start:end]!r} in {row.text!r}")
     return total
+
+
+def form_of(value: str, known: Sequence[str]) -> str:
+    """How a name is written, and whether the account had said it."""
+    if known:
+        return "known"
+    return "lower case" if value.islower() else "several words" if " " in value else "a capital"
 
 
 def ours(text: str, known: Sequence[str]) -> list[Span]:
@@ -153,6 +165,7 @@ def describe(rows: Sequence[Row], find: Finder, misses: list[str] | None = None)
         "precision": estimate(total.right, total.given),
         "kind_agrees": estimate(total.agree, sum(total.found.values())),
         "by_kind": {kind: f"{total.found[kind]}/{total.asked[kind]}, partly {total.partly[kind]}" for kind in sorted(total.asked)},
+        "names_by_form": {form: f"{total.found_form[form]}/{n}" for form, n in sorted(total.asked_form.items()) if form},
     }
 
 

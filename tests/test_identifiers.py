@@ -150,8 +150,8 @@ import spacy
 def load(**_):
     nlp = spacy.blank("en")
     ruler = nlp.add_pipe("entity_ruler")
-    ruler.add_patterns([{"label": "PERSON", "pattern": name} for name in ("Glorptang", "Prozac")])
-    ruler.add_patterns([{"label": "GPE", "pattern": "Vlitzburg"}])
+    ruler.add_patterns([{"label": "PERSON", "pattern": name} for name in ("glorptang", "Prozac")])
+    ruler.add_patterns([{"label": "GPE", "pattern": "vlitzburg"}])
     return nlp
 """
 
@@ -163,7 +163,7 @@ def test_an_installed_model_adds_what_the_rules_do_not_know(tmp_path: Path, monk
     (tmp_path / "en_tiny-1.0.dist-info").mkdir()
     (tmp_path / "en_tiny-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: en_tiny\nVersion: 1.0\n")
     (tmp_path / "en_tiny-1.0.dist-info" / "entry_points.txt").write_text("[spacy_models]\nen_tiny = en_tiny\n")
-    text = "then Glorptang smelled Vlitzburg, on Prozac, and Sarah was there"
+    text = "then glorptang smelled vlitzburg, on Prozac, and Sarah was there"
     assert [text[one.start : one.end] for one in find_identifiers(text)] == ["Sarah"]
     monkeypatch.syspath_prepend(tmp_path)
     installed_model.cache_clear()
@@ -172,7 +172,7 @@ def test_an_installed_model_adds_what_the_rules_do_not_know(tmp_path: Path, monk
     finally:
         monkeypatch.undo()
         installed_model.cache_clear()
-    assert found == [("Glorptang", "name"), ("Vlitzburg", "place"), ("Sarah", "name")]
+    assert found == [("glorptang", "name"), ("vlitzburg", "place"), ("Sarah", "name")]
 
 
 def test_the_tuning_set_is_found() -> None:

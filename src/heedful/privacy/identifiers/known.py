@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from heedful.privacy.identifiers.cues import SAYS
 from heedful.privacy.identifiers.kinds import Identifier, Kind
 from heedful.privacy.identifiers.lexicon import FREQUENT, NAME, ORDINARY, WORD, fold, lexicon, one_slip
+from heedful.privacy.identifiers.name_slots import stands_as_person
 from heedful.privacy.identifiers.name_words import TOWARDS_PERSON
 from heedful.privacy.identifiers.words import Words
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 KNOWN_SCORE = 0.98
 LONGEST_NAME = 5  # words; a longer value is found as a whole only
 MIN_DIGITS = 6
+ENDINGS = ("y", "ie", "i", "o", "s", "z", "zy", "zza", "ster")  # of short forms
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,8 @@ def may_be_meant(words: Words, place: int) -> bool:
     if words.capital(place) and not words.begins(place):
         return True
     return (
-        bool(words.cue(place + 1) & SAYS)
+        stands_as_person(words, place)
+        or bool(words.cue(place + 1) & SAYS)
         or words.key(place - 1) in TOWARDS_PERSON
         or (not words.flags[place] & FREQUENT and len(words.keys[place]) >= 4)
     )
@@ -126,7 +129,17 @@ def may_be_meant(words: Words, place: int) -> bool:
 def is_slip(words: Words, place: int, names: frozenset[str]) -> bool:
     """One slip of the pen away from a known name, and no word of its own."""
     key = words.keys[place]
-    return len(key) >= 5 and not words.flags[place] and any(len(name) >= 5 and near(key, name) for name in names)
+    if words.flags[place] & ORDINARY:
+        return False
+    slip = len(key) >= 4 and not words.flags[place] and any(len(name) >= 4 and near(key, name) for name in names)
+    return slip or (len(key) >= 3 and any(len(name) > len(key) and is_shortened(key, name) for name in names))
+
+
+def is_shortened(key: str, name: str) -> bool:
+    """ "dev" and "devvy" for Devendra."""
+    return name.startswith(key) or any(
+        key.endswith(end) and len(key) - len(end) >= 3 and name.startswith(key[: -len(end)]) for end in ENDINGS
+    )
 
 
 def near(key: str, name: str) -> bool:

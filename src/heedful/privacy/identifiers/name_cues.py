@@ -116,6 +116,8 @@ def after_kin(words: Words, place: int) -> Iterator[tuple[int, float]]:
 
 def score_after_kin(words: Words, place: int, following: int, gap: str) -> float:
     flags = words.flags[following]
+    if words.cues[following] & TIME and gap:
+        return NO
     if words.keys[following] in PREFIXES and words.gap(following) == "-" and words.flag(following + 1) & GIVEN:
         return SURE
     if (flags & (PUBLIC | COUNTRY | REGION) and not flags & GIVEN) or words.cues[following] & (KIN | SAYS):

@@ -25,6 +25,7 @@ from heedful.privacy.identifiers.name_slots import (
     REFUSES,
     ROW_NAMES,
     acts,
+    is_in_row,
     is_linked,
     stands_as_person,
 )
@@ -55,6 +56,7 @@ NAMES_THAT_ARE_WORDS = word_set(
     blessing comfort precious earnest liberty page junior constant innocent lucky gay jack pat sue rob
     """
 )
+PERSONAL_VERBS = word_set("know care want talk like love answer reply believe understand speak text call calls")
 PLACE_LINKS = word_set("in at from on of near to into via a an the called")
 CLAUSE = word_set(
     """
@@ -113,6 +115,14 @@ def by_itself(words: Words, place: int) -> float:
         return POSSIBLE if is_initial(words, place) else NO
     if words.cues[place] & TIME and (not flags & GIVEN or (context(words, place) < 2 and not is_linked(words, place))):
         return NO
+    if (
+        flags & PUBLIC
+        and flags & GIVEN
+        and words.shapes[place] == TITLE
+        and words.cue(place + 1) & SAYS
+        and words.gap(place) == " "
+    ):
+        return POSSIBLE  # "Christian told me"
     if flags & PUBLIC or len(key) < 2 or is_eponym(words, place, flags):
         return NO
     if flags & (COUNTRY | REGION) and is_person_and_place(words, place, flags):
@@ -245,6 +255,8 @@ def begins_with_person(words: Words, place: int) -> bool:
         return after in OWNED
     if after in SAID or (after == "and" and third in ("i", "me") and words.gap(place + 1) == " "):
         return True
+    if (after in REFUSES and (key not in ABSTRACT or third in PERSONAL_VERBS)) or is_in_row(words, place):
+        return key not in AUXILIARIES
     if key in ONLY_MEN and after in ("had", "has", "is", "was", "never"):
         return True
     acts = bool(words.cue(place + 1) & SAYS)
@@ -310,4 +322,7 @@ def unknown_lower(words: Words, place: int) -> float:
 
 
 def is_nameable(words: Words, place: int) -> bool:
-    return 0 <= place < len(words) and not words.cues[place] & (FUNCTION | TIME) and len(words.keys[place]) >= 2
+    """Whether an announced word may be a name: a month in capitals may ("my daughter June")."""
+    if not 0 <= place < len(words) or words.cues[place] & FUNCTION or len(words.keys[place]) < 2:
+        return False
+    return not words.cues[place] & TIME or (bool(words.flags[place] & GIVEN) and words.shapes[place] == TITLE)

@@ -108,7 +108,10 @@ def goes_on(words: Words, head: int, last: int) -> bool:
         if len(words.keys[after]) == 1:  # "Anna K. told me", "Deepika R"
             return words.keys[after] not in ("i", "a", "u", "x")
         return (
-            bool(flags & (SURNAME | GIVEN)) or not flags & ORDINARY or (len(words.keys[after]) <= SHORT and words.gap(after) == "-")
+            bool(flags & (SURNAME | GIVEN))
+            or not flags & FREQUENT
+            or says_or_ends(words, after)
+            or (len(words.keys[after]) <= SHORT and words.gap(after) == "-")
         )
     if words.capital(after):
         return False
