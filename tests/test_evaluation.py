@@ -192,6 +192,10 @@ def test_both_models_take_the_companion_turn_with_equal_chats_and_draws(dataset:
     assert report.settings["system_prompt"] == SYSTEM
 
 
+def test_two_runs_of_an_evaluation_say_the_same(dataset: Path) -> None:
+    assert run(dataset, companion("m-1", GOOD)) == run(dataset, companion("m-1", GOOD))
+
+
 def test_progress_and_the_number_of_prompts(dataset: Path) -> None:
     seen: list[tuple[int, int]] = []
     report = run(dataset, companion("m-1", GOOD), gate=GateSettings(prompts=20, suites=()), observe=lambda *step: seen.append(step))

@@ -5,7 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from heedful.cli.main import app
 from heedful.config import GateSettings
 from heedful.errors import PromotionRefused, RegistryError, StoreError
 from heedful.evaluation.binding import bind
@@ -309,3 +311,37 @@ def test_an_approval_is_for_the_report_that_was_seen(workspace: Workspace, store
     with pytest.raises(RegistryError, match="evaluated anew"):
         approve(store, workspace, two, model, "ben")
     assert aliases(store) == {}
+
+
+def heedful(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, who: str, *words: str) -> tuple[int, str]:
+    """A command as typed by `who`."""
+    monkeypatch.setenv("LOGNAME", who)
+    found = CliRunner().invoke(app, [*words, "--workspace", str(workspace.root)])
+    return found.exit_code, " ".join(found.output.split())
+
+
+def test_the_command_line_goes_against_the_gate_with_two_names(
+    workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEEDFUL_GATE__SECOND_PERSON", "true")
+    monkeypatch.delenv("HEEDFUL_GATE__SUITES", raising=False)  # the report was made with the suites of the pack
+    model = trained(workspace, store, b"one")
+    evaluated(workspace, store, model, FAILS)
+    code, said = heedful(workspace, monkeypatch, "ann", "promote", model)
+    assert code == 1
+    assert "failed: stop_rate" in said
+    assert heedful(workspace, monkeypatch, "ann", "promote", model, "--override")[0] == 1, "a reason belongs to it"
+    assert heedful(workspace, monkeypatch, "ann", "promote", model, "--reason", "why")[0] == 1
+    code, said = heedful(workspace, monkeypatch, "ann", "promote", model, "--override", "--reason", "the clinic opens tomorrow")
+    assert (code, "waits for a second person" in said) == (0, True)
+    code, said = heedful(workspace, monkeypatch, "ann", "promote", model, "--approve")
+    assert (code, "another operator has to approve it" in said) == (1, True)
+    code, said = heedful(workspace, monkeypatch, "ben", "promote", model, "--approve")
+    assert (code, f"champion: {model}" in said) == (0, True)
+    code, said = heedful(workspace, monkeypatch, "cem", "audit", "--action", "override")
+    assert code == 0
+    assert "override.asked" in said
+    assert "override.promoted" in said
+    assert "approved_by ben" in said
+    assert "reason the clinic opens tomorrow" in said
+    assert "refused_by stop_rate" in said

@@ -40,6 +40,9 @@ def to_html(report: Report) -> str:
         strip=strip,
         curves=line_chart(curves, "optimiser step", "nats a token"),
         matrix_plot=None if report.matrix is None or not report.matrix.forgotten else plot(report.matrix),
+        told_apart=[one for one in report.comparisons if one.wins or one.losses],
+        alike=list(dict.fromkeys(one.title.lower() for one in report.comparisons if not one.wins and not one.losses)),
+        units={known.check.name: known.check.unit for known in SCORERS},
         parts=[one for one in report.suites if "/" not in one.part and one.part != HELD_OUT],
         titles={check.check: check.title for check in report.checks} | {known.check.name: known.check.title for known in SCORERS},
         suite_labels={} if report.matrix is None else {suite.dataset: suite.label for suite in report.matrix.suites},
@@ -101,8 +104,9 @@ def outcome(check: CheckResult) -> tuple[str, str]:
 
 
 def bound(check: CheckResult) -> str:
-    """`may be 7.2%`: the worst that the evidence leaves open."""
-    return "" if check.bound is None else f"may be {quantity(check.bound, check.unit).removesuffix(f' {check.unit}')}"
+    """`at worst 7.2%, 25% allowed`: what the evidence leaves open, and what may stay open."""
+    at_worst, allowed = (quantity(value, check.unit).removesuffix(f" {check.unit}") for value in (check.bound, check.bound_limit))
+    return f"at worst {at_worst}, {allowed} allowed"
 
 
 def interval(check: CheckResult) -> str:
