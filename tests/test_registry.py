@@ -210,9 +210,10 @@ def test_a_verdict_is_void_when_what_it_rests_on_changed(workspace: Workspace, s
 def test_changed_data_and_a_changed_policy_void_the_verdict(workspace: Workspace, store: Store) -> None:
     model = trained(workspace, store, b"one")
     evaluated(workspace, store, model, STOPS)
-    with pytest.raises(PromotionRefused) as caught:
-        promote(store, workspace, GateSettings(pack="ketamine"), model, "ann")
-    assert caught.value.failed == ("policy",)
+    for other_gate, void in ((GateSettings(slack=0.1), ("policy",)), (GateSettings(pack="ketamine"), ("suite", "policy"))):
+        with pytest.raises(PromotionRefused) as caught:
+            promote(store, workspace, other_gate, model, "ann")
+        assert caught.value.failed == void
     promote(store, workspace, GateSettings(valid_days=90, second_person=True), model, "ann")  # judges no model, so it voids nothing
     (workspace.datasets / "ds-1" / "test.jsonl").write_text("{}\n")
     other = trained(workspace, store, b"two")
