@@ -9,11 +9,15 @@ from typer.testing import CliRunner
 
 from heedful.cli.main import app
 from heedful.config import GateSettings
+from heedful.conversation import Message
 from heedful.errors import PromotionRefused, RegistryError, StoreError
 from heedful.evaluation.binding import bind
 from heedful.evaluation.checks import CheckResult
+from heedful.evaluation.comparison import Comparison
 from heedful.evaluation.page import to_html
-from heedful.evaluation.report import REPORT_HTML, REPORT_JSON, PromptCount, Report, read_report, to_json
+from heedful.evaluation.report import REPORT_HTML, REPORT_JSON, PromptCount, Report, ShownReply, Transcript, read_report, to_json
+from heedful.lifecycle.erasure.affected import reports_about
+from heedful.lifecycle.erasure.files import redact_report
 from heedful.registry.aliases import current_aliases
 from heedful.registry.override import Asked, approve, override, overrides_of
 from heedful.registry.promotion import EVALUATION, promote, rollback
@@ -346,3 +350,21 @@ def test_the_command_line_goes_against_the_gate_with_two_names(
     assert "approved_by ben" in said
     assert "reason the clinic opens tomorrow" in said
     assert "refused_by stop_rate" in said
+
+
+def test_an_erasure_takes_out_what_the_former_champion_said(workspace: Workspace, store: Store) -> None:
+    """The judged version learned nothing from the person, but the champion that stands beside it did."""
+    model = trained(workspace, store, b"one")
+    folder = evaluated(workspace, store, model, STOPS)
+    shown = ShownReply("As ever.", None, "stop", ())
+    talk = Transcript("f" * 64, (Message("user", "Hm?"),), "", shown, shown, champion=shown)
+    beside = Comparison("loops", "t", "share of replies", "lower", "m-old", 1, 0.0, None, 0, 0, 0.5, None, 0.0, "no room")
+    report = replace(read_report(folder), transcripts=(talk,), comparisons=(beside,))
+    (folder / REPORT_JSON).write_text(to_json(report), encoding="utf-8")
+    write_manifest(folder, {"kind": "report", "id": folder.name, "model": model, "dataset": "ds-1", "champion": "m-old"})
+    rehash(store, folder)
+    assert list(reports_about(workspace, {"m-old"})) == [folder.name]
+    assert redact_report(store, folder, {"ds-1": set()}, ["m-other"]) == 0
+    assert redact_report(store, folder, {"ds-1": set()}, ["m-old"]) == 1
+    assert "As ever." not in (folder / REPORT_JSON).read_text(encoding="utf-8")
+    assert promote(store, workspace, GATE, model, "ann").champion == model, "its numbers still prove it"

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from heedful.dataset import load_split
 from heedful.errors import HeedfulError
 from heedful.evaluation.page import to_html
-from heedful.evaluation.report import REPORT_HTML, REPORT_JSON, read_report, to_json
+from heedful.evaluation.report import REPORT_HTML, REPORT_JSON, Transcript, read_report, to_json
 from heedful.lifecycle.unfinished import PREFIX
 from heedful.store.database import Store
 from heedful.store.schema import ConversationRow, DatasetMember, DatasetVersion, ModelVersion, Run
@@ -39,7 +39,7 @@ def fingerprints_of(session: Session, workspace: Workspace, datasets: Iterable[s
 
 
 def redact_report(store: Store, folder: Path, quoted: Mapping[str, set[str] | None], models: Iterable[str]) -> int:
-    """Take transcripts out: the person's, or all when the model learned from them, for its replies may quote them too.
+    """Take transcripts out: the person's, or all when a model in them learned from the person, for its replies may quote them too.
 
     Numbers stay, so the report still proves its version: its run is told the new hash first, and the file follows, also after a
     kill between the two. A report that was changed past the program stays refused. Returns how many transcripts were taken out.
@@ -52,7 +52,11 @@ def redact_report(store: Store, folder: Path, quoted: Mapping[str, set[str] | No
         remove(folder)
         return 0
     hers = quoted.get(report.dataset, set())
-    kept = () if hers is None or report.model in models else tuple(t for t in report.transcripts if t.conversation not in hers)
+    speaking = {report.model, *(one.against for one in report.comparisons)}
+    if hers is None or speaking & set(models):
+        kept: tuple[Transcript, ...] = ()
+    else:
+        kept = tuple(one for one in report.transcripts if one.conversation not in hers)
     taken = len(report.transcripts) - len(kept)
     if taken == 0:
         return 0
