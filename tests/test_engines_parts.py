@@ -9,7 +9,7 @@ from heedful.conversation import Message
 from heedful.engines.base import Sampling
 from heedful.engines.context import Prompt, fit
 from heedful.engines.detokenise import ReplyText, reply_text
-from heedful.engines.next_token import draw, next_token_scores, seed_of
+from heedful.engines.next_token import draw, likely, next_token_scores, seed_of
 from heedful.engines.transformers_engine import BATCH_ROWS, BATCH_TOKENS, batches
 from heedful.errors import EngineError, PromptTooLong
 from heedful.modeling.bases import load_tokenizer
@@ -119,3 +119,22 @@ def test_batches_hold_similar_lengths_within_their_limits() -> None:
     assert [len(rows) for rows in batches([1] * (BATCH_ROWS + 3), reply=1)] == [BATCH_ROWS, 3]
     assert list(batches([BATCH_TOKENS, 10, BATCH_TOKENS], reply=1)) == [[1], [0], [2]]
     assert list(batches([], reply=1)) == []
+
+
+@pytest.mark.parametrize("spread", [0.1, 1.0, 8.0])
+def test_the_few_most_likely_tokens_are_drawn_from_as_all_of_them_are(spread: float) -> None:
+    """Flat rows need the whole vocabulary, steep ones do not; what is drawn is the same."""
+    import torch
+
+    scores = torch.randn(6, 4_000, generator=torch.Generator().manual_seed(3)) * spread
+    values, order = likely(scores.softmax(dim=-1), 0.9)
+    assert order.shape[1] == (1_024 if spread == 8.0 else 4_000)
+    whole = scores.softmax(dim=-1).sort(dim=-1, descending=True)
+    assert torch.equal(values, whole.values[:, : values.shape[1]])
+    points = [0.0, 0.2, 0.4, 0.6, 0.8, 0.999]
+    chosen = draw(scores, 0.9, points)
+    cumulative = whole.values.cumsum(dim=-1)
+    for row, point in enumerate(points):
+        kept = int((cumulative[row] - whole.values[row] < 0.9).sum())
+        place = min(int((cumulative[row] <= point * cumulative[row, kept - 1]).sum()), kept - 1)
+        assert int(chosen[row, 0]) == int(whole.indices[row, place])

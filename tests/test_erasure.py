@@ -281,7 +281,10 @@ def test_reports_lose_her_transcripts_and_still_prove(workspace: Workspace, stor
     shown, judge = len(load_split(dataset.path, "test")), person_in(dataset.path / "test.jsonl")
     model = trained(workspace, store, dataset.id, b"1")
     folder = reported(workspace, store, dataset, model)
+    workspace.replies.mkdir()
+    (workspace.replies / "0a.json").write_text("[]")
     result = erased(workspace, store, judge)
+    assert not workspace.replies.exists(), "what a model answered to anybody can be made again"
     assert result.detail["models"] == []
     assert result.detail["judged"] == [model]
     assert result.detail["removed"]["transcripts"] == EACH

@@ -16,6 +16,7 @@ from heedful.engines.base import Sampling
 if TYPE_CHECKING:
     from torch import Tensor
 
+MOST_LIKELY = 1_024  # tokens
 Scorer = Callable[["Tensor", "Tensor"], "Tensor"]
 
 
@@ -53,13 +54,26 @@ def draw(scores: "Tensor", top_p: float, numbers: Sequence[float]) -> "Tensor":
     """
     import torch
 
-    probabilities, order = scores.softmax(dim=-1).sort(dim=-1, descending=True)
+    probabilities, order = likely(scores.softmax(dim=-1), top_p)
     cumulative = probabilities.cumsum(dim=-1)
     kept = (cumulative - probabilities < top_p) & (probabilities > 0)
     last = kept.sum(dim=-1, keepdim=True) - 1
     mass = cumulative.gather(1, last)
     points = torch.tensor(numbers, dtype=scores.dtype, device=scores.device).unsqueeze(1) * mass
     return order.gather(1, torch.minimum(torch.searchsorted(cumulative, points, right=True), last))
+
+
+def likely(probabilities: "Tensor", top_p: float) -> tuple["Tensor", "Tensor"]:
+    """The most likely tokens in falling order, with their ids: a thousand where they hold the nucleus of every row, else all.
+
+    To sort a whole vocabulary for every token was a quarter of the time of a small model.
+    """
+    if probabilities.shape[-1] > MOST_LIKELY:
+        values, order = probabilities.topk(MOST_LIKELY, dim=-1)
+        if bool((values.sum(dim=-1) > top_p).all()):
+            return values, order
+    values, order = probabilities.sort(dim=-1, descending=True)
+    return values, order
 
 
 def seed_of(seed: int | None, prompt: Sequence[int]) -> int:
