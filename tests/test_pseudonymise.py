@@ -108,6 +108,20 @@ def test_an_age_stays_in_its_band(age: int, low: int, high: int) -> None:
         assert new != age and low <= new <= high
 
 
+def test_a_decade_becomes_the_one_beside_it() -> None:
+    for seed in range(10):
+        made = one("i am in my late 20s and she is in her forties", seed)
+        decade, spelled = re.fullmatch(r"i am in my late (\d0)s and she is in her (\w+)", made).groups()  # type: ignore[union-attr]
+        assert decade == "30" and spelled in ("thirties", "fifties")
+
+
+def test_help_lines_and_the_companion_stay_as_they_are() -> None:
+    text = (
+        "I am Heedful. Call Samaritans on 116 123 or 988, text SHOUT to 85258, the hotline is 1-800-273-8255, 13 11 14 is Lifeline"
+    )
+    assert one(text, 3) == text
+
+
 def test_spelled_ages_stay_spelled() -> None:
     assert re.fullmatch(r"I was (five|six|seven|eight|nine|ten|eleven) when he left", one("I was twelve when he left"))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from heedful.privacy.identifiers.cues import CUES
 from heedful.privacy.identifiers.cues import KIN as KIN_CUE
 from heedful.privacy.identifiers.kinds import Identifier
+from heedful.privacy.identifiers.sentences import is_personal
 from heedful.privacy.identifiers.words import Words
 
 TENS = "twenty|thirty|forty|fourty|fifty|sixty|seventy|eighty|ninety"
@@ -199,7 +200,7 @@ def has_spelled_one(words: Words) -> bool:
 def find_several(words: Words) -> Iterator[Identifier]:
     """ "my kids, 4 and 7": each number of the row."""
     for match in (match for pattern in (SEVERAL, SPAN, IN_BRACKETS) for match in words.near_digits(pattern)):
-        if pattern_of_groups(match, words.text):
+        if not is_personal(words, *match.span()) or pattern_of_groups(match, words.text):
             continue
         for number in re.finditer(r"\d+", match.group("ages")):
             start = match.start("ages") + number.start()

@@ -82,6 +82,12 @@ KINDS_OF_CARE = word_set(
 )
 STAFF = word_set("warehouse worker workers driver employee cashier barista staff manager picker courier nurse store shelves")
 SERVICES_ALONE = word_set("next gap delta shell boots target meta apple")
+ORG_NOUNS = word_set(
+    """
+    store warehouse depot branch factory shop cafe pub bar restaurant hotel bakery garage salon clinic hospital surgery nursery
+    council bank airport station distribution centre center care home nursing group call express
+    """
+)
 OF_LINKS = frozenset(["of", "the", "and", "for"])
 
 
@@ -137,7 +143,7 @@ def after_link(words: Words, place: int) -> Iterator[Identifier]:
         return
     phrase = words.phrases.get(first)
     if phrase and phrase[1] & BRAND:
-        yield Identifier(words.starts[first], words.stops[capitals(words, phrase[0])], "employer", 0.9)
+        yield Identifier(words.starts[first], words.stops[org_tail(words, capitals(words, phrase[0]))], "employer", 0.9)
         return
     flags, key = words.flags[first], words.keys[first]
     in_town = (
@@ -157,9 +163,9 @@ def after_link(words: Words, place: int) -> Iterator[Identifier]:
             and not flags & BRAND
         )
         if not named and not (flags & PUBLIC and not flags & BRAND and last == first):
-            yield Identifier(words.starts[first], words.stops[last], "employer", 0.87)
+            yield Identifier(words.starts[first], words.stops[org_tail(words, last)], "employer", 0.87)
     elif flags & BRAND and key not in NO_WORK and not is_plain(words, place, first):
-        yield Identifier(words.starts[first], words.stops[lower_tail(words, first)], "employer", 0.85)
+        yield Identifier(words.starts[first], words.stops[org_tail(words, lower_tail(words, first))], "employer", 0.85)
     elif is_lower_name(words, first) and words.keys[place] in ("at", "for"):
         yield Identifier(words.starts[first], words.ends[lower_tail(words, first)], "employer", 0.7)
 
@@ -213,6 +219,14 @@ def is_lower_name(words: Words, place: int) -> bool:
         and len(key) >= 3
         and (is_unknown(words, place) or (not words.flags[place] & ORDINARY and not words.flags[place] & GIVEN))
     )
+
+
+def org_tail(words: Words, last: int) -> int:
+    """ "Morrisons distribution centre": what kind of place it is belongs to its name."""
+    end = last
+    while words.gap(end) == " " and words.key(end + 1) in ORG_NOUNS and end - last < 3:
+        end += 1
+    return end
 
 
 def lower_tail(words: Words, place: int) -> int:

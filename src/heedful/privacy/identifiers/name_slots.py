@@ -100,7 +100,8 @@ def is_linked(words: Words, place: int) -> bool:
     link = words.key(place - 1)
     if link not in LINKS or words.before(place) not in (" ", "/", "/ "):
         return False
-    return words.key(place - 2) in LINKS[link] or (link == "at" and words.stops[place] > words.ends[place])
+    verb = place - 3 if words.key(place - 2) in ("up", "in", "off") else place - 2  # "broke up with"
+    return words.key(verb) in LINKS[link] or (link == "at" and words.stops[place] > words.ends[place])
 
 
 def is_introduced_kin(words: Words, place: int) -> bool:

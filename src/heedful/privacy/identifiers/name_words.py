@@ -57,6 +57,9 @@ NAMES_THAT_ARE_WORDS = word_set(
     """
 )
 PERSONAL_VERBS = word_set("know care want talk like love answer reply believe understand speak text call calls")
+BEING = frozenset(("is", "was", "has", "had"))
+SAID_OF = word_set("my her his our so being been always still not now like very really my the getting going")
+NOUN_ENDINGS = ("ing", "tion", "sion", "ism", "ness", "ity", "ia", "osis", "ment", "ly", "ics", "logy", "ance", "ence", "apy")
 PLACE_LINKS = word_set("in at from on of near to into via a an the called")
 CLAUSE = word_set(
     """
@@ -141,6 +144,10 @@ def by_itself(words: Words, place: int) -> float:
     return capital_by_itself(words, place, flags) if capital else lower_by_itself(words, place, flags)
 
 
+def before_act(words: Words, place: int) -> bool:
+    return bool(words.cue(place + 1) & SAYS) and words.gap(place) == " "
+
+
 def is_initial(words: Words, place: int) -> bool:
     """ "K told me", "with M.": somebody who is only hinted at."""
     if not words.capital(place) or words.keys[place] in ("i", "a", "u", "x", "o") or words.stops[place] > words.ends[place]:
@@ -214,7 +221,8 @@ def unknown_capital(words: Words, place: int, begins: bool, strength: int) -> fl
         acts = (
             (words.cue(place + 1) & SAYS or words.key(place + 1) in REFUSES) and words.gap(place) == " " and not key.endswith("ing")
         )
-        return POSSIBLE if acts else NO
+        said_of = words.key(place + 1) in BEING and words.key(place + 2) in SAID_OF and not key.endswith(NOUN_ENDINGS)
+        return POSSIBLE if acts or said_of else NO
     apart = not words.capital(place - 1) and not words.capital(place + 1)
     loose = apart and words.key(place - 1) not in PLACE_LINKS and words.before(place) in (" ", ", ")
     if (strength or loose) and is_personal(words, words.starts[place], words.ends[place]):
@@ -257,6 +265,8 @@ def begins_with_person(words: Words, place: int) -> bool:
         return True
     if (after in REFUSES and (key not in ABSTRACT or third in PERSONAL_VERBS)) or is_in_row(words, place):
         return key not in AUXILIARIES
+    if after in BEING and key not in ABSTRACT and key not in AUXILIARIES and is_rather_person(words, place):
+        return is_personal(words, words.starts[place], words.ends[place])
     if key in ONLY_MEN and after in ("had", "has", "is", "was", "never"):
         return True
     acts = bool(words.cue(place + 1) & SAYS)
