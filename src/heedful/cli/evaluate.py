@@ -50,6 +50,10 @@ def evaluate(
             {
                 "model": report.model,
                 "passed": report.verdict == "passed",
+                "verdict": report.verdict,
+                "failed": report.failed,
+                "inconclusive": report.inconclusive,
+                "excluded": report.prompts.excluded,
                 "gate": gate_rows(report),
                 "nll": nll_of(report),
                 "report": str(evaluated.folder / "report.html"),
