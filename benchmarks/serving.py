@@ -52,7 +52,7 @@ STREAMS = 8
 SPREAD = 0.1  # of the weights: replies are then of different words, as the words of people are
 ROWS = 50_304  # tokens at least: GPT-2's tokenizer, which the bases get, has more than SmolLM2 has
 START_S, REPLY_S = 600.0, 600.0
-TEXTS = Path(__file__).resolve().parents[1] / "docs" / "decisions"
+TEXT = Path(__file__).resolve().parents[1] / "docs" / "decisions" / "0001-dependencies.md"
 SETTINGS = {"generation": {"repetition_penalty": 1.0, "no_repeat_ngram": 0}, "guards": {"reply": []}, "system_prompt": "Be kind."}
 
 Figures = dict[str, float]
@@ -202,13 +202,13 @@ def memory_kb(process: int, figure: str) -> int:
 
 
 class Prompts:
-    """Pieces of our decisions, never the same twice; in words, of which a token is about three quarters.
+    """Pieces of a page that speaks of nobody, never the same twice; in words, of which a token is about three quarters.
 
-    Nobody is in danger in them: the crisis guard, which is on, would answer by itself.
+    Of people in danger the crisis guard, which is on, would speak by itself.
     """
 
     def __init__(self, seed: int) -> None:
-        self.words = [word for path in sorted(TEXTS.glob("*.md")) for word in path.read_text(encoding="utf-8").split()]
+        self.words = TEXT.read_text(encoding="utf-8").split()
         self.dice = random.Random(seed)
 
     def draw(self, words: int) -> str:

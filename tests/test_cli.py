@@ -237,7 +237,10 @@ def test_training_verbs_without_data(workspace: Workspace) -> None:
 def test_doctor_json(workspace: Workspace) -> None:
     done = heedful("doctor", "--json", cwd=workspace.root)
     findings = {f["check"]: f for f in json.loads(done.stdout)["findings"]}
-    machine, of_workspace = {"python", "packages", "cpu", "memory", "disk", "gpu"}, {"workspace", "database", "master key"}
+    machine, of_workspace = (
+        {"python", "packages", "cpu", "memory", "disk", "gpu"},
+        {"workspace", "database", "engine", "master key"},
+    )
     of_guards = {"crisis guard", "crisis lines", "hand-over"}
     assert set(findings) == machine | of_workspace | {"trainings", "erasures"} | of_guards
     assert findings["packages"]["level"] == "ok", findings["packages"]

@@ -19,8 +19,9 @@ from heedful.engines.openvino.network import PagedNetwork
 from heedful.engines.openvino.scheduler import RUNNING
 from heedful.engines.transformers_engine import load_transformers_engine
 from heedful.errors import EngineError, ModelError
+from heedful.lifecycle.erasure.files import remove_served
 from heedful.modeling.bases import load_tokenizer
-from heedful.workspace import read_manifest
+from heedful.workspace import Workspace, read_manifest
 
 CHATS = [
     [Message("user", "Hi")],
@@ -200,10 +201,10 @@ def test_a_model_is_built_once_and_again_when_it_is_damaged(shelf: Path, monkeyp
         return {"parameters": 1}
 
     monkeypatch.setattr("heedful.engines.openvino.build.build", rebuild)
+    assert built_model("tiny", None, "m1", shelf) == folder
     for number in range(KEPT + 2):
         assert built_model("tiny", None, f"n{number}", shelf).name.startswith(f"n{number}-")
-    assert built_model("tiny", None, "m1", shelf) == folder
-    assert built_model("tiny", None, "m1", shelf) == folder
+        assert built_model("tiny", None, "m1", shelf) == folder, "what is used is not removed"
     assert len(builds) == KEPT + 3
     assert sorted(path.name[:2] for path in shelf.iterdir()) == ["m1", "n3", "n4", "n5", "n6"]
 
@@ -214,3 +215,10 @@ def test_a_missing_adapter_and_a_foreign_family_are_told(tmp_path: Path) -> None
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
     with pytest.raises(ModelError, match="cannot be served by OpenVINO: architecture 'gpt2' is none of"):
         load_openvino_engine("m3", str(tmp_path), None, tmp_path, 1_024, threads=1)
+
+
+def test_an_erasure_removes_what_was_built_of_its_models_and_no_other(workspace: Workspace) -> None:
+    for name in ("m-1-abc", "m-1-def", "m-12-abc", "base-abc"):
+        (workspace.served / name).mkdir(parents=True)
+    remove_served(workspace, ["m-1", "m-7"])
+    assert sorted(path.name for path in workspace.served.iterdir()) == ["base-abc", "m-12-abc"]

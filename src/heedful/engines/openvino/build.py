@@ -23,7 +23,7 @@ from heedful.modeling.openvino_runtime import import_openvino
 from heedful.workspace import read_manifest, sha256, staged_directory, write_manifest
 
 MODEL, WEIGHTS = "model.xml", "model.bin"
-KEPT = 5  # built models; champion, previous, challenger, base and one more
+KEPT = 5  # models; champion, previous, challenger, base and one more
 FORMAT = 1  # of the folder and the graph; a new one makes old folders useless
 
 
@@ -41,6 +41,7 @@ def built_model(base: Base | str, adapter: Path | None, name: str, shelf: Path) 
     facts = facts_of(base, adapter)
     folder = shelf / f"{name}-{key_of(facts)}"
     if is_whole(folder):
+        folder.touch()  # for `prune`
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     try:
@@ -54,7 +55,7 @@ def built_model(base: Base | str, adapter: Path | None, name: str, shelf: Path) 
 
 
 def prune(shelf: Path, newest: Path) -> None:
-    """Leave the models that were built last. One that is running keeps its file until it ends, though nobody sees it any more."""
+    """Leave the models that were loaded last. One that is running keeps its file until it ends, though nobody sees it any more."""
     built = sorted((path for path in shelf.iterdir() if (path / MODEL).is_file()), key=lambda path: path.stat().st_mtime)
     for path in [path for path in built if path != newest][: -KEPT + 1]:
         shutil.rmtree(path, ignore_errors=True)
