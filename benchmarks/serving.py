@@ -46,6 +46,9 @@ from typing import Any
 import psutil
 from training_speed.bases import SIZES, write_base
 
+from heedful.conversation import Message
+from heedful.guards import assess_crisis
+
 ENGINES = ("heedful", "transformers", "transformers_batching")
 FIGURES = ("decode_1", "decode_8", "first_token_ms", "rss_mb", "peak_mb")
 STREAMS = 8
@@ -204,7 +207,7 @@ def memory_kb(process: int, figure: str) -> int:
 class Prompts:
     """Pieces of a page that speaks of nobody, never the same twice; in words, of which a token is about three quarters.
 
-    Of people in danger the crisis guard, which is on, would speak by itself.
+    What the crisis guard would answer by itself is left out.
     """
 
     def __init__(self, seed: int) -> None:
@@ -212,8 +215,11 @@ class Prompts:
         self.dice = random.Random(seed)
 
     def draw(self, words: int) -> str:
-        start = self.dice.randrange(len(self.words) - words)
-        return f"{self.dice.randrange(10**6)} {' '.join(self.words[start : start + words])}"
+        while True:
+            start = self.dice.randrange(len(self.words) - words)
+            text = f"{self.dice.randrange(10**6)} {' '.join(self.words[start : start + words])}"
+            if assess_crisis([Message("user", text)]).tier == "none":
+                return text
 
 
 def summary(runs: Sequence[dict[str, Figures]]) -> dict[str, Any]:
