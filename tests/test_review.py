@@ -110,6 +110,14 @@ def test_keys_accept_and_reject_and_later_builds_remember(store: Store, workspac
     assert "nothing left to decide" in press(workspace, "")
 
 
+def test_a_long_answer_is_shown_whole(store: Store, workspace: Workspace) -> None:
+    said = [f"word{number}" for number in range(90)]
+    take_in(store, [chat("Why am I so tired?", f"You have depression. {' '.join(said)}")])
+    build(store, workspace)
+    shown = press(workspace, "sss")
+    assert [word for word in said if word not in shown.split()] == []
+
+
 def test_skip_undo_and_quit(store: Store, workspace: Workspace) -> None:
     build(store, workspace)
     assert "there is nothing to undo" in press(workspace, "usq")

@@ -111,4 +111,4 @@ def ask_over_http(output: Output, catalog: RegistryCatalog, promoted: bool) -> N
                 text = completion.choices[0].message.content or ""
                 panels.append(Panel(Text(text), title=f"{name} ({completion.model})", width=max(40, output.stdout.width // 2 - 1)))
             output.stdout.print(Text(f"\n{question}", style="bold"))
-            output.stdout.print(SideBySide(panels))
+            output.stdout.print(SideBySide(panels), soft_wrap=False)  # panels do not grow with their lines

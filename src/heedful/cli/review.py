@@ -145,7 +145,8 @@ def show(output: Output, desk: Desk, sitting: Sitting, item: Waiting) -> None:
                 text.stylize("black on yellow", start, end)
         body.append_text(text).append("\n\n")
     title = f"{sitting.place + 1} of {len(sitting.queue)}: {words_of(item.rule)} ({item.rule})"
-    output.stdout.print(Panel(body, title=Text(title), title_align="left", subtitle=Text(KEYS), subtitle_align="left"))
+    panel = Panel(body, title=Text(title), title_align="left", subtitle=Text(KEYS), subtitle_align="left")
+    output.stdout.print(panel, soft_wrap=False)  # a panel does not grow with its lines: they would be cut
 
 
 def edited(desk: Desk, item: Waiting) -> dict[int, str]:
