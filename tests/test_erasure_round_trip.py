@@ -24,7 +24,8 @@ from heedful.store.database import Store, open_store
 from heedful.workspace import Workspace, create_workspace
 from people import PERSONS, left_of, person_in, texts_of, write_chats
 
-OF_REPLIES = ("loops", "leaked_tags", "broken_urls", "empty_replies", "verbatim", "copies")
+FORM = ("loops", "leaked_tags", "broken_urls", "empty_replies", "verbatim", "copies")
+OF_REPLIES = (*FORM, "credential_claims", "diagnosis_claims", "dose_claims", "encourages_harm")
 OPEN = {
     "prompts": 3,
     "slack": 1,
