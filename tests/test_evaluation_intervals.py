@@ -5,7 +5,7 @@ from math import inf, nan, sqrt
 import numpy as np
 import pytest
 
-from heedful.evaluation.intervals import NOTHING, Estimate, estimate_mean, estimate_ratio, estimate_share, wilson
+from heedful.evaluation.intervals import NOTHING, Estimate, estimate_mean, estimate_ratio, estimate_share, exact_bounds, wilson
 
 
 @pytest.mark.parametrize(
@@ -25,14 +25,14 @@ def test_wilson(k: int, n: int, low: float, high: float) -> None:
 
 def test_share_of_nothing_is_no_value() -> None:
     assert estimate_share([]) == NOTHING == Estimate(None, 0, None)
-    assert estimate_share([True, False, True, True]) == Estimate(0.75, 4, wilson(3, 4))
+    assert estimate_share([True, False, True, True]) == Estimate(0.75, 4, wilson(3, 4), exact_bounds(3, 4))
 
 
 def test_bootstrap_of_few_values_is_what_counting_gives() -> None:
     # Two values: a quarter of all resamples is the lower twice, a quarter the higher twice.
-    assert estimate_mean([0.0, 1.0]) == Estimate(0.5, 2, (0.0, 1.0))
-    # Three: all three draws hit the 3 in 1/27 = 3.7% of the resamples, none does in 8/27.
-    assert estimate_mean([0.0, 0.0, 3.0]) == Estimate(1.0, 3, (0.0, 3.0))
+    assert estimate_mean([0.0, 1.0]) == Estimate(0.5, 2, (0.0, 1.0), (0.0, 1.0))
+    # Three: all three draws hit the 3 in 1/27 = 3.7% of the resamples, none does in 8/27, two or more in 7/27.
+    assert estimate_mean([0.0, 0.0, 3.0]) == Estimate(1.0, 3, (0.0, 3.0), (0.0, 2.0))
 
 
 def test_bootstrap_of_many_values_is_near_the_normal_interval() -> None:
@@ -46,7 +46,7 @@ def test_bootstrap_of_many_values_is_near_the_normal_interval() -> None:
 
 def test_ratio_weighs_by_tokens_and_resamples_whole_conversations() -> None:
     # 1 nat on 10 tokens and 3 nats on 10 tokens: 0.2 a token, and every resample lies between 0.1 and 0.3.
-    assert estimate_ratio([1.0, 3.0], [10.0, 10.0]) == Estimate(0.2, 2, (0.1, 0.3))
+    assert estimate_ratio([1.0, 3.0], [10.0, 10.0]) == Estimate(0.2, 2, (0.1, 0.3), (0.1, 0.3))
     assert estimate_ratio([1.0, 3.0], [10.0, 30.0]).value == 0.1
 
 

@@ -76,7 +76,7 @@ def test_the_stack_is_counted_and_never_rounded_into_the_base() -> None:
     plain = build_core(twin(CONFIGS["llama"]).peft.get_base_model(), settings, 3, CoreOptions(torch.bfloat16))
     for ours, base in zip(rough.weights.layers, plain.weights.layers, strict=True):
         for group, mapping in ours.maps.items():
-            assert torch.equal(mapping.weight, base.maps[group].weight), "the base's own weights, to the bit"
+            assert torch.equal(mapping.product.weight, base.maps[group].product.weight), "the base's own weights, to the bit"
             assert mapping.below is not None and mapping.below.a.dtype == torch.bfloat16
     frozen = [parameter for name, parameter in pair.peft.named_parameters() if ".stack." in name]
     assert frozen and not any(parameter.requires_grad for parameter in frozen)
