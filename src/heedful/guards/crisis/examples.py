@@ -13,7 +13,7 @@ from typing import Literal, cast
 from heedful.conversation import Message
 from heedful.guards.crisis.lexicon import Kind, Tier
 
-Label = Literal["positive", "benign", "hard"]
+Label = Literal["positive", "benign", "hard", "ordinary"]  # ordinary: of tickets and teams; in no file, see the script
 
 
 @dataclass(frozen=True, slots=True)
