@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from heedful.companion.guarding import Guards
 from heedful.companion.turn import Companion, reply_many
 from heedful.config import TrainingSettings
 from heedful.conversation import Message
@@ -112,7 +113,11 @@ def replies(base: str, adapter: Path) -> list[str]:
     """Greedy and without penalties, as the model alone would go on; what was cleaned away would be missing from `raw`."""
     engine = load_transformers_engine("m1", base, adapter, "cpu")
     sampling = Sampling(max_new_tokens=60, temperature=0.0, repetition_penalty=1.0, no_repeat_ngram=0)
-    found = asyncio.run(reply_many(Companion(engine, "", sampling), [[Message("user", question)] for question in DIALOGUES]))
+    found = asyncio.run(
+        reply_many(
+            Companion(engine, "", sampling, Guards(classifier=False)), [[Message("user", question)] for question in DIALOGUES]
+        )
+    )
     asyncio.run(engine.close())
     assert {reply.finish_reason for reply in found} == {"stop"}
     assert [reply.cleaned for reply in found] == [()] * len(found)
