@@ -23,6 +23,7 @@ from heedful.store.database import Store
 
 EVERYBODY: frozenset[KeyRole] = frozenset(ROLES)
 SLOT_RETRY_S = 1
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,8 @@ class Access:
     def turn(self, caller: Caller) -> Iterator[None]:
         """Counts one request while the block runs. Raises ApiError when the caller has none left."""
         now = self.clock()
-        usage = self.usages.setdefault(caller.key, Usage(float(caller.requests_per_minute or 0), now))
+        full = 0.0 if caller.requests_per_minute is None else float(caller.requests_per_minute)
+        usage = self.usages.setdefault(caller.key, Usage(full, now))
         if caller.concurrent is not None and usage.running >= caller.concurrent:
             raise too_many(f"{caller.concurrent} requests of this key are running", SLOT_RETRY_S)
         if caller.requests_per_minute is not None:
@@ -102,9 +104,6 @@ class Access:
             yield
         finally:
             usage.running -= 1
-
-
-CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
 def spend(usage: Usage, per_minute: int, now: float) -> None:
@@ -123,7 +122,8 @@ def too_many(reason: str, seconds: int) -> ApiError:
 
 def check_host(header: str) -> None:
     """Raises ApiError when a request to an open server came by another name than this machine's."""
-    name = header.rpartition(":")[0] if header.rpartition(":")[2].isdigit() else header
+    before, _, port = header.rpartition(":")
+    name = before if port.isdigit() else header
     if not is_loopback(name.strip("[]")):
         raise ApiError(403, "This server has no keys and answers on this machine only.", code="host_not_allowed")
 

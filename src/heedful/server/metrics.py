@@ -17,7 +17,7 @@ https://prometheus.io/docs/instrumenting/exposition_formats/
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -56,33 +56,19 @@ class Turn:
             self.metrics.findings.labels(finding).inc()
 
 
-@dataclass(frozen=True, slots=True)
 class Metrics:
     """The collectors of one server."""
 
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-    requests: Counter = field(init=False)
-    running: Gauge = field(init=False)
-    tokens: Counter = field(init=False)
-    first_token: Histogram = field(init=False)
-    reply: Histogram = field(init=False)
-    turns: Counter = field(init=False)
-    findings: Counter = field(init=False)
-    alias: Gauge = field(init=False)
-
-    def __post_init__(self) -> None:
-        made = {
-            "requests": Counter("heedful_requests", "Requests.", ("method", "route", "status"), registry=self.registry),
-            "running": Gauge("heedful_requests_running", "Requests under way.", registry=self.registry),
-            "tokens": Counter("heedful_tokens", "Tokens read and written.", ("model", "kind"), registry=self.registry),
-            "first_token": histogram("heedful_first_token_seconds", "Until the first piece of a reply.", self.registry),
-            "reply": histogram("heedful_reply_seconds", "Until the end of a reply.", self.registry),
-            "turns": Counter("heedful_guarded_turns", "Turns by danger.", ("tier", "answered"), registry=self.registry),
-            "findings": Counter("heedful_findings", "Things taken out of replies.", ("finding",), registry=self.registry),
-            "alias": Gauge("heedful_alias", "Names of versions.", ("alias", "model"), registry=self.registry),
-        }
-        for name, collector in made.items():
-            object.__setattr__(self, name, collector)
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        self.requests = Counter("heedful_requests", "Requests.", ("method", "route", "status"), registry=registry)
+        self.running = Gauge("heedful_requests_running", "Requests under way.", registry=registry)
+        self.tokens = Counter("heedful_tokens", "Tokens read and written.", ("model", "kind"), registry=registry)
+        self.first_token = histogram("heedful_first_token_seconds", "Until the first piece of a reply.", registry)
+        self.reply = histogram("heedful_reply_seconds", "Until the end of a reply.", registry)
+        self.turns = Counter("heedful_guarded_turns", "Turns by danger.", ("tier", "answered"), registry=registry)
+        self.findings = Counter("heedful_findings", "Things taken out of replies.", ("finding",), registry=registry)
+        self.alias = Gauge("heedful_alias", "Names of versions.", ("alias", "model"), registry=registry)
 
     def turn(self, model: str) -> Turn:
         return Turn(self, model, time.perf_counter())
