@@ -3,6 +3,7 @@
 import pytest
 
 from heedful.companion.guarding import GuardTrace
+from heedful.companion.trace import Trace
 from heedful.companion.turn import Reply
 from heedful.conversation import Message
 from heedful.evaluation.prompts import Expectation, Layout, Prompt
@@ -26,7 +27,7 @@ def answer(
         frozenset(TABLE),
         Expectation() if expect is None else expect,
     )
-    return Answer(prompt, Reply(text, "stop", 3, 3, text, (), guard=GuardTrace() if trace is None else trace))
+    return Answer(prompt, Reply(text, "stop", 3, 3, text, (), trace=Trace(guard=GuardTrace() if trace is None else trace)))
 
 
 def score(name: str, one: Answer) -> Score:

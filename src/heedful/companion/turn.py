@@ -1,4 +1,7 @@
-"""One turn of the companion: a chat in, a clean reply out. Server, command line and evaluation all take a turn here."""
+"""One turn of the companion: a chat in, a clean reply out. Server, command line and evaluation all take a turn here.
+
+guard in -> retrieve -> generate -> guard out -> record. A stage of its own has a file of its own; here they are put in a row.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -7,20 +10,33 @@ from dataclasses import dataclass, field, replace
 
 from heedful.companion.asking import ask_model
 from heedful.companion.guarding import LOG, Guards, GuardTrace, Look, look, reply_rules
+from heedful.companion.retrieving import Retrieve, Retrieved
+from heedful.companion.trace import Account, Record, Served, Trace
 from heedful.conversation import FinishReason, Message
 from heedful.engines.base import Engine, Finished, Generation, Sampling
 from heedful.errors import EngineError
 from heedful.guards.reply.guard import Guarded, ReplyGuard
+from heedful.guards.reply.screen import Rules
+
+NOTHING = Finished("stop", 0, 0)  # what an engine that was not asked has written
 
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """An engine, how it is to behave, how its replies are drawn unless a call says otherwise, how they are guarded."""
+    """An engine, how it is to behave, how its replies are drawn unless a call says otherwise, how they are guarded.
+
+    `prompt` names the system prompt and its version; `variant` is the arm of an experiment that this companion is. `retrieve` looks
+    something up for the model, `record` keeps the trace of every turn; None leaves them out.
+    """
 
     engine: Engine
     system_prompt: str
     sampling: Sampling = field(default_factory=Sampling)
     guards: Guards = field(default_factory=Guards)
+    prompt: str = ""
+    variant: str = ""
+    retrieve: Retrieve | None = None
+    record: Record | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +44,7 @@ class Reply:
     """`text` is for people; `raw` is what the model wrote, tags included; `cleaned` has a reason for each thing taken out.
 
     Counts are tokens. `finish_reason` is the engine's, whatever was cleaned. `dropped_messages` counts the oldest messages of the
-    chat that the model could not see, because they did not fit in its context. `guard` has what the guards saw, without text.
+    chat that the model could not see, because they did not fit in its context. `trace` is the turn without its text.
     """
 
     text: str
@@ -38,7 +54,11 @@ class Reply:
     raw: str
     cleaned: tuple[str, ...]
     dropped_messages: int = 0
-    guard: GuardTrace = field(default_factory=GuardTrace)
+    trace: Trace = field(default_factory=Trace)
+
+    @property
+    def guard(self) -> GuardTrace:
+        return self.trace.guard
 
 
 class CrisisResponse(str):
@@ -47,9 +67,20 @@ class CrisisResponse(str):
     __slots__ = ()
 
 
-async def reply(companion: Companion, messages: Sequence[Message], sampling: Sampling | None = None, subject: str = "") -> Reply:
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A turn before the model is asked. `rules` are of the guard out; `retrieved` is the prompt, what was looked up included."""
+
+    look: Look
+    rules: Rules
+    retrieved: Retrieved
+
+
+async def reply(
+    companion: Companion, messages: Sequence[Message], sampling: Sampling | None = None, subject: str = "", turn: str = ""
+) -> Reply:
     """The whole reply. Raises EngineError."""
-    async with aclosing(stream_reply(companion, messages, sampling, subject)) as events:
+    async with aclosing(stream_reply(companion, messages, sampling, subject, turn)) as events:
         async for event in events:
             if isinstance(event, Reply):
                 return event
@@ -57,39 +88,77 @@ async def reply(companion: Companion, messages: Sequence[Message], sampling: Sam
 
 
 async def stream_reply(
-    companion: Companion, messages: Sequence[Message], sampling: Sampling | None = None, subject: str = ""
+    companion: Companion, messages: Sequence[Message], sampling: Sampling | None = None, subject: str = "", turn: str = ""
 ) -> AsyncGenerator[str | Reply, None]:
     """Pieces of guarded text, none empty, then the Reply, whose text is the pieces joined. Closing it early stops the engine.
 
     A person in danger gets a response of the crisis guard, and the engine is not asked. `subject` says whose chat it is, for the
-    hand-over to the team; it may be empty. Raises EngineError.
+    hand-over to the team; it may be empty. `turn` is an id for the trace, which is recorded however the turn ends. Raises EngineError.
     """
-    seen = await looked(companion, messages, subject)
-    if seen.response is not None:
-        yield CrisisResponse(seen.response)
-        yield await answered(companion, messages, sampling, seen)
+    account = open_account(companion, turn)
+    try:
+        async with aclosing(take_turn(companion, messages, choose(companion, sampling), subject, account)) as events:
+            async for event in events:
+                if isinstance(event, Reply):
+                    keep(companion, account, subject)
+                elif event:
+                    account.shown()
+                yield event
+    except BaseException as stopped:
+        if account.trace.finish_reason is None:  # else it is recorded already
+            left = isinstance(stopped, GeneratorExit | asyncio.CancelledError)
+            account.close("closed" if left else "failed")
+            keep(companion, account, subject)
+        raise
+
+
+async def take_turn(
+    companion: Companion, messages: Sequence[Message], sampling: Sampling, subject: str, account: Account
+) -> AsyncGenerator[str | Reply, None]:
+    """The stages in their order."""
+    ready = await prepare(companion, messages, subject, account)
+    if ready.look.response is not None:
+        yield CrisisResponse(ready.look.response)
+        yield await answered(companion, ready, sampling, account)
         return
-    asked = prompt(companion, messages)
-    guard = ReplyGuard(reply_rules(companion.guards, asked))
+    guard = ReplyGuard(ready.rules)
     raw, shown = "", ""
     finished: Finished | None = None
-    async with aclosing(companion.engine.stream(asked, choose(companion, sampling))) as events:
+    async with aclosing(companion.engine.stream(ready.retrieved.messages, sampling)) as events:
         async for event in events:
+            account.lap("generate")
             if isinstance(event, Finished):
                 finished = event
                 break
             raw += event.text
             text = guard.feed(event.text)
             shown += text
+            account.lap("guard_out")
             if text:
                 yield text
     if finished is None:
         raise EngineError(f"the engine of {companion.engine.model} stopped in the middle of a reply", "try again")
     rest = guard.finish(finished.reason)
-    behind = rest.text + (f"\n\n{seen.addition}" if seen.addition else "")
+    behind = rest.text + behind_reply(ready.look)
+    account.lap("guard_out")
     if behind:
         yield behind
-    yield settle(raw, replace(rest, text=shown + behind), finished, seen)
+    yield settle(raw, replace(rest, text=shown + behind), finished, "local", account)
+
+
+async def prepare(companion: Companion, messages: Sequence[Message], subject: str, account: Account) -> Ready:
+    """Guard in, and what the model is to be shown."""
+    seen = await looked(companion, messages, subject)
+    asked = prompt(companion, messages)
+    rules = reply_rules(companion.guards, asked)
+    account.trace = replace(account.trace, guard=seen.trace)
+    account.lap("guard_in")
+    if companion.retrieve is None or seen.response is not None:
+        return Ready(seen, rules, Retrieved(asked))
+    retrieved = await companion.retrieve(asked)
+    account.trace = replace(account.trace, sources=retrieved.sources)
+    account.lap("retrieve")
+    return Ready(seen, rules, retrieved)
 
 
 async def looked(companion: Companion, messages: Sequence[Message], subject: str) -> Look:
@@ -99,37 +168,52 @@ async def looked(companion: Companion, messages: Sequence[Message], subject: str
     return await asyncio.to_thread(look, guards, messages, subject, says_yes)
 
 
-async def answered(companion: Companion, messages: Sequence[Message], sampling: Sampling | None, seen: Look) -> Reply:
+async def answered(companion: Companion, ready: Ready, sampling: Sampling, account: Account) -> Reply:
     """The Reply of a crisis response. With `also_generate` it keeps what the model wrote, for those who judge the model."""
-    assert seen.response is not None, "only a chat in danger is answered"
-    if companion.guards.also_generate:
-        found = (await companion.engine.generate([prompt(companion, messages)], choose(companion, sampling)))[0]
-        return settle(found.text, Guarded(seen.response, (), ()), found.finished, seen)
-    return settle("", Guarded(seen.response, (), ()), Finished("stop", 0, 0), seen)
+    if not companion.guards.also_generate:
+        return settle_response(ready, None, account)
+    found = (await companion.engine.generate([ready.retrieved.messages], sampling))[0]
+    account.lap("generate")
+    return settle_response(ready, found, account)
 
 
 async def reply_many(companion: Companion, chats: Sequence[Sequence[Message]], sampling: Sampling | None = None) -> list[Reply]:
     """Replies to many chats, in their order, batched where the engine can. Raises EngineError."""
-    seen = [await looked(companion, messages, "") for messages in chats]
-    asking = [place for place, one in enumerate(seen) if one.response is None or companion.guards.also_generate]
-    prompts = [prompt(companion, chats[place]) for place in asking]
+    accounts = [open_account(companion, "") for _ in chats]
+    ready = [await prepare(companion, chat, "", account) for chat, account in zip(chats, accounts, strict=True)]
+    asking = [place for place, one in enumerate(ready) if one.look.response is None or companion.guards.also_generate]
+    prompts = [ready[place].retrieved.messages for place in asking]
     generations = await companion.engine.generate(prompts, choose(companion, sampling)) if prompts else []
-    generated = dict(zip(asking, zip(prompts, generations, strict=True), strict=True))
-    return [settle_whole(companion, one, *generated.get(place, (None, None))) for place, one in enumerate(seen)]
+    generated = dict(zip(asking, generations, strict=True))
+    replies = []
+    for place, (one, account) in enumerate(zip(ready, accounts, strict=True)):
+        account.lap("generate")
+        replies.append(settle_whole(one, generated.get(place), account))
+        keep(companion, account, "")
+    return replies
 
 
-def settle_whole(companion: Companion, seen: Look, asked: Sequence[Message] | None, found: Generation | None) -> Reply:
+def settle_whole(ready: Ready, found: Generation | None, account: Account) -> Reply:
     """One of many: the model's whole text, guarded as if it had been streamed; or the response of the crisis guard."""
-    if asked is None or found is None:
-        assert seen.response is not None, "a chat without a response is asked"
-        return settle("", Guarded(seen.response, (), ()), Finished("stop", 0, 0), seen)
-    if seen.response is not None:
-        return settle(found.text, Guarded(seen.response, (), ()), found.finished, seen)
-    guard = ReplyGuard(reply_rules(companion.guards, asked))
+    if ready.look.response is not None:
+        return settle_response(ready, found, account)
+    assert found is not None, "a chat without a response is asked"
+    guard = ReplyGuard(ready.rules)
     text = guard.feed(found.text)
     rest = guard.finish(found.finished.reason)
-    behind = rest.text + (f"\n\n{seen.addition}" if seen.addition else "")
-    return settle(found.text, replace(rest, text=text + behind), found.finished, seen)
+    account.lap("guard_out")
+    return settle(found.text, replace(rest, text=text + rest.text + behind_reply(ready.look)), found.finished, "local", account)
+
+
+def settle_response(ready: Ready, found: Generation | None, account: Account) -> Reply:
+    """A template of the crisis guard; `found` is what the model wrote unseen."""
+    assert ready.look.response is not None, "only a chat in danger is answered"
+    raw, finished = ("", NOTHING) if found is None else (found.text, found.finished)
+    return settle(raw, Guarded(ready.look.response, (), ()), finished, "guard", account)
+
+
+def behind_reply(seen: Look) -> str:
+    return f"\n\n{seen.addition}" if seen.addition else ""
 
 
 def prompt(companion: Companion, messages: Sequence[Message]) -> tuple[Message, ...]:
@@ -147,9 +231,22 @@ def choose(companion: Companion, sampling: Sampling | None) -> Sampling:
     return companion.sampling if sampling is None else sampling
 
 
-def settle(raw: str, guarded: Guarded, finished: Finished, seen: Look) -> Reply:
+def open_account(companion: Companion, turn: str) -> Account:
+    return Account(Trace(turn=turn, model=companion.engine.model, prompt=companion.prompt, variant=companion.variant))
+
+
+def settle(raw: str, guarded: Guarded, finished: Finished, served: Served, account: Account) -> Reply:
     if guarded.found:
         LOG.info("in a reply of %d tokens: %s", finished.completion_tokens, ", ".join(guarded.found))
+    account.trace = replace(
+        account.trace,
+        served=served,
+        guard=replace(account.trace.guard, found=guarded.found),
+        finish_reason=finished.reason,
+        prompt_tokens=finished.prompt_tokens,
+        completion_tokens=finished.completion_tokens,
+        dropped_messages=finished.dropped_messages,
+    )
     return Reply(
         text=guarded.text,
         finish_reason=finished.reason,
@@ -158,5 +255,10 @@ def settle(raw: str, guarded: Guarded, finished: Finished, seen: Look) -> Reply:
         raw=raw,
         cleaned=guarded.reasons,
         dropped_messages=finished.dropped_messages,
-        guard=replace(seen.trace, found=guarded.found),
+        trace=account.close("done"),
     )
+
+
+def keep(companion: Companion, account: Account, subject: str) -> None:
+    if companion.record is not None:
+        companion.record(account.trace, subject)

@@ -11,6 +11,7 @@ reply is the crisis template, and `crisis_words` is the one to read.
 from typing import Any
 
 from heedful.companion.guarding import GuardTrace
+from heedful.companion.trace import Trace
 from heedful.companion.turn import Reply
 from heedful.conversation import Message
 from heedful.errors import EvaluationError
@@ -40,7 +41,7 @@ def to_sample(prompt: Prompt) -> "Sample":
 def to_answer(prompt: Prompt, text: str, cut: bool) -> Answer:
     """What came over the wire is all that is known: the raw words are the ones that were read."""
     trace = GuardTrace(tier="active", answered=True) if is_response(Message("assistant", text)) else GuardTrace()
-    return Answer(prompt, Reply(text, "length" if cut else "stop", 0, 0, text, (), guard=trace))
+    return Answer(prompt, Reply(text, "length" if cut else "stop", 0, 0, text, (), trace=Trace(guard=trace)))
 
 
 def to_scorer(known: Scorer, prompts: dict[str, Prompt]) -> Any:

@@ -1,0 +1,96 @@
+"""Recording: traces of turns in; rows of the store out, written by a thread of their own, so that no reply waits for the database."""
+
+import logging
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+
+from heedful.companion.trace import Record, Trace
+from heedful.errors import HeedfulError
+from heedful.store.database import Store
+from heedful.store.schema import utc_now
+from heedful.store.traces import add_traces
+
+LOG = logging.getLogger("heedful.turns")
+TOGETHER = 256  # rows of one transaction at most
+KEPT = 10_000  # traces that may wait for a database that is busy
+
+Rows = queue.Queue[dict[str, object] | None]
+
+
+@contextmanager
+def recording(store: Store) -> Iterator[Record]:
+    """Traces are written while the block runs, and all that wait at its end. What cannot be written is counted in the log."""
+    waiting: Rows = queue.Queue(KEPT)
+
+    def record(trace: Trace, subject: str) -> None:
+        try:
+            waiting.put_nowait(row_of(trace))
+        except queue.Full:
+            LOG.error("a trace was lost: the database has not taken one for long")
+
+    writer = threading.Thread(target=write_all, args=(store, waiting), daemon=True)
+    writer.start()
+    try:
+        yield record
+    finally:
+        waiting.put(None)
+        writer.join()
+
+
+def write_all(store: Store, waiting: Rows) -> None:
+    """Until None comes: all that has gathered, a transaction at a time."""
+    open_ = True
+    while open_:
+        rows = [waiting.get()]
+        while len(rows) < TOGETHER and not waiting.empty():
+            rows.append(waiting.get())
+        open_ = None not in rows
+        write(store, [row for row in rows if row is not None])
+
+
+def write(store: Store, rows: list[dict[str, object]]) -> None:
+    if not rows:
+        return
+    try:
+        with store.session() as session:
+            add_traces(session, rows)
+    except HeedfulError as error:
+        LOG.error("%d traces were lost: %s", len(rows), error.text)
+
+
+def row_of(trace: Trace) -> dict[str, object]:
+    """The columns of TurnTrace. No text, and not whose turn it was."""
+    guard, seconds = trace.guard, asdict(trace.seconds)
+    stages = {name: round(value, 6) for name, value in seconds.items() if name not in ("first", "total")}
+    return {
+        "turn": trace.turn,
+        "model": trace.model,
+        "prompt": trace.prompt,
+        "variant": trace.variant,
+        "mode": trace.mode,
+        "served": trace.served,
+        "why": trace.why,
+        "ended": trace.ended,
+        "route": "",
+        "route_score": None,
+        "tier": guard.tier,
+        "prompt_tokens": trace.prompt_tokens,
+        "completion_tokens": trace.completion_tokens,
+        "cost": trace.cost,
+        "first_s": seconds["first"],
+        "total_s": seconds["total"],
+        "detail": {
+            "kinds": list(guard.kinds),
+            "rules": list(guard.rules),
+            "found": list(guard.found),
+            "team": guard.team,
+            "sources": list(trace.sources),
+            "finish_reason": trace.finish_reason,
+            "dropped_messages": trace.dropped_messages,
+            "seconds": stages,
+        },
+        "created_at": utc_now(),
+    }
