@@ -7,6 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from heedful.companion.guarding import Guards
+from heedful.companion.trace import Trace
 from heedful.companion.turn import Companion, Reply, prompt, reply, reply_many, stream_reply
 from heedful.conversation import Message
 from heedful.engines.base import Sampling
@@ -41,6 +42,7 @@ def test_a_reply_is_clean_and_keeps_its_raw_text() -> None:
         completion_tokens=12,
         raw=RAW,
         cleaned=("role label", CHAT_TAG),
+        trace=Trace(model="m1", finish_reason="stop", prompt_tokens=5, completion_tokens=12),
     )
     assert engine.chats == [(Message("system", "Be kind."), *CHAT)]
     assert engine.samplings == [Sampling(max_new_tokens=50)]
@@ -62,7 +64,9 @@ def test_streamed_whole_and_batched_replies_are_equal(raw: str, limit: int) -> N
 
 def test_an_empty_reply_becomes_the_fallback_and_says_so() -> None:
     mine, _ = companion("Patient: I am sad")
-    assert asyncio.run(collect(mine, CHAT)) == ([FALLBACK], Reply(FALLBACK, "stop", 5, 4, "Patient: I am sad", (OTHER_TURN, EMPTY)))
+    trace = Trace(model="m1", finish_reason="stop", prompt_tokens=5, completion_tokens=4)
+    expected = Reply(FALLBACK, "stop", 5, 4, "Patient: I am sad", (OTHER_TURN, EMPTY), trace=trace)
+    assert asyncio.run(collect(mine, CHAT)) == ([FALLBACK], expected)
 
 
 def test_text_is_streamed_while_it_is_made() -> None:

@@ -11,6 +11,7 @@ from heedful.cli.output import Output, reporting
 from heedful.companion.turn import Companion, Reply, stream_reply
 from heedful.conversation import Message
 from heedful.lifecycle.companions import BASE, find_target, load_companion
+from heedful.lifecycle.recording import recording
 from heedful.registry.aliases import CHAMPION, current_aliases, fell_to_base
 from heedful.registry.versions import quarantine_refusal, quarantined_models
 from heedful.store.database import Store
@@ -28,10 +29,10 @@ def chat(
 
     Example: heedful chat --model champion
     """
-    with reporting() as output, open_desk(workspace) as desk:
+    with reporting() as output, open_desk(workspace) as desk, recording(desk.store) as record:
         name = model or champion_or_base(desk.store, output)
         target = find_target(desk.workspace, desk.store, desk.settings, name)
-        companion = load_companion(desk.workspace, target, desk.settings, desk.store)
+        companion = load_companion(desk.workspace, target, desk.settings, desk.store, record)
         output.say(f"{companion.engine.model}; {AFRESH} starts afresh, {LEAVE[0]} leaves")
         with asyncio.Runner() as runner:
             try:

@@ -9,6 +9,7 @@ from heedful.cli.output import Output, reporting
 from heedful.errors import ServerError
 from heedful.lifecycle.handover import timer
 from heedful.lifecycle.loopback import is_loopback
+from heedful.lifecycle.recording import recording
 from heedful.server.access import Access, access_to
 from heedful.server.app import create_app
 from heedful.server.listening import address, bind, server_of
@@ -35,9 +36,9 @@ def serve(
         access = access_to(desk.store, where)
         check_open(access, where.host)
         listener = bind(where.host, where.port)
-        catalog = RegistryCatalog(desk.workspace, desk.store, desk.settings)
-        announce(output, access, address(listener), [name for c in catalog.cards() for name in (*c.aliases, c.id)])
-        with timer(desk.store, desk.settings.guards):
+        with timer(desk.store, desk.settings.guards), recording(desk.store) as record:
+            catalog = RegistryCatalog(desk.workspace, desk.store, desk.settings, record)
+            announce(output, access, address(listener), [name for c in catalog.cards() for name in (*c.aliases, c.id)])
             server_of(create_app(catalog, access, where.origins)).run(sockets=[listener])
 
 

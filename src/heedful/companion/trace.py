@@ -30,9 +30,9 @@ class Times:
 class Trace:
     """One turn. `turn` is its id, which feedback may name; empty where nobody gave one.
 
-    model: the version that wrote the reply, or would have. prompt: name and version of the system prompt, as NAME@VERSION; empty: it
-    has none. served: who wrote what the person read; why: in a word, why it was they. variant: the arm of an experiment. sources: ids
-    of what was retrieved. cost: of the upstream, in the team's money.
+    model: the version that wrote the reply, or would have. prompt: the system prompt, as NAME@VERSION; empty: it has no name.
+    served: who wrote what the person read; why: in a word, why it was they. variant: the arm of an experiment. sources: ids of what
+    was retrieved. cost: of the upstream, in the team's money.
     """
 
     turn: str = field(default="", compare=False)
@@ -53,8 +53,8 @@ class Trace:
     seconds: Times = field(default_factory=Times, compare=False)
 
 
-# Keeps the trace of a turn; the second argument says whose turn it was, as `subject` of the turn, and may be empty. It is called once
-# a turn, in the loop that serves everybody: it must not wait, and must not raise.
+# Keeps the trace of a turn; the second argument says whose turn it was, as `subject` of the turn, and may be empty. It is called
+# once a turn, in the loop that serves everybody: it must not wait, and must not raise.
 Record = Callable[[Trace, str], None]
 
 

@@ -93,7 +93,9 @@ async def stream_reply(
     """Pieces of guarded text, none empty, then the Reply, whose text is the pieces joined. Closing it early stops the engine.
 
     A person in danger gets a response of the crisis guard, and the engine is not asked. `subject` says whose chat it is, for the
-    hand-over to the team; it may be empty. `turn` is an id for the trace, which is recorded however the turn ends. Raises EngineError.
+    hand-over to the team; it may be empty. `turn` is an id for the trace, which is recorded however the turn ends.
+
+    Raises EngineError.
     """
     account = open_account(companion, turn)
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from heedful.companion.guarding import Guards, HandOver
+from heedful.companion.trace import Record
 from heedful.companion.turn import Companion
 from heedful.config import GenerationSettings, GuardSettings, Settings, UpstreamSettings
 from heedful.engines.base import Engine, Sampling
@@ -90,12 +91,15 @@ def to_companion(
     return Companion(engine, target.system_prompt, sampling_of(generation), Guards() if guards is None else guards)
 
 
-def load_companion(workspace: Workspace, target: Target, settings: Settings, store: Store) -> Companion:
+def load_companion(
+    workspace: Workspace, target: Target, settings: Settings, store: Store, record: Record | None = None
+) -> Companion:
     """Ready to talk to people: guarded as configured, and a danger reaches the team. The first turn waits for no classifier."""
     if settings.guards.crisis and settings.guards.classifier:
         load_classifier()
     guards = guards_of(settings.guards, hand_over_to(store, settings.guards, target.name))
-    return Companion(load_engine(workspace, target, settings), target.system_prompt, sampling_of(settings.generation), guards)
+    engine, sampling = load_engine(workspace, target, settings), sampling_of(settings.generation)
+    return Companion(engine, target.system_prompt, sampling, guards, record=record)
 
 
 def load_engine(workspace: Workspace, target: Target, settings: Settings) -> Engine:

@@ -1,4 +1,4 @@
-"""Recording: traces of turns in; rows of the store out, written by a thread of their own, so that no reply waits for the database."""
+"""Recording: traces of turns in; rows of the store out, written by a thread of their own, so that no reply waits for them."""
 
 import logging
 import queue

@@ -112,7 +112,7 @@ async def complete(companion: Companion, asked: ChatRequest, head: Head, turn: T
     """The whole answer. It runs through the same stream as the chunks, so that both say the same and both can be cancelled."""
     pieces: list[str] = []
     end: Ended | None = None
-    async with aclosing(speak(companion, asked, turn, count=True)) as events:
+    async with aclosing(speak(companion, asked, head.id, turn, count=True)) as events:
         async for event in events:
             if isinstance(event, Ended):
                 end = event
@@ -134,7 +134,7 @@ async def complete(companion: Companion, asked: ChatRequest, head: Head, turn: T
 async def chunks(companion: Companion, asked: ChatRequest, head: Head, turn: Turn) -> AsyncGenerator[bytes]:
     """The frames of a streamed answer: role, pieces of text, finish reason, usage if asked for, [DONE]."""
     opened = False
-    async with aclosing(speak(companion, asked, turn, count=asked.include_usage)) as events:
+    async with aclosing(speak(companion, asked, head.id, turn, count=asked.include_usage)) as events:
         async for event in events:
             if not opened:  # only now, so that a prompt that is too long is still answered with status 400
                 yield frame(chunk(head, asked, Delta(role="assistant", content="")))
@@ -160,14 +160,15 @@ def chunk_of(head: Head, choices: list[ChunkChoice], **fields: Any) -> ChatCompl
     return ChatCompletionChunk(id=head.id, object=kind, created=head.created, model=head.model, choices=choices, **fields)
 
 
-async def speak(companion: Companion, asked: ChatRequest, turn: Turn, count: bool) -> AsyncGenerator[str | Ended]:
+async def speak(companion: Companion, asked: ChatRequest, name: str, turn: Turn, count: bool) -> AsyncGenerator[str | Ended]:
     """Pieces of text up to the first stop sequence, then Ended. No stop sequence cuts the response to a person in danger.
 
     The engine counts tokens at its end only. So after a stop sequence it is closed at once, unless `count` asks for usage: then
-    the rest is generated, thrown away and counted.
+    the rest is generated, thrown away and counted. `name` is the id of the turn.
     """
     cutter = StopCutter(asked.stop)
-    async with aclosing(stream_reply(companion, asked.messages, asked.over(companion.sampling), asked.subject)) as events:
+    replying = stream_reply(companion, asked.messages, asked.over(companion.sampling), asked.subject, name)
+    async with aclosing(replying) as events:
         async for event in events:
             if isinstance(event, Reply):
                 turn.end(event)

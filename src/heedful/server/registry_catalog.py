@@ -8,6 +8,7 @@ its running replies end.
 import asyncio
 from collections import OrderedDict
 
+from heedful.companion.trace import Record
 from heedful.companion.turn import Companion
 from heedful.config import Settings
 from heedful.errors import RegistryError
@@ -24,8 +25,8 @@ KEPT = 3  # champion, previous and base
 class RegistryCatalog:
     """Names are `base`, every alias and every version id."""
 
-    def __init__(self, workspace: Workspace, store: Store, settings: Settings) -> None:
-        self._workspace, self._store, self._settings = workspace, store, settings
+    def __init__(self, workspace: Workspace, store: Store, settings: Settings, record: Record | None = None) -> None:
+        self._workspace, self._store, self._settings, self._record = workspace, store, settings, record
         self._loaded: OrderedDict[str, Companion] = OrderedDict()
         self._loading = asyncio.Lock()
 
@@ -71,4 +72,4 @@ class RegistryCatalog:
 
     def _load(self, model: str) -> Companion:
         target = find_target(self._workspace, self._store, self._settings, model)
-        return load_companion(self._workspace, target, self._settings, self._store)
+        return load_companion(self._workspace, target, self._settings, self._store, self._record)

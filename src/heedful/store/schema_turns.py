@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, String, Text
+from sqlalchemy import CheckConstraint, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from heedful.store.schema import NEVER_REUSED, Base, utc_now
@@ -21,9 +21,9 @@ class TurnTrace(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     turn: Mapped[str] = mapped_column(String(64), index=True)
-    model: Mapped[str] = mapped_column(Text)
-    prompt: Mapped[str] = mapped_column(Text)
-    variant: Mapped[str] = mapped_column(Text)
+    model: Mapped[str] = mapped_column(String(64))
+    prompt: Mapped[str] = mapped_column(String(64))
+    variant: Mapped[str] = mapped_column(String(64))
     mode: Mapped[str] = mapped_column(String(16))
     served: Mapped[str] = mapped_column(String(16))
     why: Mapped[str] = mapped_column(String(32))

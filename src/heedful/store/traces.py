@@ -1,5 +1,6 @@
 """Traces: what happened in turns, in; rows, and what was served by whom, how fast and at what cost, out."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,4 +63,4 @@ def shares(session: Session, since: datetime) -> list[Share]:
 
 def quantile(ordered: Sequence[float], part: float) -> float:
     """The smallest value that at least this part is not above (nearest rank); 0 of nothing."""
-    return ordered[max(0, -(-int(part * 1000) * len(ordered) // 1000) - 1)] if ordered else 0.0
+    return ordered[math.ceil(round(part * len(ordered), 9)) - 1] if ordered else 0.0

@@ -1,14 +1,14 @@
 """Traces of turns, for counting.
 
-Revision ID: 0007
-Revises: 0006
+Revision ID: 0008
+Revises: 0007
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
@@ -18,21 +18,21 @@ def upgrade() -> None:
         "turn_traces",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("turn", sa.String(64), nullable=False),
-        sa.Column("model", sa.Text(), nullable=False),
-        sa.Column("prompt", sa.Text(), nullable=False),
-        sa.Column("variant", sa.Text(), nullable=False),
+        sa.Column("model", sa.String(64), nullable=False),
+        sa.Column("prompt", sa.String(64), nullable=False),
+        sa.Column("variant", sa.String(64), nullable=False),
         sa.Column("mode", sa.String(16), nullable=False),
         sa.Column("served", sa.String(16), nullable=False),
         sa.Column("why", sa.String(32), nullable=False),
         sa.Column("ended", sa.String(16), nullable=False),
         sa.Column("route", sa.String(16), nullable=False),
-        sa.Column("route_score", sa.Float(), nullable=True),
+        sa.Column("route_score", sa.Double(), nullable=True),
         sa.Column("tier", sa.String(16), nullable=False),
         sa.Column("prompt_tokens", sa.Integer(), nullable=False),
         sa.Column("completion_tokens", sa.Integer(), nullable=False),
-        sa.Column("cost", sa.Float(), nullable=False),
-        sa.Column("first_s", sa.Float(), nullable=False),
-        sa.Column("total_s", sa.Float(), nullable=False),
+        sa.Column("cost", sa.Double(), nullable=False),
+        sa.Column("first_s", sa.Double(), nullable=False),
+        sa.Column("total_s", sa.Double(), nullable=False),
         sa.Column("detail", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_turn_traces")),
