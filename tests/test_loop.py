@@ -31,6 +31,7 @@ from heedful.server.registry_catalog import RegistryCatalog
 from heedful.store.database import Store, open_store
 from heedful.store.schema import DatasetMember, Run
 from heedful.workspace import Workspace, create_workspace, read_manifest, sha256
+from test_server import wait_until
 
 FLAGS = {"training": {"epochs": 1}, "generation": {"max_new_tokens": 60}, "gate": {"prompts": 12}, "dataset": {"max_samples": 120}}
 
@@ -133,7 +134,7 @@ def test_a_second_run_promotes_and_rollback_serves_the_former_bytes(
         client = OpenAI(base_url=url, api_key="x", max_retries=0)
         assert ask(client, "champion") == second.version.model
         rollback(store, workspace, "ann")
-        assert ask(client, "champion") == first.version.model  # without a restart
+        wait_until(lambda: ask(client, "champion") == first.version.model, 60)  # without a restart
         assert ask(client, "previous") == second.version.model
         assert ask(client, "base") == "base"
         streamed = client.chat.completions.create(model="champion", messages=TURN, stream=True, seed=3)
@@ -148,7 +149,7 @@ def test_a_second_run_promotes_and_rollback_serves_the_former_bytes(
     assert sha256(first.version.path / ADAPTER_FILE) == find(store, "champion").adapter_sha256
 
 
-TURN = [{"role": "user", "content": "I feel alone since I moved."}]
+TURN: Any = [{"role": "user", "content": "I feel alone since I moved."}]
 
 
 def ask(client: OpenAI, model: str) -> str:

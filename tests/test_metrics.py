@@ -10,6 +10,7 @@ from openai import OpenAI
 from prometheus_client.parser import text_string_to_metric_families
 
 from heedful.companion.turn import Companion
+from heedful.engines.base import Engine
 from heedful.engines.scripted import ScriptedEngine
 from heedful.server.access import Access, Caller
 from heedful.server.app import create_app
@@ -26,6 +27,9 @@ class Named:
 
     def cards(self) -> list[ModelCard]:
         return [ModelCard("warm-1", 0, "tiny", ("champion", "previous")), ModelCard("endless")]
+
+    def engines(self) -> list[Engine]:
+        return self.inner.engines()
 
     async def resolve(self, name: str) -> Companion:
         return await self.inner.resolve("warm-1" if name == "champion" else name)
@@ -77,7 +81,9 @@ def test_who_leaves_is_not_running_any_more(address: str) -> None:
         lines = answer.iter_lines()  # kept: dropping it would hang up
         assert next(lines).startswith("data: ")
         assert read(address)["heedful_requests_running",] == 2
+        assert read(address)["heedful_replies", "endless", "running"] == 1
     wait_until(lambda: read(address)["heedful_requests_running",] == 1, 2)
+    assert read(address)["heedful_replies", "endless", "running"] == read(address)["heedful_replies", "endless", "waiting"] == 0
 
 
 def test_only_operators_see_them() -> None:

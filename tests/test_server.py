@@ -19,7 +19,7 @@ from openai import OpenAI
 
 from heedful.companion.turn import Companion
 from heedful.conversation import Message
-from heedful.engines.base import Finished, Generation, Piece, Sampling
+from heedful.engines.base import Engine, Finished, Generation, Piece, Sampling
 from heedful.engines.scripted import ScriptedEngine
 from heedful.server.app import create_app
 from heedful.server.catalog import ModelCard, StaticCatalog
@@ -62,6 +62,9 @@ class Shelf:
 
     def cards(self) -> list[ModelCard]:
         return [ModelCard("warm-1", 1_700_000_000, "tiny", ("champion",)), *self.inner.cards()[1:]]
+
+    def engines(self) -> list[Engine]:
+        return self.inner.engines()
 
     async def resolve(self, name: str) -> Companion:
         return await self.inner.resolve("warm-1" if name == "champion" else name)

@@ -11,7 +11,7 @@ from openai import OpenAI
 
 from heedful.companion.turn import Companion
 from heedful.conversation import Message
-from heedful.engines.base import Sampling
+from heedful.engines.base import Engine, Sampling
 from heedful.engines.context import fit
 from heedful.engines.scripted import ScriptedEngine
 from heedful.errors import RegistryError
@@ -173,6 +173,9 @@ def test_a_catalog_that_fails() -> None:
     class Closed:
         def cards(self) -> list[ModelCard]:
             raise KeyError(SECRET)
+
+        def engines(self) -> list[Engine]:
+            return []
 
         async def resolve(self, name: str) -> Companion:
             raise RegistryError("no model was promoted yet")

@@ -100,7 +100,7 @@ def ask_over_http(output: Output, catalog: RegistryCatalog, promoted: bool) -> N
         from openai import OpenAI
     except ImportError:
         raise HeedfulError("the openai client is not installed", "pip install 'heedful[client]'") from None
-    with running(create_app(catalog)) as url:
+    with running(create_app(catalog, lifespan=catalog.lifespan)) as url:
         output.say(f"\nserving {url}; asked by the openai client:")
         client = OpenAI(base_url=url, api_key="none-needed-on-loopback", max_retries=0)
         names = (BASE, CHAMPION) if promoted else (BASE,)

@@ -39,7 +39,7 @@ def serve(
         with timer(desk.store, desk.settings.guards), recording(desk.store) as record:
             catalog = RegistryCatalog(desk.workspace, desk.store, desk.settings, record)
             announce(output, access, address(listener), [name for c in catalog.cards() for name in (*c.aliases, c.id)])
-            server_of(create_app(catalog, access, where.origins)).run(sockets=[listener])
+            server_of(create_app(catalog, access, where.origins, catalog.lifespan)).run(sockets=[listener])
 
 
 def check_open(access: Access, host: str) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -27,8 +28,15 @@ from heedful.server.schemas import ErrorEnvelope, Health
 REFUSALS = {401: "No key, or one that is not good", 403: "Not with this key", 429: "Too many requests; Retry-After says when"}
 
 
-def create_app(catalog: Catalog, access: Access | None = None, origins: Sequence[str] = ()) -> FastAPI:
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def create_app(
+    catalog: Catalog, access: Access | None = None, origins: Sequence[str] = (), lifespan: Lifespan | None = None
+) -> FastAPI:
     """Without `access` it is open to whoever sits at this machine. `origins` are web pages that may ask from a browser.
+
+    `lifespan` is entered when the server starts and left when it ends.
 
     The pages /docs and /redoc stay off: they load their scripts from another machine.
     """
@@ -39,6 +47,7 @@ def create_app(catalog: Catalog, access: Access | None = None, origins: Sequence
         redoc_url=None,
         openapi_url=None,  # served below, with a key like everything else
         redirect_slashes=False,
+        lifespan=lifespan,
         responses={
             **{status: {"model": ErrorEnvelope, "description": words} for status, words in REFUSALS.items()},
             "default": {"model": ErrorEnvelope, "description": "Any failure"},

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from heedful.companion.turn import Companion
+from heedful.engines.base import Engine
 from heedful.errors import RegistryError
 
 
@@ -24,6 +25,9 @@ class Catalog(Protocol):
     def cards(self) -> list[ModelCard]:
         """Every model that can be asked, read anew at each call. May block; the server calls it in a thread."""
 
+    def engines(self) -> list[Engine]:
+        """Those that are loaded now."""
+
     async def resolve(self, name: str) -> Companion:
         """The companion behind an id or an alias, loaded. Raises RegistryError when the name is unknown."""
 
@@ -36,6 +40,9 @@ class StaticCatalog:
 
     def cards(self) -> list[ModelCard]:
         return [ModelCard(name) for name in self.companions]
+
+    def engines(self) -> list[Engine]:
+        return [companion.engine for companion in self.companions.values()]
 
     async def resolve(self, name: str) -> Companion:
         found = self.companions.get(name)

@@ -9,11 +9,13 @@
 | heedful_reply_seconds | model | from the request to the end of the reply |
 | heedful_guarded_turns_total | tier, answered | turns by what the crisis guard saw; answered: a template stood in for the model |
 | heedful_findings_total | finding | what was rewritten, replaced or ended in replies |
+| heedful_replies | model, state (running, waiting) | of each engine that takes memory now |
 | heedful_alias | alias, model | 1 for each name that stands for a version now |
 
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +70,7 @@ class Metrics:
         self.reply = histogram("heedful_reply_seconds", "Until the end of a reply.", registry)
         self.turns = Counter("heedful_guarded_turns", "Turns by danger.", ("tier", "answered"), registry=registry)
         self.findings = Counter("heedful_findings", "Things taken out of replies.", ("finding",), registry=registry)
+        self.replies = Gauge("heedful_replies", "Replies being written, and in the queue.", ("model", "state"), registry=registry)
         self.alias = Gauge("heedful_alias", "Names of versions.", ("alias", "model"), registry=registry)
 
     def turn(self, model: str) -> Turn:
@@ -85,12 +88,18 @@ class Metrics:
             route = getattr(scope.get("route"), "path", NO_ROUTE)
             self.requests.labels(scope["method"], route, status.code).inc()
 
-    def text(self, catalog: Catalog) -> bytes:
-        """All of it, with the aliases as they stand now. May block."""
+    async def text(self, catalog: Catalog) -> bytes:
+        """All of it, with aliases and engines as they stand now."""
+        cards = await asyncio.to_thread(catalog.cards)
+        found = [(engine.model, await engine.health()) for engine in catalog.engines()]
         self.alias.clear()
-        for card in catalog.cards():
+        for card in cards:
             for name in card.aliases:
                 self.alias.labels(name, card.id).set(1)
+        self.replies.clear()
+        for model, health in found:  # a model may be loaded twice, while replies of one that was let go end
+            self.replies.labels(model, "running").inc(health.running)
+            self.replies.labels(model, "waiting").inc(health.waiting)
         return generate_latest(self.registry)
 
 
@@ -114,8 +123,8 @@ def metrics_router(catalog: Catalog, metrics: Metrics) -> APIRouter:
     content = {"text/plain": {"schema": {"type": "string"}}}
 
     @router.get("/metrics", response_class=Response, responses={200: {"content": content}})
-    def show_metrics() -> Response:
+    async def show_metrics() -> Response:
         """For Prometheus."""
-        return Response(metrics.text(catalog), media_type=CONTENT_TYPE_LATEST)
+        return Response(await metrics.text(catalog), media_type=CONTENT_TYPE_LATEST)
 
     return router

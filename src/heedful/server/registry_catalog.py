@@ -1,25 +1,33 @@
 """Catalog over the registry: a name in, a companion with a loaded engine out. What `heedful serve` hands to the application.
 
-Aliases and quarantine are looked up anew at each request, so a promotion, a rollback or an erasure reaches a running server with
-its next turn. A version is loaded once; when more than `KEPT` are loaded, the one unused for longest is let go, and is freed when
-its running replies end.
+Aliases and quarantine are looked up at each request, and twice a second beside. A new champion is loaded while the former one
+answers; then every new turn is its own, and the former one is freed when its last reply has ended. So no request waits for a
+promotion or a rollback. A quarantined model answers nobody any more, and the replies that it is writing are ended.
 """
 
 import asyncio
-from collections import OrderedDict
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
 
 from heedful.companion.trace import Record
 from heedful.companion.turn import Companion
 from heedful.config import Settings
-from heedful.errors import RegistryError
+from heedful.engines.base import Engine
+from heedful.errors import HeedfulError
 from heedful.lifecycle.companions import BASE, find_target, load_companion
-from heedful.registry.aliases import CHAMPION, current_aliases, fell_to_base
-from heedful.registry.versions import list_versions, quarantine_refusal
+from heedful.registry.aliases import CHAMPION, fell_to_base
+from heedful.registry.versions import list_versions
 from heedful.server.catalog import ModelCard
+from heedful.server.loaded_models import LoadedModels
+from heedful.server.standing import Standing, read_standing
 from heedful.store.database import Store
 from heedful.workspace import Workspace
 
-KEPT = 3  # champion, previous and base
+LOG = logging.getLogger("heedful.server")
+FOLLOW_S = 0.5
 
 
 class RegistryCatalog:
@@ -27,8 +35,9 @@ class RegistryCatalog:
 
     def __init__(self, workspace: Workspace, store: Store, settings: Settings, record: Record | None = None) -> None:
         self._workspace, self._store, self._settings, self._record = workspace, store, settings, record
-        self._loaded: OrderedDict[str, Companion] = OrderedDict()
-        self._loading = asyncio.Lock()
+        self._models = LoadedModels(self._load)
+        self._champion: str | None = None  # the model that answers for that name now
+        self._begun = self._obeyed = 0  # readings of the registry
 
     def cards(self) -> list[ModelCard]:
         with self._store.snapshot() as session:
@@ -36,40 +45,66 @@ class RegistryCatalog:
         cards = [ModelCard(v.id, int(v.created_at.timestamp()), v.base, v.aliases) for v in versions if not v.quarantined]
         return [*cards, ModelCard(BASE, 0, self._settings.base, (CHAMPION,) if fallen else ())]
 
+    def engines(self) -> list[Engine]:
+        return self._models.engines()
+
     async def resolve(self, name: str) -> Companion:
-        model, quarantined = await asyncio.to_thread(self._model_of, name)
-        async with self._loading:
-            for former in quarantined:
-                self._loaded.pop(former, None)
-            if model not in self._loaded:
-                self._loaded[model] = await asyncio.to_thread(self._load, model)
-            self._loaded.move_to_end(model)
-            companion = self._loaded[model]
-            while len(self._loaded) > KEPT:
-                self._loaded.popitem(last=False)  # not closed: replies under way hold it, and free it when they end
+        standing = await self._look()
+        model = standing.model_of(name)
+        companion = await self._models.get(self._champion if name == CHAMPION and self._champion is not None else model)
+        self._models.keep(self._champion)
         return companion
 
-    async def close(self) -> None:
-        """Free every engine."""
-        while self._loaded:
-            _, companion = self._loaded.popitem()
-            await companion.engine.close()
+    @asynccontextmanager
+    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        """Follow the registry while the server runs, requests or not; free every engine at its end."""
+        following = asyncio.create_task(self._follow())
+        try:
+            yield
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+            await self.close()
 
-    def _model_of(self, name: str) -> tuple[str, list[str]]:
-        """The id behind a name, and the quarantined ids. Exact names only: a typing error must not reach some other model."""
-        with self._store.snapshot() as session:
-            aliases, fallen, versions = current_aliases(session), fell_to_base(session), list_versions(session)
-        quarantined = [version.id for version in versions if version.quarantined]
-        known = [version.id for version in versions if not version.quarantined]
-        wanted = aliases.get(name, name)
-        if name == BASE or (name == CHAMPION and fallen):
-            wanted = BASE
-        elif wanted in quarantined:
-            raise quarantine_refusal(wanted)
-        elif wanted not in known:
-            raise RegistryError(f"unknown model {name!r}; known: {', '.join([*sorted(aliases), *known, BASE])}", "heedful models")
-        return wanted, quarantined
+    async def close(self) -> None:
+        """End every reply and free every engine."""
+        await self._models.close()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self._look()
+            except HeedfulError as error:
+                LOG.warning("the registry cannot be read: %s", error.text)
+            await asyncio.sleep(FOLLOW_S)
+
+    async def _look(self) -> Standing:
+        """Of two readings at the same time, the one that began first is not obeyed after the other: it may be older."""
+        self._begun += 1
+        number = self._begun
+        standing = await asyncio.to_thread(read_standing, self._store)
+        if number > self._obeyed:
+            self._obeyed = number
+            self._obey(standing)
+        return standing
+
+    def _obey(self, standing: Standing) -> None:
+        for model in standing.quarantined:
+            self._models.end(model)
+        wanted = standing.aliases.get(CHAMPION)
+        if wanted is not None and wanted not in self._models:
+            self._models.prepare(wanted)
+            if self._champion in self._models:
+                return  # it answers meanwhile
+        if wanted != self._champion:
+            LOG.info("champion is now %s, was %s", wanted, self._champion)
+            former, self._champion = self._champion, wanted
+            self._models.let_go(former)
 
     def _load(self, model: str) -> Companion:
+        """Raises HeedfulError; RegistryError also when the model was quarantined while it was being loaded."""
         target = find_target(self._workspace, self._store, self._settings, model)
-        return load_companion(self._workspace, target, self._settings, self._store, self._record)
+        companion = load_companion(self._workspace, target, self._settings, self._store, self._record)
+        read_standing(self._store).model_of(model)
+        return companion
