@@ -76,6 +76,10 @@ class TrainingInterrupted(TrainingError):  # noqa: N818 - stopped from outside, 
     """Training was stopped or killed; what it learned so far is kept and can be gone on with."""
 
 
+class RunCancelled(HeedfulError):  # noqa: N818 - somebody wished it
+    """A training run ends because somebody asked for that."""
+
+
 class EngineError(HeedfulError):
     """An engine cannot answer."""
 

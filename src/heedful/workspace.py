@@ -36,6 +36,11 @@ class Workspace:
         return self.root / "heedful.db"
 
     @property
+    def jobs(self) -> Path:
+        """Steps of training runs, kept by the workflow engine: ids only. Lost, a run begins its steps again and finds them done."""
+        return self.root / "jobs.db"
+
+    @property
     def datasets(self) -> Path:
         return self.root / "datasets"
 

@@ -31,6 +31,7 @@ VERBS = {
     "export": "Write a model for other software: PEFT, transformers, llama.cpp, Ollama or vLLM.",
     "chat": "Talk with a model in the terminal.",
     "serve": "Serve the champion to every OpenAI client.",
+    "worker": "Train in the background: by schedule, when new conversations are there, or when asked.",
     "keys": "Make, list and revoke keys of the server.",
     "run": "Import, build, train, evaluate and promote in one go.",
 }
@@ -72,3 +73,7 @@ def run() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+
+
+if __name__ == "__main__":  # how one verb starts another in a process of its own
+    run()

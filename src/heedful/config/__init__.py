@@ -17,6 +17,7 @@ from heedful.config.sections import (
     ServingSettings,
     TrainingSettings,
     UpstreamSettings,
+    WorkerSettings,
 )
 from heedful.config.settings import CONFIG_FILE, SYSTEM_PROMPT, Settings, describe_settings, load_settings
 
@@ -40,6 +41,7 @@ __all__ = [
     "Settings",
     "TrainingSettings",
     "UpstreamSettings",
+    "WorkerSettings",
     "describe_settings",
     "load_settings",
     "read_secret",

@@ -194,6 +194,37 @@ class ServerSettings(Section):
     origins: tuple[str, ...] = Field((), description="web pages that may ask from a browser, such as https://app.example.org")
 
 
+class WorkerSettings(Section):
+    """When `heedful worker` trains by itself, and how much of the machine it takes."""
+
+    schedule: str | None = Field(None, description="when to run, as a cron expression in UTC, such as '0 3 * * *'; none: never")
+    after_conversations: int | None = Field(
+        None, ge=1, description="run when so many new conversations may be trained on; none: never for that"
+    )
+    threads: int | None = Field(
+        None, ge=1, description="threads of a training; none means half of the cores, the server has the rest"
+    )
+    keep_versions: int = Field(
+        3, ge=1, description="newest versions whose files stay; what has an alias, and what these stand on, stays anyway"
+    )
+    database: str | None = Field(
+        None,
+        pattern="^(sqlite|postgresql)",
+        description="URL where the steps of a run are kept; none means jobs.db in the workspace",
+    )
+
+    @field_validator("schedule")
+    @classmethod
+    def _is_cron(cls, given: str | None) -> str | None:
+        if given is None:
+            return None
+        from croniter import croniter
+
+        if len(given.split()) != 5 or not croniter.is_valid(given):
+            raise ValueError("must be five fields: minute, hour, day of the month, month, day of the week")
+        return given
+
+
 ReplyRule = Literal[
     "chat_tag",  # a mark of the chat format, or a line that speaks for another role
     "system_prompt",  # eight words in a row from the instructions

@@ -26,6 +26,7 @@ from heedful.config.sections import (
     ServingSettings,
     TrainingSettings,
     UpstreamSettings,
+    WorkerSettings,
 )
 from heedful.errors import ConfigError
 
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     serving: ServingSettings = ServingSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     server: ServerSettings = ServerSettings()
+    worker: WorkerSettings = WorkerSettings()
 
     @classmethod
     def settings_customise_sources(

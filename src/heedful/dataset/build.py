@@ -38,6 +38,7 @@ from heedful.store.schema import Person, utc_now
 from heedful.workspace import MANIFEST, Workspace, read_manifest, sha256, staging, write_manifest, write_text
 
 Observe = Callable[[int, int | None, str], None]  # conversations done, of how many, the stage
+Note = Callable[[Session, str], None]  # the transaction that registers a version, and its id
 TOLD_EVERY = 200  # conversations
 NAMES_KEPT = 1_000  # persons; conversations of one stand close together
 
@@ -60,8 +61,12 @@ def build_dataset(
     system_prompt: str,
     actor: str,
     observe: Observe | None = None,
+    note: Note | None = None,
 ) -> BuiltDataset:
-    """Raises DatasetError when there are too few conversations, WorkspaceError when the existing version was changed on disk."""
+    """`note` is called in the transaction that registers the version, so that whoever asked for it knows of it for certain.
+
+    Raises DatasetError when there are too few conversations, WorkspaceError when the existing version was changed on disk.
+    """
     with store.snapshot() as snapshot, Scratch(workspace.datasets) as scratch, staging(workspace.datasets) as aside:
         there = count_permitted(snapshot)
         workers = choose_workers(settings.workers, there)
@@ -82,10 +87,11 @@ def build_dataset(
         manifest = describe(snapshot, draft, written)
         target = workspace.datasets / written.id
         existing = target.exists()
+        result = Result(draft, written, manifest, actor, note)
         if existing:
-            heal(store, snapshot, target, Result(draft, written, manifest, actor))
+            heal(store, snapshot, target, result)
         else:
-            publish(store, aside, target, Result(draft, written, manifest, actor))
+            publish(store, aside, target, result)
     return BuiltDataset(written.id, target, written.counts, manifest["dropped"], existing)
 
 
@@ -97,6 +103,7 @@ class Result:
     written: Written
     manifest: dict[str, Any]
     actor: str
+    note: Note | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +168,9 @@ def heal(store: Store, snapshot: Session, target: Path, result: Result) -> None:
     if not is_registered(snapshot, written):
         with store.session() as session:
             register(session, written, result)
+    elif result.note is not None:
+        with store.session() as session:
+            result.note(session, written.id)
 
 
 def register(session: Session, record_: DatasetRecord, result: Result) -> None:
@@ -172,6 +182,8 @@ def register(session: Session, record_: DatasetRecord, result: Result) -> None:
         raise DatasetError("another program built a dataset of the same questions just now", "heedful dataset build")
     register_dataset(session, record_, result.written.places)
     record(session, result.actor, "dataset.build", record_.id, {"counts": record_.counts, "dropped": result.manifest["dropped"]})
+    if result.note is not None:
+        result.note(session, record_.id)
 
 
 def to_record(folder: Path) -> DatasetRecord:

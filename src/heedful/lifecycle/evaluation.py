@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import select
+
 from heedful.companion.turn import Companion
 from heedful.config import Settings
 from heedful.dataset import dataset_dir, load_split
@@ -21,7 +23,7 @@ from heedful.evaluation.binding import bind
 from heedful.evaluation.evaluate import SEED, Lineage, Subject, evaluate
 from heedful.evaluation.learning import Splits
 from heedful.evaluation.matrix import MATRIX_JSON, matrix_to_json
-from heedful.evaluation.report import REPORT_JSON, Report
+from heedful.evaluation.report import REPORT_JSON, Report, read_report
 from heedful.lifecycle.companions import BASE, Target, find_target, guards_of, load_network, to_companion
 from heedful.lifecycle.evidence import gather, load_champion, samples_of, standing_of
 from heedful.lifecycle.judge import judge_of
@@ -34,8 +36,8 @@ from heedful.registry.override import overrides_of
 from heedful.registry.promotion import EVALUATION
 from heedful.registry.versions import ADAPTER_FILE, find_version
 from heedful.store.database import Store
-from heedful.store.schema import utc_now
-from heedful.workspace import Workspace, sha256, staging, write_manifest, write_text
+from heedful.store.schema import Run, utc_now
+from heedful.workspace import Workspace, read_manifest, sha256, staging, write_manifest, write_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -60,8 +62,12 @@ def evaluate_version(
     name: str,
     observe: Callable[[int, int], None] | None = None,
     labels: Path | None = None,
+    report_id: str | None = None,
 ) -> Evaluated:
-    """Raises EvaluationError, ModelError or RegistryError; no report is left behind then."""
+    """`report_id` is one that is not in use; without it the report gets one.
+
+    Raises EvaluationError, ModelError or RegistryError; no report is left behind then.
+    """
     with store.snapshot() as session:
         version = find_version(session, name)
         overrides, standing = overrides_of(session, version.id), standing_of(session, version)
@@ -71,7 +77,7 @@ def evaluate_version(
     rows = load_rows(tuned, folder)
     room = reply_room(rows.test, settings.generation.max_new_tokens, context_length(tuned.base))
     base, grid = replace(tuned, name=BASE, adapter=None), grid_of(workspace, store, version.id)
-    report_id = f"r-{uuid.uuid4().hex[:10]}"
+    report_id = f"r-{uuid.uuid4().hex[:10]}" if report_id is None else report_id
     with recorded_run(store, EVALUATION, version.dataset, version.id) as outcome, staging(workspace.reports) as aside:
         networks = load_network(tuned, settings), load_network(base, settings)
         lineage = lineage_of(tuned, folder, settings)
@@ -93,21 +99,44 @@ def evaluate_version(
             )
         )
         write_text(aside / MATRIX_JSON, matrix_to_json(matrix))
-        digest = sha256(aside / REPORT_JSON)
         quoted = "" if champion is None else champion[0].name  # its replies stand in the report; an erasure looks for them
         write_manifest(
             aside, {"kind": "report", "id": report_id, "model": version.id, "dataset": version.dataset, "champion": quoted}
         )
         target = workspace.reports / report_id
         aside.rename(target)
-        outcome.detail = {
-            "report": report_id,
-            "report_sha256": digest,
-            "passed": report.verdict == "passed",
-            "failed": list(report.failed),
-            "inconclusive": list(report.inconclusive),
-        }
+        outcome.detail = detail_of(target, report)
     return Evaluated(report_id, target, report)
+
+
+def detail_of(folder: Path, report: Report) -> dict[str, Any]:
+    """What the run keeps of a report, for `promote`."""
+    return {
+        "report": folder.name,
+        "report_sha256": sha256(folder / REPORT_JSON),
+        "passed": report.verdict == "passed",
+        "failed": list(report.failed),
+        "inconclusive": list(report.inconclusive),
+    }
+
+
+def find_evaluated(workspace: Workspace, store: Store, report_id: str) -> Evaluated | None:
+    """The report of that id, if it was written; a kill may have come before its run said so, which is made good here.
+
+    Raises WorkspaceError or EvaluationError when it was changed since.
+    """
+    folder = workspace.reports / report_id
+    if not folder.is_dir():
+        return None
+    read_manifest(folder)
+    report = read_report(folder)
+    with store.snapshot() as session:
+        query = select(Run).where(Run.kind == EVALUATION, Run.model_id == report.model, Run.status == "done")
+        known = any(run.detail.get("report") == report_id for run in session.scalars(query))
+    if not known:
+        with recorded_run(store, EVALUATION, report.dataset, report.model) as outcome:
+            outcome.detail = detail_of(folder, report)
+    return Evaluated(report_id, folder, report)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,14 @@ A training has a home of its own (see `unfinished`) until its version is registe
 of the weights, only when it is whole. So a training that was stopped or killed at any moment can be gone on with.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
+from sqlalchemy.orm import Session
 
 from heedful.config import Settings
 from heedful.dataset import dataset_dir, list_datasets
@@ -38,6 +42,9 @@ from heedful.training.round import Round
 from heedful.training.train import TrainedAdapter
 from heedful.training.watch import RESUME
 from heedful.workspace import Workspace, read_manifest, sha256, write_manifest
+
+LOCK = ".training.lock"
+Note = Callable[[Session, str], None]  # the transaction that registers a version, and its id
 
 
 class CarryOut(Protocol):
@@ -135,12 +142,16 @@ def see_through(
     actor: str,
     observe: Callable[[Progress], None] | None,
     carry_out: CarryOut,
+    note: Note | None = None,
 ) -> TrainedVersion:
-    """Every stage leaves a trace that the next call finds, so a kill between two of them costs nothing."""
+    """Every stage leaves a trace that the next call finds, so a kill between two of them costs nothing.
+
+    `note` is called in the transaction that registers the version. Raises TrainingError while another training is under way.
+    """
     folder = dataset_dir(workspace, one.job.dataset)
-    with recorded_run(store, "train", one.job.dataset) as outcome:
+    with only_training(workspace), recorded_run(store, "train", one.job.dataset) as outcome:
         trained = carried_out(workspace, one, folder, observe, carry_out)
-        target, existing = publish_version(workspace, store, one, trained, actor)
+        target, existing = publish_version(workspace, store, one, trained, actor, note)
         outcome.model_id = trained.model
         outcome.detail = {
             "steps": trained.steps,
@@ -150,6 +161,25 @@ def see_through(
         remove(one.home)
     nll = trained.best_validation_nll
     return TrainedVersion(trained.model, target, one.job.dataset, nll, trained.steps, trained.seconds, existing)
+
+
+@contextmanager
+def only_training(workspace: Workspace) -> Iterator[None]:
+    """One training at a time in a workspace. The lock dies with this process. Raises TrainingError while somebody else trains."""
+    try:
+        with FileLock(workspace.root / LOCK, blocking=False):
+            yield
+    except Timeout:
+        raise TrainingError("another training is under way in this workspace", "wait for it; heedful worker --status") from None
+
+
+def is_training(workspace: Workspace) -> bool:
+    """Whether a process of this workspace trains."""
+    try:
+        with FileLock(workspace.root / LOCK, blocking=False):
+            return False
+    except Timeout:
+        return True
 
 
 def carried_out(
@@ -172,7 +202,9 @@ def carried_out(
     return trained
 
 
-def publish_version(workspace: Workspace, store: Store, one: Unfinished, trained: Trained, actor: str) -> tuple[Path, bool]:
+def publish_version(
+    workspace: Workspace, store: Store, one: Unfinished, trained: Trained, actor: str, note: Note | None = None
+) -> tuple[Path, bool]:
     """A row and a named directory. (directory, whether the very same weights were a version before.)
 
     Raises RegistryError, and removes the training, when it must not be kept: somebody it learned from was erased meanwhile.
@@ -188,6 +220,8 @@ def publish_version(workspace: Workspace, store: Store, one: Unfinished, trained
             fields = {"dataset_id": one.job.dataset, "parent_id": parent, "base": manifest["base"], "adapter_sha256": digest}
             register(session, model_id, fields, shares_of(manifest))
             record(session, actor, "train", model_id, {"dataset": one.job.dataset, "parent": parent, "adapter_sha256": digest})
+            if note is not None:
+                note(session, model_id)
             if not target.exists():
                 # Named before the commit: a stop between the two leaves a directory that nobody refers to, never the reverse.
                 one.model.rename(target)

@@ -90,9 +90,11 @@ def settings_of(settings: Settings) -> dict[str, Any]:
     return {"base": settings.base, "device": settings.device, **training}
 
 
-def begin(workspace: Workspace, dataset_id: str, settings: Settings, planned: Planned) -> Unfinished:
-    """A home for a new training."""
-    training_id = f"t-{uuid.uuid4().hex[:6]}"
+def begin(
+    workspace: Workspace, dataset_id: str, settings: Settings, planned: Planned, training_id: str | None = None
+) -> Unfinished:
+    """A home for a new training, under an id that is not in use; without one it gets one."""
+    training_id = f"t-{uuid.uuid4().hex[:6]}" if training_id is None else training_id
     configured = settings_of(load_settings(workspace.config_file))
     job = Job(dataset_id, settings_of(settings), configured, utc_now().isoformat(timespec="seconds"))
     with staging(workspace.models) as aside:

@@ -53,12 +53,17 @@ class Proof:
 def promote(store: Store, workspace: Workspace, gate: GateSettings, name: str, actor: str) -> Promotion:
     """Make a version the champion. Raises PromotionRefused naming every check that refuses, RegistryError for an unknown name."""
     with store.session() as session:
-        version = find_version(session, name)
-        verified_directory(workspace, version)
-        proof = proof_of(session, workspace, gate, version)
-        if proof.refused_by:
-            raise refusal(version, proof)
-        return crown(session, version, actor, "promoted: every blocking check passed", proof)
+        return promote_in(session, workspace, gate, name, actor)
+
+
+def promote_in(session: Session, workspace: Workspace, gate: GateSettings, name: str, actor: str) -> Promotion:
+    """As `promote`, in a transaction of the caller's."""
+    version = find_version(session, name)
+    verified_directory(workspace, version)
+    proof = proof_of(session, workspace, gate, version)
+    if proof.refused_by:
+        raise refusal(version, proof)
+    return crown(session, version, actor, "promoted: every blocking check passed", proof)
 
 
 def crown(session: Session, version: Version, actor: str, reason: str, proof: Proof) -> Promotion:

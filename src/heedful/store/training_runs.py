@@ -100,6 +100,18 @@ def set_state(session: Session, run: TrainingRun, state: RunState, error: str | 
     tell_state(session, run)
 
 
+def note(
+    session: Session, run_id: str, *, dataset_id: str | None = None, model_id: str | None = None, **metrics: Any
+) -> TrainingRun:
+    """Keep what came of the work so far: ids, and figures beside those that are kept already."""
+    run = get_run(session, run_id)
+    run.dataset_id = run.dataset_id if dataset_id is None else dataset_id
+    run.model_id = run.model_id if model_id is None else model_id
+    run.metrics = {**run.metrics, **metrics}
+    session.flush()
+    return run
+
+
 def tell_state(session: Session, run: TrainingRun) -> None:
     level: EventLevel = "error" if run.state == "failed" else "info"
     message = f"the run is {run.state}" if run.error is None else f"the run {run.state}: {run.error}"

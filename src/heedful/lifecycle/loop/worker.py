@@ -1,0 +1,120 @@
+"""Worker: a workspace in; runs carried out, one after the other, as they are asked for, fall due or are wanted by new data, out.
+
+One in a workspace: a lock of the file system, which the kernel takes back when the process dies. There is no orderly end: whoever
+wants a worker to stop kills it, and the next one goes on where it was.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from filelock import FileLock, Timeout
+
+from heedful.config import Settings
+from heedful.errors import StoreError
+from heedful.lifecycle.loop.durable import Durable, durable
+from heedful.lifecycle.loop.kinds import KINDS
+from heedful.lifecycle.loop.perform import end
+from heedful.lifecycle.loop.requests import request_what_is_due
+from heedful.lifecycle.loop.work import Step, Work
+from heedful.store.database import Store
+from heedful.store.schema import utc_now
+from heedful.store.schema_runs import RunKind, TrainingRun, TrainingRunEvent
+from heedful.store.training_runs import ENDED, claim_next, get_run, list_events, running
+from heedful.workspace import Workspace
+
+LOG = logging.getLogger("heedful.worker")
+LOCK = ".worker.lock"
+LOOK_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """What a worker works with. `watch` is told every event of a run, once; `kinds` has the steps of each kind of run."""
+
+    workspace: Workspace
+    store: Store
+    settings: Settings
+    watch: Callable[[TrainingRun, TrainingRunEvent], None]
+    kinds: Mapping[RunKind, tuple[Step, ...]] = field(default_factory=lambda: KINDS)
+
+
+@contextmanager
+def sole_worker(workspace: Workspace) -> Iterator[None]:
+    """Raises StoreError while another worker is there."""
+    try:
+        with FileLock(workspace.root / LOCK, blocking=False):
+            yield
+    except Timeout:
+        raise StoreError("a worker of this workspace is running already", "heedful worker --status") from None
+
+
+def is_working(workspace: Workspace) -> bool:
+    """Whether a worker is there."""
+    try:
+        with FileLock(workspace.root / LOCK, blocking=False):
+            return False
+    except Timeout:
+        return True
+
+
+def work_off(shop: Shop, forever: bool) -> int:
+    """Carry out what waits and what is due; with `forever`, then wait for more. Returns how many runs have ended.
+
+    Raises StoreError while another worker is there, or when the database of the steps cannot be used.
+    """
+    since, ended = utc_now(), 0
+    url = shop.settings.worker.database
+    with (
+        sole_worker(shop.workspace),
+        durable(shop.store, f"sqlite:///{shop.workspace.jobs}" if url is None else url, lambda run: open_work(shop, run)) as engine,
+    ):
+        while True:
+            run_id = next_run(shop, since)
+            if run_id is not None:
+                engine.start(run_id)
+                follow(shop, engine, run_id)
+                ended += 1
+            elif forever:
+                time.sleep(LOOK_EVERY_S)
+            else:
+                return ended
+
+
+def next_run(shop: Shop, since: datetime) -> str | None:
+    """What a killed worker left, else the next one that waits; what is due is queued first. None also while the store is busy."""
+    try:
+        with shop.store.session() as session:
+            request_what_is_due(session, shop.settings.worker, since)
+            left = running(session)
+            run = claim_next(session) if left is None else left
+            return None if run is None else run.id
+    except StoreError as busy:
+        LOG.warning("%s", busy.text)
+        return None
+
+
+def open_work(shop: Shop, run_id: str) -> tuple[Work, Sequence[Step]]:
+    work = Work(shop.workspace, shop.store, shop.settings, run_id)
+    return work, shop.kinds[work.run.kind]
+
+
+def follow(shop: Shop, engine: Durable, run_id: str) -> None:
+    """Until the run has ended: tell its events. A run whose workflow died without ending it has failed."""
+    told = 0
+    while True:
+        alive = engine.is_alive(run_id)  # asked first: it ends the run, and then itself
+        with shop.store.snapshot() as session:
+            run, events = get_run(session, run_id), list_events(session, run_id)
+        for event in reversed(events):
+            if event.id > told:
+                shop.watch(run, event)
+                told = event.id
+        if run.state in ENDED:
+            return
+        if not alive:
+            end(open_work(shop, run_id)[0], "failed", "its steps ended without it; the log of the worker may say why")
+        time.sleep(LOOK_EVERY_S)
