@@ -52,6 +52,14 @@ class StoreError(HeedfulError):
     """The database is missing, from another version, or refuses a write."""
 
 
+class StatementRefused(StoreError):  # noqa: N818 - what was said is refused, nothing failed
+    """Something that was told cannot be kept as it stands; `param` names the field. The database is well."""
+
+    def __init__(self, text: str, param: str) -> None:
+        super().__init__(text)
+        self.param = param
+
+
 class DatasetError(HeedfulError):
     """A dataset cannot be built or read."""
 

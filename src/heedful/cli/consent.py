@@ -99,6 +99,7 @@ def show(output: Output, held: Holdings) -> None:
     erased = "" if held.erased_at is None else f", erased on {held.erased_at:%Y-%m-%d}"
     basis = ", ".join(f"{basis} {count}" for basis, count in held.basis.items()) or "none"
     output.say(f"{held.person}{erased}: {held.conversations} conversations, {held.messages} messages; by basis: {basis}")
+    output.say("said beside them: " + ", ".join(f"{kind} {count}" for kind, count in held.statements.items()))
     if held.decisions:
         rows = [(d.purpose, d.version, d.decision, d.rests_on or "–", d.actor, f"{d.at:%Y-%m-%d %H:%M}") for d in held.decisions]
         output.table("decisions", ("purpose", "version", "decision", "rests on", "entered by", "at"), rows)

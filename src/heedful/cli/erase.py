@@ -95,6 +95,8 @@ def confirm(desk: Desk, person: str, person_id: int) -> None:
 
 def in_words(affected: Affected) -> str:
     said = f"{affected.conversations} conversations"
+    if affected.statements:
+        said += f", {affected.statements} moods, scores and words of feedback"
     if affected.datasets:
         said += f", datasets {', '.join(affected.datasets)}"
     if affected.models:
@@ -122,7 +124,8 @@ def carry_out(output: Output, desk: Desk, person_id: int, name: str | None = Non
 
 def show(output: Output, erased: Erased) -> None:
     detail = erased.detail
-    output.say(f"erased: {detail['conversations']} conversations, {detail['messages']} messages, name and key")
+    counted = ", ".join(f"{detail[kind]} {kind}" for kind in ("conversations", "messages", "statements"))
+    output.say(f"erased: {counted}, name and key")
     if detail["datasets"]:
         output.say(f"datasets removed: {', '.join(detail['datasets'])}")
     if detail["models"]:

@@ -12,6 +12,7 @@ from heedful.lifecycle.loopback import is_loopback
 from heedful.lifecycle.recording import recording
 from heedful.server.access import Access, access_to
 from heedful.server.app import create_app
+from heedful.server.keeping import Keeper
 from heedful.server.listening import address, bind, server_of
 from heedful.server.registry_catalog import RegistryCatalog
 
@@ -36,10 +37,10 @@ def serve(
         access = access_to(desk.store, where)
         check_open(access, where.host)
         listener = bind(where.host, where.port)
-        with timer(desk.store, desk.settings.guards), recording(desk.store) as record:
+        with timer(desk.store, desk.settings.guards), recording(desk.store) as record, Keeper(desk.store) as keeper:
             catalog = RegistryCatalog(desk.workspace, desk.store, desk.settings, record)
             announce(output, access, address(listener), [name for c in catalog.cards() for name in (*c.aliases, c.id)])
-            server_of(create_app(catalog, access, where.origins, catalog.lifespan)).run(sockets=[listener])
+            server_of(create_app(catalog, access, where.origins, catalog.lifespan, keeper)).run(sockets=[listener])
 
 
 def check_open(access: Access, host: str) -> None:

@@ -11,6 +11,7 @@ from heedful.errors import StoreError
 from heedful.registry.aliases import current_aliases
 from heedful.registry.lineage import Learner, learners
 from heedful.registry.versions import quarantined_models
+from heedful.store.collection import count_statements
 from heedful.store.consent import history
 from heedful.store.database import Store
 from heedful.store.persons import find_person, name_of
@@ -57,6 +58,7 @@ class Holdings:
     erased_at: datetime | None
     conversations: int
     messages: int
+    statements: dict[str, int]  # moods, assessments, feedback
     basis: dict[Basis, int]
     since: datetime
     decisions: tuple[Decided, ...]
@@ -101,6 +103,7 @@ def look_up(session: Session, person: Person, name: str) -> Holdings:
         erased_at=person.erased_at,
         conversations=len(ids),
         messages=messages or 0,
+        statements=count_statements(session, person.id),
         basis=dict(sorted(Counter(row.basis for row in rows).items())),
         since=person.created_at,
         decisions=tuple(map(to_decided, history(session, person.id))),

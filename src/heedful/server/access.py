@@ -43,10 +43,21 @@ class Allowed:
     roles: frozenset[KeyRole]
 
     def __call__(self, request: Request) -> None:
-        caller: Caller = request.state.caller
+        caller = caller_of(request)
         if caller.role not in self.roles:
             needed = " or ".join(sorted(self.roles))
             raise ApiError(403, f"A key of role {caller.role} may not do this; allowed: {needed}.", code="insufficient_role")
+
+
+def caller_of(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+def actor_of(request: Request) -> str:
+    """Who stands in the audit trail for what a request did."""
+    caller = caller_of(request)
+    return f"key {caller.key}, {caller.role}" if caller.key else "this machine"
 
 
 def allow(roles: Collection[KeyRole] = EVERYBODY) -> Dependency:

@@ -17,9 +17,13 @@ from heedful.errors import HeedfulError
 from heedful.server.access import Access, allow
 from heedful.server.catalog import Catalog
 from heedful.server.chat import chat_router
+from heedful.server.collecting import collecting_router
+from heedful.server.consents import consents_router
+from heedful.server.counting import counting_router
 from heedful.server.embeddings import embeddings_router
 from heedful.server.errors import ApiError, answer_failure, answer_http_exception, error_response
 from heedful.server.home import home_router
+from heedful.server.keeping import Keeper
 from heedful.server.metrics import Metrics, metrics_router
 from heedful.server.models import models_router
 from heedful.server.moderations import moderations_router
@@ -32,11 +36,15 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 def create_app(
-    catalog: Catalog, access: Access | None = None, origins: Sequence[str] = (), lifespan: Lifespan | None = None
+    catalog: Catalog,
+    access: Access | None = None,
+    origins: Sequence[str] = (),
+    lifespan: Lifespan | None = None,
+    keeper: Keeper | None = None,
 ) -> FastAPI:
     """Without `access` it is open to whoever sits at this machine. `origins` are web pages that may ask from a browser.
 
-    `lifespan` is entered when the server starts and left when it ends.
+    `lifespan` is entered when the server starts and left when it ends. Without `keeper` nothing is kept, and there is no /api.
 
     The pages /docs and /redoc stay off: they load their scripts from another machine.
     """
@@ -55,12 +63,13 @@ def create_app(
     )
     metrics = Metrics()
     for router in (
-        chat_router(catalog, metrics),
+        chat_router(catalog, metrics, keeper),
         metrics_router(catalog, metrics),
         models_router(catalog),
         embeddings_router(),
         moderations_router(),
         home_router(catalog),
+        *([] if keeper is None else [collecting_router(keeper), consents_router(keeper), counting_router(keeper)]),
     ):
         app.include_router(router)
     app.add_api_route("/healthz", healthz, dependencies=[allow()])

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,7 +18,8 @@ from heedful.server.body import read_json
 from heedful.server.catalog import Catalog
 from heedful.server.chat_parameters import CHAT_PARAMETERS
 from heedful.server.chat_request import ChatRequest, read_chat_request
-from heedful.server.errors import ApiError, request_id_of
+from heedful.server.errors import ApiError, failures, request_id_of
+from heedful.server.keeping import Keeper
 from heedful.server.metrics import Metrics, Turn
 from heedful.server.parameters import request_body
 from heedful.server.schemas import (
@@ -28,21 +29,14 @@ from heedful.server.schemas import (
     Choice,
     ChunkChoice,
     Delta,
-    ErrorEnvelope,
     Usage,
 )
 from heedful.server.stop import StopCutter
 from heedful.server.streaming import DONE, EventStream, frame, while_connected
+from heedful.store import collection as store
 
+Keep = Callable[[str, FinishReason], None]
 CLIENT_GONE = 499  # nginx's number for it; nobody is there to read it
-FAILURES = {
-    400: "A parameter is wrong or not supported",
-    404: "No such model",
-    413: "The body is too large",
-    415: "The body is not JSON",
-    500: "The server failed",
-    503: "The model cannot answer now; Retry-After says when to ask again",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +64,14 @@ class Ended:
         return {"dropped_messages": self.dropped_messages} if self.dropped_messages else {}
 
 
-def chat_router(catalog: Catalog, metrics: Metrics) -> APIRouter:
+def chat_router(catalog: Catalog, metrics: Metrics, keeper: Keeper | None) -> APIRouter:
     router = APIRouter(dependencies=[allow()])
     stream_content = {"schema": {"type": "string", "description": "data: ChatCompletionChunk, one an event; then data: [DONE]"}}
 
     @router.post(
         "/v1/chat/completions",
         response_model=ChatCompletion,
-        responses={200: {"content": {"text/event-stream": stream_content}}, **failures()},
+        responses={200: {"content": {"text/event-stream": stream_content}}, **failures(400, 404, 413, 415)},
         openapi_extra=request_body(CHAT_PARAMETERS),
     )
     async def create_chat_completion(request: Request) -> Response:
@@ -86,19 +80,15 @@ def chat_router(catalog: Catalog, metrics: Metrics) -> APIRouter:
         companion = await resolve(catalog, asked.model)
         head = Head(f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), companion.engine.model)
         turn = metrics.turn(head.model)
+        events = kept(speak(companion, asked, head.id, turn, count=asked.counts), keeping(keeper, asked, head))
         if asked.stream:
-            return EventStream(chunks(companion, asked, head, turn), request_id_of(request))
-        completion = await while_connected(request.receive, complete(companion, asked, head, turn))
+            return EventStream(chunks(events, asked, head), request_id_of(request))
+        completion = await while_connected(request.receive, complete(events, head))
         if completion is None:
             return Response(status_code=CLIENT_GONE)
         return JSONResponse(completion.model_dump(exclude_unset=True))
 
     return router
-
-
-def failures() -> dict[int | str, dict[str, Any]]:
-    """For /openapi.json."""
-    return {status: {"model": ErrorEnvelope, "description": words} for status, words in FAILURES.items()}
 
 
 async def resolve(catalog: Catalog, name: str) -> Companion:
@@ -108,11 +98,35 @@ async def resolve(catalog: Catalog, name: str) -> Companion:
         raise ApiError(404, error.text, code="model_not_found", param="model") from None
 
 
-async def complete(companion: Companion, asked: ChatRequest, head: Head, turn: Turn) -> ChatCompletion:
+def keeping(keeper: Keeper | None, asked: ChatRequest, head: Head) -> Keep | None:
+    """What is to be done with an answer that is whole; None where nobody may keep it."""
+    if keeper is None or not asked.keep:
+        return None
+
+    def keep(text: str, ending: FinishReason) -> None:
+        turn = store.Turn(asked.subject, asked.messages, text, head.id, head.model, ending)
+        keeper.later(lambda session: store.keep_turn(session, turn))
+
+    return keep
+
+
+async def kept(events: AsyncGenerator[str | Ended], keep: Keep | None) -> AsyncGenerator[str | Ended]:
+    """The same events. An answer that its reader left is not kept."""
+    said: list[str] = []
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, str):
+                said.append(event)
+            elif keep is not None:
+                keep("".join(said), event.reason)
+            yield event
+
+
+async def complete(speaking: AsyncGenerator[str | Ended], head: Head) -> ChatCompletion:
     """The whole answer. It runs through the same stream as the chunks, so that both say the same and both can be cancelled."""
     pieces: list[str] = []
     end: Ended | None = None
-    async with aclosing(speak(companion, asked, head.id, turn, count=True)) as events:
+    async with aclosing(speaking) as events:
         async for event in events:
             if isinstance(event, Ended):
                 end = event
@@ -131,10 +145,10 @@ async def complete(companion: Companion, asked: ChatRequest, head: Head, turn: T
     )
 
 
-async def chunks(companion: Companion, asked: ChatRequest, head: Head, turn: Turn) -> AsyncGenerator[bytes]:
+async def chunks(speaking: AsyncGenerator[str | Ended], asked: ChatRequest, head: Head) -> AsyncGenerator[bytes]:
     """The frames of a streamed answer: role, pieces of text, finish reason, usage if asked for, [DONE]."""
     opened = False
-    async with aclosing(speak(companion, asked, head.id, turn, count=asked.include_usage)) as events:
+    async with aclosing(speaking) as events:
         async for event in events:
             if not opened:  # only now, so that a prompt that is too long is still answered with status 400
                 yield frame(chunk(head, asked, Delta(role="assistant", content="")))

@@ -24,10 +24,10 @@ CHAT_PARAMETERS: tuple[Parameter, ...] = (
     Parameter("stop", "used", stop_sequences(4)),
     Parameter("user", "used", text()),
     Parameter("safety_identifier", "used", text()),
+    Parameter("store", "used", flag()),  # false: not kept, whatever the person agreed to
     Parameter("prompt_cache_key", "metadata", text()),
     Parameter("metadata", "metadata", labels(16, 64, 512)),
     Parameter("service_tier", "metadata", one_of("auto", "default")),
-    Parameter("store", "refused", one_of(False)),
     Parameter("n", "refused", one_of(1)),
     Parameter("presence_penalty", "refused", one_of(0)),
     Parameter("frequency_penalty", "refused", one_of(0)),

@@ -25,7 +25,8 @@ SAMPLING_FIELD = {
 class ChatRequest:
     """What was asked. `sampling` has the fields of Sampling that the client set, by name.
 
-    `subject` is what the client calls the person; a hand-over to the team names it.
+    `subject` is what the client calls the person; a hand-over to the team names it, and with the person's consent the turn is kept,
+    unless `keep` is false.
     """
 
     model: str
@@ -35,6 +36,12 @@ class ChatRequest:
     stop: tuple[str, ...]
     sampling: Mapping[str, Any]
     subject: str = ""
+    keep: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether the answer tells how many tokens it took."""
+        return self.include_usage or not self.stream
 
     def over(self, defaults: Sampling) -> Sampling:
         """The companion's own sampling, with what the client set put over it."""
@@ -46,7 +53,9 @@ def read_chat_request(body: object) -> ChatRequest:
     used = check(CHAT_PARAMETERS, body)
     if "max_tokens" in used and "max_completion_tokens" in used:
         raise refusal("max_tokens", "max_tokens and max_completion_tokens are both set; they mean the same: set one.")
-    stream = used.get("stream", False)
+    stream, subject = used.get("stream", False), used.get("safety_identifier", used.get("user", ""))
+    if used.get("store") and not subject:
+        raise refusal("store", "store is true, but nobody knows whose chat it is; send safety_identifier as well.")
     return ChatRequest(
         model=used["model"],
         messages=read_messages(used["messages"]),
@@ -54,7 +63,8 @@ def read_chat_request(body: object) -> ChatRequest:
         include_usage=read_include_usage(used.get("stream_options"), stream),
         stop=read_stop(used.get("stop")),
         sampling={field: used[key] for key, field in SAMPLING_FIELD.items() if key in used},
-        subject=used.get("safety_identifier", used.get("user", "")),
+        subject=subject,
+        keep=bool(subject) and used.get("store", True),
     )
 
 

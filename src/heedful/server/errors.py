@@ -7,6 +7,7 @@ import logging
 import traceback
 from collections.abc import Mapping
 from pathlib import PurePath
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -49,6 +50,22 @@ class ApiError(HeedfulError):
 def refusal(param: str | None, text: str, code: str = "invalid_value") -> ApiError:
     """400: the request is wrong."""
     return ApiError(400, text, code=code, param=param)
+
+
+FAILURES = {
+    400: "A parameter is wrong or not supported",
+    404: "There is no such thing",
+    409: "It does not fit what is there",
+    413: "The body is too large",
+    415: "The body is of another type",
+    500: "The server failed",
+    503: "It cannot be answered now; Retry-After says when to ask again",
+}
+
+
+def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route declares in /openapi.json, beside what every route may answer."""
+    return {status: {"model": ErrorEnvelope, "description": FAILURES[status]} for status in (*statuses, 500, 503)}
 
 
 def as_api_error(error: Exception, request_id: str) -> ApiError:

@@ -33,18 +33,25 @@ def shown(value: object) -> str:
     return "a list" if isinstance(value, list) else "an object"
 
 
-def text() -> Kind:
-    return Kind("a string", {"type": "string"}, lambda value: None if isinstance(value, str) else WRONG_TYPE)
+def text(most: int | None = None) -> Kind:
+    """`most` characters, if it is given."""
+    schema = {"type": "string"} if most is None else {"type": "string", "maxLength": most}
+    return Kind("a string" + limit(most), schema, lambda value: length_problem(value, 0, most))
 
 
-def name() -> Kind:
-    return Kind("a string that is not empty", {"type": "string", "minLength": 1}, name_problem)
+def name(most: int | None = None) -> Kind:
+    schema = {"type": "string", "minLength": 1} if most is None else {"type": "string", "minLength": 1, "maxLength": most}
+    return Kind("a string that is not empty" + limit(most), schema, lambda value: length_problem(value, 1, most))
 
 
-def name_problem(value: object) -> str | None:
+def limit(most: int | None) -> str:
+    return "" if most is None else f", of at most {most} characters"
+
+
+def length_problem(value: object, least: int, most: int | None) -> str | None:
     if not isinstance(value, str):
         return WRONG_TYPE
-    return None if value else WRONG_VALUE
+    return None if len(value) >= least and (most is None or len(value) <= most) else WRONG_VALUE
 
 
 def flag() -> Kind:

@@ -11,7 +11,9 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from heedful.errors import StatementRefused
 from heedful.store.audit import record
+from heedful.store.persons import find_or_add_persons
 from heedful.store.schema import ConversationRow, Decision, Person, Purpose
 from heedful.store.schema_trust import ConsentEvent
 
@@ -50,6 +52,15 @@ def decide(session: Session, person_id: int, statement: Statement) -> ConsentEve
     return event
 
 
+def decide_by_name(session: Session, name: str, statement: Statement) -> int:
+    """The same for somebody who may not be known yet. Returns the id of the person. Raises StatementRefused for an erased one."""
+    person = find_or_add_persons(session, [name])[name]
+    if person.erased:
+        raise StatementRefused("this person was erased; whoever comes back on their own wish needs another name", "person")
+    decide(session, person.id, statement)
+    return person.id
+
+
 def grant_undecided(session: Session, persons: Iterable[int], statement: Statement) -> list[ConsentEvent]:
     """Record what an import states for those who never decided on this purpose; who withdrew stays withdrawn.
 
@@ -66,6 +77,12 @@ def grant_undecided(session: Session, persons: Iterable[int], statement: Stateme
 def history(session: Session, person_id: int) -> list[ConsentEvent]:
     """Oldest first."""
     return list(session.scalars(select(ConsentEvent).where(ConsentEvent.person_id == person_id).order_by(ConsentEvent.id)))
+
+
+def newest_decision(session: Session, person_id: int, purpose: Purpose) -> Decision | None:
+    """None when the person never decided."""
+    query = select(ConsentEvent.decision).where(ConsentEvent.person_id == person_id, ConsentEvent.purpose == purpose)
+    return session.scalars(query.order_by(ConsentEvent.version.desc()).limit(1)).first()
 
 
 def permitted(purpose: Purpose) -> Select[int]:

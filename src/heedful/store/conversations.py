@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 
-from sqlalchemy import ColumnElement, Select, and_, false, insert, select, update
+from sqlalchemy import ColumnElement, Select, and_, false, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from heedful.conversation import Conversation, Message
@@ -204,6 +204,18 @@ def insert_messages(session: Session, ids: Mapping[Identity, int], fresh: Mappin
             values.append({"conversation_id": ids[identity], "position": position, "role": message.role, "sealed_content": sealed})
     if values:
         session.execute(insert(MessageRow), values)
+
+
+def append_messages(session: Session, conversation_id: int, messages: Sequence[Message]) -> int:
+    """A conversation that goes on. Returns the position of the first new message."""
+    row = session.get_one(ConversationRow, conversation_id)
+    key, place = find_key(session, row.key_id), f"{row.fingerprint}:{row.occurrence}"
+    start = session.scalar(select(func.count()).where(MessageRow.conversation_id == conversation_id)) or 0
+    for position, message in enumerate(messages, start):
+        sealed = seal(key, message.content.encode(), place_of_message(place, position, message.role))
+        session.add(MessageRow(conversation_id=conversation_id, position=position, role=message.role, sealed_content=sealed))
+    session.flush()
+    return start
 
 
 def key_of(session: Session, row: Fresh) -> Key:

@@ -10,16 +10,21 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from heedful.registry.lineage import learners
+from heedful.store.collection import count_statements
 from heedful.store.schema import ConversationRow, DatasetMember, MessageRow
 from heedful.workspace import MANIFEST, Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """`models` learned from the person; `judged` were only measured on their words. `reports` are about such a model or dataset."""
+    """`models` learned from the person; `judged` were only measured on their words. `reports` are about such a model or dataset.
+
+    `statements` are moods, scores and feedback.
+    """
 
     conversations: int
     messages: int
+    statements: int
     datasets: tuple[str, ...]
     models: tuple[str, ...]
     judged: tuple[str, ...]
@@ -38,6 +43,7 @@ def affected_by(session: Session, workspace: Workspace, person_id: int) -> Affec
     return Affected(
         conversations=session.scalar(select(func.count()).select_from(owned.subquery())) or 0,
         messages=session.scalar(select(func.count(MessageRow.id)).where(MessageRow.conversation_id.in_(owned))) or 0,
+        statements=sum(count_statements(session, person_id).values()),
         datasets=datasets,
         models=models,
         judged=tuple(learner.model for learner in reached if not learner.learned),

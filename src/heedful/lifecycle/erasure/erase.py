@@ -37,8 +37,10 @@ from heedful.lifecycle.erasure.traces import Found, Hit, Needles, Observe, is_se
 from heedful.lifecycle.receipts import Receipt, new_name, write_receipt
 from heedful.registry.quarantine import quarantine
 from heedful.store.audit import Wanted, head, list_events, record
+from heedful.store.collection import COLLECTED
 from heedful.store.conversations import iterate_conversations
 from heedful.store.database import Store
+from heedful.store.feedback import comments_of
 from heedful.store.ledger import Entry, add_entry
 from heedful.store.persons import find_person, name_of
 from heedful.store.schema import ConversationRow, Import, Person, utc_now
@@ -183,10 +185,11 @@ def clean(workspace: Workspace, store: Store, erasure_id: int, needles: Needles,
 
 
 def texts_of(session: Session, person_id: int, own: bool) -> Iterator[str]:
-    """What was said in the person's conversations, or in all others, before and after a reviewer corrected it.
+    """What was said in the person's conversations, or in all others, before and after a correction, and to their replies.
 
     The system's words are the team's.
     """
+    yield from (comment for person, comment in comments_of(session) if own == (person == person_id))
     for corrected in (False, True):
         for one in iterate_conversations(session, conversations_of(person_id) if own else None, corrected):
             if own or one.person != person_id:
@@ -195,7 +198,7 @@ def texts_of(session: Session, person_id: int, own: bool) -> Iterator[str]:
 
 def sources_of(session: Session, person_id: int) -> list[str]:
     """Files that the person was imported from; copies of them are outside of what Heedful can reach."""
-    query = select(Import.path).join(ConversationRow, ConversationRow.import_id == Import.id)
+    query = select(Import.path).join(ConversationRow, ConversationRow.import_id == Import.id).where(Import.format != COLLECTED)
     return sorted(set(session.scalars(query.where(ConversationRow.person_id == person_id))))
 
 

@@ -14,16 +14,19 @@ from heedful.store.handovers import forget_subject
 from heedful.store.schema import Base, ConversationRow, DatasetVersion, Import, Person, Run
 from heedful.store.schema_trust import DataKey
 
+# Numbers that outlive a person, or nobody could tell what was decided, learned and erased; and conversations, which go last.
+STAYING = {"consent_events", "memberships", "erasures", "conversations"}
 REMOVED = "(removed by an erasure)"
 
 
 def remove_rows(session: Session, person_id: int) -> dict[str, int]:
-    """Conversations, all that refers to them, the name and the key. Returns how many rows of each table went."""
+    """Conversations, all that refers to them or to the person, the name and the key. Returns how many rows of each table went."""
     person = session.get_one(Person, person_id)
     counts = {"split_assignments": forget(session, keys_of_only(session, person_id))}
-    for table in referring_tables():
-        for column in referring_columns(table):
-            gone = session.execute(delete(table).where(column.in_(conversations_of(person_id))))
+    for table in reversed(Base.metadata.sorted_tables):
+        personal = [column == person_id for column in columns_to(table, Person) if table.name not in STAYING]
+        for condition in [*personal, *(column.in_(conversations_of(person_id)) for column in columns_to(table, ConversationRow))]:
+            gone = session.execute(delete(table).where(condition))
             counts[table.name] = counts.get(table.name, 0) + gone.rowcount  # type: ignore[attr-defined]
     gone = session.execute(delete(ConversationRow).where(ConversationRow.person_id == person_id))
     counts["conversations"] = gone.rowcount  # type: ignore[attr-defined]
@@ -34,14 +37,10 @@ def remove_rows(session: Session, person_id: int) -> dict[str, int]:
     return counts
 
 
-def referring_tables() -> list[Table]:
-    """Every table with a foreign key to conversations, so that a table of tomorrow is not forgotten."""
-    return [table for table in reversed(Base.metadata.sorted_tables) if referring_columns(table)]
-
-
-def referring_columns(table: Table) -> list[Any]:
+def columns_to(table: Table, referred: type[Base]) -> list[Any]:
+    """Foreign keys to another table; looked up in the schema, so that a table of tomorrow is not forgotten."""
     constraints = (c for c in table.constraints if isinstance(c, ForeignKeyConstraint))
-    return [column for c in constraints if c.referred_table.name == ConversationRow.__tablename__ for column in c.columns]
+    return [column for c in constraints if c.referred_table.name == referred.__tablename__ for column in c.columns]
 
 
 def keys_of_only(session: Session, person_id: int) -> set[str]:

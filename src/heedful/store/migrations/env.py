@@ -5,7 +5,15 @@ The connection is in a transaction already, so an upgrade is all or nothing. Log
 
 from alembic import context
 
-from heedful.store import schema_access, schema_guards, schema_review, schema_runs, schema_trust, schema_turns  # noqa: F401 - their tables join
+from heedful.store import (  # noqa: F401 - their tables join the metadata
+    schema_access,
+    schema_collection,
+    schema_guards,
+    schema_review,
+    schema_runs,
+    schema_trust,
+    schema_turns,
+)
 from heedful.store.schema import Base
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata, render_as_batch=True)
