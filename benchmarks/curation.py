@@ -120,10 +120,10 @@ def curate(store: Store, folder: Path, clock: Clock, workers: int) -> None:
         found = clock.of("look", lambda: survey(stored(), settings, "", scratch, workers))
 
         def divide() -> Selection:
-            tied = tie(found)
+            tied = tie(found, workers)
             hold_back(found, tied.twins, decisions(session), settings)
             load = partial(iterate_conversations, session, corrected=True)
-            return select_members(found, tied, settings, partial(assignments, session), load)
+            return select_members(found, tied, settings, partial(assignments, session), load, workers)
 
         selection = clock.of("divide", divide)
         kept = settings.model_copy(update={"identifiers": "keep"})

@@ -73,13 +73,13 @@ def build_dataset(
         watch = Progress(there, observe)
         found = survey(read_permitted(snapshot, watch, "read"), settings, system_prompt, scratch, workers)
         found.withhold(count_withheld(snapshot, "training"))
-        tied = tie(found)
+        tied = tie(found, workers)
         met = hold_back(found, tied.twins, decisions(snapshot), settings)
         if not is_current(snapshot, met):
             with store.session() as session:
                 enqueue(session, met)
         load = partial(iterate_conversations, snapshot, corrected=True)
-        selection = select_members(found, tied, settings, partial(assignments, snapshot), load)
+        selection = select_members(found, tied, settings, partial(assignments, snapshot), load, workers)
         with store.snapshot() as now:  # with what has just been queued
             reviews = count_reviews(now)
         draft = Draft(found, selection, settings, system_prompt, reviews)

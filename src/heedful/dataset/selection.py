@@ -32,8 +32,8 @@ class Tied:
     twins: Mapping[int, set[int]]
 
 
-def tie(found: Survey) -> Tied:
-    return Tied(found.kept(), twin_questions(found))
+def tie(found: Survey, workers: int = 1) -> Tied:
+    return Tied(found.kept(), twin_questions(found, workers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ class Selection:
     versions: int
 
 
-def select_members(found: Survey, tied: Tied, settings: DatasetSettings, frozen: Frozen, load: Load) -> Selection:
+def select_members(found: Survey, tied: Tied, settings: DatasetSettings, frozen: Frozen, load: Load, workers: int = 1) -> Selection:
     """Drop what needs all conversations to be seen, then divide. Raises DatasetError when too little is left."""
-    found.drop(near_duplicates(found, load), NEAR_DUPLICATE)
+    found.drop(near_duplicates(found, load, workers), NEAR_DUPLICATE)
     found.drop(not_drawn(found, settings.max_samples), NOT_SAMPLED)
     ties = [ties_of(found, row, tied.twins) for row in tied.rows]
     known = frozen({key for one in ties for key in (*one.own, *one.twins)})
