@@ -190,7 +190,7 @@ def test_without_a_clean_version_the_base_answers(store: Store, workspace: Works
     assert aliases(store) == {}
     target = find_target(workspace, store, load_settings(), "champion")
     assert (target.name, target.adapter) == (BASE, None)
-    with pytest.raises(RegistryError, match="or none that is not quarantined"):
+    with pytest.raises(RegistryError, match="or none that can be used"):
         newest_or_named(store, None)
 
 

@@ -12,6 +12,8 @@ from heedful.evaluation.matrix import matrix_as_dict, table
 from heedful.lifecycle.compaction import compact_version
 from heedful.lifecycle.companions import newest_or_named
 from heedful.lifecycle.matrix import fill_matrix
+from heedful.lifecycle.pruning import Prunable
+from heedful.lifecycle.pruning import prune as prune_workspace
 from heedful.lifecycle.unfinished import list_unfinished
 from heedful.registry.aliases import fell_to_base
 from heedful.registry.promotion import newest_evaluation
@@ -84,6 +86,34 @@ def rows(
         output.result({"step": step, "rows": found})
 
 
+@app.command()
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
+    keep: Annotated[int | None, typer.Option(min=1, help="Newest versions that stay.", show_default="worker.keep_versions")] = None,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove the files of versions, datasets and reports that nobody needs any more. What learned from whom stays known.
+
+    Aliases, former champions and what they stand on always stay.
+
+    Example: heedful models prune --dry-run
+    """
+    with reporting(as_json) as output, open_desk(workspace) as desk:
+        kept = desk.settings.worker.keep_versions if keep is None else keep
+        found = prune_workspace(desk.workspace, desk.store, kept, desk.actor, dry_run)
+        rows = [(name, len(names), ", ".join(names)) for name, names in listed(found)]
+        output.table("would go" if dry_run else "removed", ("files of", "count", "names"), rows)
+        output.say(f"{found.bytes / 1e6:.1f} MB")
+        if dry_run and found.bytes:
+            output.say("next: heedful models prune")
+        output.result({"dry_run": dry_run, **asdict(found)})
+
+
+def listed(found: Prunable) -> list[tuple[str, tuple[str, ...]]]:
+    return [("models", found.models), ("datasets", found.datasets), ("reports", found.reports), ("served", found.served)]
+
+
 def training_folder(desk: Desk, name: str) -> Path:
     unfinished = {one.id: one.model for one in list_unfinished(desk.workspace)}
     if name in unfinished:
@@ -97,7 +127,7 @@ def show_versions(output: Output, desk: Desk) -> None:
         versions = list_versions(session)
         verdicts = {v.id: newest_evaluation(session, v.id) for v in versions}
         fallen = fell_to_base(session)
-    said = {v.id: "quarantined" if v.quarantined else in_words(verdicts[v.id]) for v in versions}
+    said = {v.id: "quarantined" if v.quarantined else "pruned" if v.pruned else in_words(verdicts[v.id]) for v in versions}
     depths = {v.id: depth(desk.workspace, v) for v in versions}
     columns = ("id", "aliases", "gate", "base", "dataset", "depth", "trained")
     rows = [
@@ -115,7 +145,7 @@ def show_versions(output: Output, desk: Desk) -> None:
     output.table("models", columns, rows)
     if fallen:
         output.say("champion: the base alone, for an erasure left no clean version; next: heedful dataset build, heedful train")
-    keys = ("id", "aliases", "parent", "dataset", "base", "adapter_sha256", "created_at", "quarantined")
+    keys = ("id", "aliases", "parent", "dataset", "base", "adapter_sha256", "created_at", "quarantined", "pruned")
     shown = [{**{key: getattr(v, key) for key in keys}, "gate": said[v.id], "depth": depths[v.id]} for v in versions]
     output.result({"versions": shown})
 

@@ -176,7 +176,7 @@ def newest_or_named(store: Store, name: str | None) -> str:
     if name is not None:
         return name
     with store.snapshot() as session:
-        versions = [version for version in list_versions(session) if not version.quarantined]
+        versions = [version for version in list_versions(session) if version.usable]
     if not versions:
-        raise RegistryError("there is no trained model yet, or none that is not quarantined", "heedful train")
+        raise RegistryError("there is no trained model yet, or none that can be used", "heedful train")
     return versions[-1].id

@@ -23,7 +23,8 @@ ADAPTER_FILE = "adapter_model.safetensors"
 class Version:
     """One trained model. `parent` is the version it was trained on top of, or None for one trained from the base.
 
-    A quarantined one learned from a person who was erased: it is listed, and refused for every use.
+    A quarantined one learned from a person who was erased: it is listed, and refused for every use. Of a pruned one only the row is
+    left, so that it stays known what learned from whom.
     """
 
     id: str
@@ -34,6 +35,11 @@ class Version:
     created_at: datetime
     aliases: tuple[str, ...]
     quarantined: bool = False
+    pruned: bool = False
+
+    @property
+    def usable(self) -> bool:
+        return not (self.quarantined or self.pruned)
 
 
 def version_id(adapter_sha256: str) -> str:
@@ -46,7 +52,8 @@ def model_directory(workspace: Workspace, model_id: str) -> Path:
 
 
 def register(session: Session, model_id: str, fields: Mapping[str, Any], shares: Iterable[Share] | None = None) -> None:
-    """One row; `fields` are dataset_id, parent_id, base and adapter_sha256. A version that is there already is left as it is.
+    """One row; `fields` are dataset_id, parent_id, base and adapter_sha256. A version that is there already is left as it is, but
+    that its files are back if they were pruned.
 
     `shares` say what it learned from; None means all train lines of its dataset. Raises RegistryError when it must not be kept,
     because a person it learned from was erased meanwhile, or because its parent is quarantined.
@@ -54,9 +61,12 @@ def register(session: Session, model_id: str, fields: Mapping[str, Any], shares:
     parent = fields.get("parent_id")
     if parent is not None and parent in quarantined_models(session):
         raise quarantine_refusal(parent)
-    if session.get(ModelVersion, model_id) is None:
+    there = session.get(ModelVersion, model_id)
+    if there is None:
         session.add(ModelVersion(id=model_id, **fields))
-        session.flush()
+    else:
+        there.pruned_at = None
+    session.flush()
     dataset = fields["dataset_id"]
     record_lineage(session, model_id, dataset, [Share(dataset, "train")] if shares is None else shares)
 
@@ -107,6 +117,7 @@ def to_version(row: ModelVersion, aliases: Mapping[str, str], quarantined: bool)
         created_at=row.created_at,
         aliases=tuple(sorted(alias for alias, model in aliases.items() if model == row.id)),
         quarantined=quarantined,
+        pruned=row.pruned_at is not None,
     )
 
 
@@ -117,6 +128,8 @@ def verified_directory(workspace: Workspace, version: Version) -> Path:
     """
     if version.quarantined:
         raise quarantine_refusal(version.id)
+    if version.pruned:
+        raise RegistryError(f"the files of {version.id} were removed, for nobody needed them (models prune)", "heedful models")
     folder = model_directory(workspace, version.id)
     adapter = folder / ADAPTER_FILE
     if not adapter.is_file():

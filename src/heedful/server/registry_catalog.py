@@ -42,7 +42,7 @@ class RegistryCatalog:
     def cards(self) -> list[ModelCard]:
         with self._store.snapshot() as session:
             versions, fallen = list_versions(session), fell_to_base(session)
-        cards = [ModelCard(v.id, int(v.created_at.timestamp()), v.base, v.aliases) for v in versions if not v.quarantined]
+        cards = [ModelCard(v.id, int(v.created_at.timestamp()), v.base, v.aliases) for v in versions if v.usable]
         return [*cards, ModelCard(BASE, 0, self._settings.base, (CHAMPION,) if fallen else ())]
 
     def engines(self) -> list[Engine]:

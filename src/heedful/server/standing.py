@@ -35,6 +35,6 @@ def read_standing(store: Store) -> Standing:
         aliases, fallen, versions = current_aliases(session), fell_to_base(session), list_versions(session)
     return Standing(
         aliases={**aliases, CHAMPION: BASE} if fallen else aliases,
-        versions=tuple(version.id for version in versions if not version.quarantined),
+        versions=tuple(version.id for version in versions if version.usable),
         quarantined=frozenset(version.id for version in versions if version.quarantined),
     )

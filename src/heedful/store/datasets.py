@@ -28,7 +28,7 @@ class DatasetRecord:
 def is_registered(session: Session, record: DatasetRecord) -> bool:
     """Whether the store holds this version with this very manifest."""
     version = session.get(DatasetVersion, record.id)
-    return version is not None and version.manifest_sha256 == record.manifest_sha256
+    return version is not None and version.manifest_sha256 == record.manifest_sha256 and version.pruned_at is None
 
 
 def register_dataset(session: Session, record: DatasetRecord, members: Iterable[tuple[int, Split, int]]) -> None:
@@ -38,7 +38,7 @@ def register_dataset(session: Session, record: DatasetRecord, members: Iterable[
     conversations may have been imported anew since, under other ids.
     """
     session.execute(delete(DatasetMember).where(DatasetMember.dataset_id == record.id))
-    session.merge(DatasetVersion(**asdict(record)))
+    session.merge(DatasetVersion(**asdict(record), pruned_at=None))
     session.flush()
     for batch in batches(members, BATCH):
         values = [{"dataset_id": record.id, "conversation_id": key, "split": split, "position": line} for key, split, line in batch]

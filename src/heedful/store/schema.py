@@ -161,7 +161,10 @@ class MessageRow(Base):
 
 
 class DatasetVersion(Base):
-    """A directory under `datasets/`, with the hash of its manifest. `erasure_id` names the erasure that removed the directory."""
+    """A directory under `datasets/`, with the hash of its manifest. `erasure_id` names the erasure that removed the directory.
+
+    `pruned_at` is when it was removed because nobody needed it any more. Its members stay: they say who learned from whom.
+    """
 
     __tablename__ = "dataset_versions"
 
@@ -171,6 +174,7 @@ class DatasetVersion(Base):
     settings: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     erasure_id: Mapped[int | None] = mapped_column(ForeignKey("erasures.id"))
+    pruned_at: Mapped[datetime | None]
 
 
 class DatasetMember(Base):
@@ -219,7 +223,7 @@ class Run(Base):
 
 
 class ModelVersion(Base):
-    """A directory under `models/`. `parent_id` is the version it was trained on top of."""
+    """A directory under `models/`, removed if `pruned_at` is set. `parent_id` is the version it was trained on top of."""
 
     __tablename__ = "model_versions"
 
@@ -229,6 +233,7 @@ class ModelVersion(Base):
     base: Mapped[str] = mapped_column(Text)
     adapter_sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    pruned_at: Mapped[datetime | None]
 
 
 class AliasEvent(Base):

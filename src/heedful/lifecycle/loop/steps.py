@@ -8,12 +8,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from heedful.dataset import build_dataset
-from heedful.errors import PromotionRefused
+from heedful.errors import PromotionRefused, StoreError
 from heedful.lifecycle.evaluation import evaluate_version, find_evaluated
 from heedful.lifecycle.loop.requests import count_waiting, newest_conversation
 from heedful.lifecycle.loop.training import train_for
 from heedful.lifecycle.loop.work import Asked, Step, Work
 from heedful.lifecycle.pipeline import nll_of
+from heedful.lifecycle.pruning import prune as prune_workspace
 from heedful.lifecycle.strategy import plan_training
 from heedful.registry.promotion import promote_in
 from heedful.registry.versions import list_versions
@@ -83,6 +84,19 @@ def promote(work: Work) -> bool:
     return True
 
 
+def prune(work: Work) -> bool:
+    """Files that nobody needs any more. That it cannot be done now fails no run: the next one does it."""
+    try:
+        found = prune_workspace(work.workspace, work.store, work.settings.worker.keep_versions, work.actor)
+    except StoreError as busy:
+        work.tell("message", f"nothing was pruned: {busy.text}", level="warn")
+        return True
+    work.note(pruned=found.counts())
+    words = ", ".join(f"{count} {name}" for name, count in found.counts().items())
+    work.tell("step", f"removed: {words}", {"step": "prune", **found.counts()}, key="prune")
+    return True
+
+
 def finish(work: Work, outcome: str) -> bool:
     work.note(outcome=outcome)
     work.tell("message", outcome, key="outcome")
@@ -107,4 +121,5 @@ LOOP = (
     Step("train", train),
     Step("evaluate", evaluate),
     Step("promote", promote),
+    Step("prune", prune),
 )
