@@ -1,0 +1,110 @@
+"""Routing: a chat in; whether its last turn is casual or therapeutic, with the score that says so, out.
+
+A linear head over embeddings of the packaged MiniLM (`scripts/train_router.py`): one of the last message by itself, and one of the
+exchange it belongs to, so that a short answer is read with what it answers and stays where the talk was. Some milliseconds a turn.
+It knows English only. What the crisis guard noticed is therapeutic whatever the score: the turn sees to that. Its card, with its error,
+is `assets/routing/README.md`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heedful.conversation import Message
+from heedful.guards.crisis.assess import as_message
+from heedful.modeling.embedder import load_embedder
+
+RouteName = Literal["casual", "therapeutic"]
+HEAD = Path(__file__).resolve().parents[1] / "assets" / "routing" / "head.npz"
+TURNS = 3  # messages before the last one that are read with it
+WORDS = 40  # of each of them; the last words of a turn are the ones that are answered
+SHORT = 5  # words; a message of no more says little by itself
+
+PATTERNS = (  # cues of wording in the last message, one idea a line; what each is worth is learned
+    r"\b(?:i feel|i felt|feel(?:ing)?s?)\b",
+    r"\b(?:i'?m|i am|im|been|so|too) (?:\w+ ){0,2}(?:sad|low|down|lost|numb|empty|scared|afraid|anxious|tired|exhausted|ashamed|angry|lonely|alone"
+    r"|overwhelmed|stuck|worthless|broken|nervous|stressed|struggling|worried|unhappy|depressed|desperate|hopeless|terrified|ugly)\b",
+    r"\b(?:cr(?:y|ied|ying)|tears|panic\w*|anxi\w+|depress\w*|griev\w+|grief|guilt\w*|sham\w+|lonel\w+|nightmares?|trauma\w*|hurts?|hate)\b",
+    r"\b(?:died|dead|passed away|funeral|cancer|miscarriage|divorc\w+|broke up|break ?up|left me|cheat\w*|dumped|ghosted|abus\w+|bull\w+"
+    r"|laid off|fired|debts?|relapse\w*)\b",
+    r"\b(?:my (?:mum|mom|mother|dad|father|husband|wife|boyfriend|girlfriend|ex|partner|son|daughter|brother|sister|family|parents|boss))\b",
+    r"\b(?:can'?t|cannot|couldn'?t|don'?t know|never|nobody|no one|nothing|any ?more|always|every (?:day|night)|again)\b",
+    r"\b(?:sleep|awake|insomnia|bed|exhausted)\b",
+    r"^(?:what|who|where|when|which|how (?:many|much|long|far|old|often|do you|tall)|is|are|does|do you|can you|could you|will)\b",
+    r"^(?:hi|hello|hey|good (?:morning|evening|night)|bye|thanks?|thank you|thx|cheers|ok|okay|lol|haha)\b",
+    r"\b(?:appointment|book|cancel|reschedule|slot|opening|address|parking|password|account|app|invoice|link|website|receipt|register)\b",
+    r"\b(?:recipe|weather|joke|movie|film|song|match|game|weekend|holiday|lunch|dinner|coffee|poem|translate|write|spell|excel|python)\b",
+    r"\b(?:lol|haha\w*|yay|love it|awesome|great|lovely|perfect|cool|nice)\b|!$|:\)",
+    r"\?\s*$",
+    r"\b(?:i|me|my|myself|i'm|im|i've|i'd)\b",
+)
+CUES = tuple(re.compile(pattern, re.IGNORECASE) for pattern in PATTERNS)
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`score` is the probability that the turn is therapeutic; from `threshold` on it is."""
+
+    name: RouteName
+    score: float
+    threshold: float
+
+
+def classify(messages: Sequence[Message | Mapping[str, str]], threshold: float | None = None) -> Route:
+    """The route of the person's last message; `threshold` None means the packaged one. A chat without one is casual.
+
+    Raises ModelError when the package with the embedding weights is missing.
+    """
+    limit = default_threshold() if threshold is None else threshold
+    chat = turns_to_last(messages)
+    if not chat:
+        return Route("casual", 0.0, limit)
+    weight, bias, _ = head()
+    score = float(1 / (1 + np.exp(-(features([chat])[0] @ weight + bias))))
+    return Route("therapeutic" if score >= limit else "casual", score, limit)
+
+
+def turns_to_last(messages: Sequence[Message | Mapping[str, str]]) -> list[Message]:
+    """Up to the person's last message, without system messages."""
+    chat = [message for message in map(as_message, messages) if message.role != "system"]
+    while chat and chat[-1].role != "user":
+        chat.pop()
+    return chat
+
+
+def features(chats: Sequence[Sequence[Message]]) -> Vectors:
+    """[chats, 4 x 384 + cues + 2]: the message, where it is long, where it is short; the exchange likewise; cues; two flags."""
+    texts = [text for chat in chats for text in (chat[-1].content, exchange(chat))]
+    vectors = load_embedder().embed(texts).reshape(len(chats), 2, -1)
+    short = np.array([[len(chat[-1].content.split()) <= SHORT] for chat in chats], dtype=np.float32)
+    within = np.array([[len(chat) > 1] for chat in chats], dtype=np.float32)
+    alone, together = vectors[:, 0], vectors[:, 1] * within
+    said = [chat[-1].content.replace("’", "'") for chat in chats]
+    cues = np.array([[cue.search(text) is not None for cue in CUES] for text in said], dtype=np.float32)
+    columns = (alone * (1 - short), alone * short, together * (1 - short), together * short, cues, short, within)
+    return np.concatenate(columns, axis=1).astype(np.float32)
+
+
+def exchange(chat: Sequence[Message]) -> str:
+    """The last message behind the ends of those before it."""
+    before = [" ".join(message.content.split()[-WORDS:]) for message in chat[-1 - TURNS : -1]]
+    return " ".join([*before, chat[-1].content])
+
+
+@lru_cache(maxsize=1)
+def head() -> tuple[Vectors, float, float]:
+    """Weight [features], bias and the packaged threshold."""
+    with np.load(HEAD) as kept:
+        return kept["weight"], float(kept["bias"]), float(kept["threshold"])
+
+
+def default_threshold() -> float:
+    return head()[2]
