@@ -1,7 +1,7 @@
 """Train the head of the router: chats with their route in; `assets/routing/head.npz` and its error, cross-validated, out.
 
-Run: python scripts/train_router.py [--save]. Regularisation and threshold are chosen by cross-validation on these chats alone; chats
-that begin alike stay in one fold, so that an answer is never judged by a model that saw its question.
+Run: python scripts/train_router.py [--save]. Regularisation and threshold are chosen by cross-validation on these chats
+alone; chats that begin alike stay in one fold, so that an answer is never judged by a model that saw its question.
 """
 
 import json

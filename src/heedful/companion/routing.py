@@ -2,8 +2,8 @@
 
 A linear head over embeddings of the packaged MiniLM (`scripts/train_router.py`): one of the last message by itself, and one of the
 exchange it belongs to, so that a short answer is read with what it answers and stays where the talk was. Some milliseconds a turn.
-It knows English only. What the crisis guard noticed is therapeutic whatever the score: the turn sees to that. Its card, with its error,
-is `assets/routing/README.md`.
+It knows English only. What the crisis guard noticed is therapeutic whatever the score: the turn sees to that. Its card, with its
+error, is `assets/routing/README.md`.
 """
 
 import re
@@ -28,18 +28,23 @@ SHORT = 5  # words; a message of no more says little by itself
 
 PATTERNS = (  # cues of wording in the last message, one idea a line; what each is worth is learned
     r"\b(?:i feel|i felt|feel(?:ing)?s?)\b",
-    r"\b(?:i'?m|i am|im|been|so|too) (?:\w+ ){0,2}(?:sad|low|down|lost|numb|empty|scared|afraid|anxious|tired|exhausted|ashamed|angry|lonely|alone"
-    r"|overwhelmed|stuck|worthless|broken|nervous|stressed|struggling|worried|unhappy|depressed|desperate|hopeless|terrified|ugly)\b",
-    r"\b(?:cr(?:y|ied|ying)|tears|panic\w*|anxi\w+|depress\w*|griev\w+|grief|guilt\w*|sham\w+|lonel\w+|nightmares?|trauma\w*|hurts?|hate)\b",
-    r"\b(?:died|dead|passed away|funeral|cancer|miscarriage|divorc\w+|broke up|break ?up|left me|cheat\w*|dumped|ghosted|abus\w+|bull\w+"
-    r"|laid off|fired|debts?|relapse\w*)\b",
-    r"\b(?:my (?:mum|mom|mother|dad|father|husband|wife|boyfriend|girlfriend|ex|partner|son|daughter|brother|sister|family|parents|boss))\b",
+    r"\b(?:i'?m|i am|im|been|so|too) (?:\w+ ){0,2}(?:sad|low|down|lost|numb|empty|scared|afraid|anxious|tired|exhausted|ashamed|angry"
+    r"|lonely|alone|overwhelmed|stuck|worthless|broken|nervous|stressed|struggling|worried|unhappy|depressed|desperate|hopeless"
+    r"|terrified|ugly)\b",
+    r"\b(?:cr(?:y|ied|ying)|tears|panic\w*|anxi\w+|depress\w*|griev\w+|grief|guilt\w*|sham\w+|lonel\w+|nightmares?|trauma\w*|hurts?"
+    r"|hate)\b",
+    r"\b(?:died|dead|passed away|funeral|cancer|miscarriage|divorc\w+|broke up|break ?up|left me|cheat\w*|dumped|ghosted|abus\w+"
+    r"|bull\w+|laid off|fired|debts?|relapse\w*)\b",
+    r"\b(?:my (?:mum|mom|mother|dad|father|husband|wife|boyfriend|girlfriend|ex|partner|son|daughter|brother|sister|family|parents"
+    r"|boss))\b",
     r"\b(?:can'?t|cannot|couldn'?t|don'?t know|never|nobody|no one|nothing|any ?more|always|every (?:day|night)|again)\b",
     r"\b(?:sleep|awake|insomnia|bed|exhausted)\b",
     r"^(?:what|who|where|when|which|how (?:many|much|long|far|old|often|do you|tall)|is|are|does|do you|can you|could you|will)\b",
     r"^(?:hi|hello|hey|good (?:morning|evening|night)|bye|thanks?|thank you|thx|cheers|ok|okay|lol|haha)\b",
-    r"\b(?:appointment|book|cancel|reschedule|slot|opening|address|parking|password|account|app|invoice|link|website|receipt|register)\b",
-    r"\b(?:recipe|weather|joke|movie|film|song|match|game|weekend|holiday|lunch|dinner|coffee|poem|translate|write|spell|excel|python)\b",
+    r"\b(?:appointment|book|cancel|reschedule|slot|opening|address|parking|password|account|app|invoice|link|website|receipt"
+    r"|register)\b",
+    r"\b(?:recipe|weather|joke|movie|film|song|match|game|weekend|holiday|lunch|dinner|coffee|poem|translate|write|spell|excel"
+    r"|python)\b",
     r"\b(?:lol|haha\w*|yay|love it|awesome|great|lovely|perfect|cool|nice)\b|!$|:\)",
     r"\?\s*$",
     r"\b(?:i|me|my|myself|i'm|im|i've|i'd)\b",
