@@ -28,8 +28,8 @@ SHORT = 5  # words; a message of no more says little by itself
 
 PATTERNS = (  # cues of wording in the last message, one idea a line; what each is worth is learned
     r"\b(?:i feel|i felt|feel(?:ing)?s?)\b",
-    r"\b(?:i'?m|i am|im|been|so|too) (?:\w+ ){0,2}(?:sad|low|down|lost|numb|empty|scared|afraid|anxious|tired|exhausted|ashamed|angry"
-    r"|lonely|alone|overwhelmed|stuck|worthless|broken|nervous|stressed|struggling|worried|unhappy|depressed|desperate|hopeless"
+    r"\b(?:i'?m|i am|im|been|so|too) (?:\w+ ){0,2}(?:sad|low|down|lost|numb|empty|scared|afraid|anxious|tired|exhausted|ashamed"
+    r"|angry|lonely|alone|overwhelmed|stuck|worthless|broken|nervous|stressed|struggling|worried|unhappy|depressed|desperate|hopeless"
     r"|terrified|ugly)\b",
     r"\b(?:cr(?:y|ied|ying)|tears|panic\w*|anxi\w+|depress\w*|griev\w+|grief|guilt\w*|sham\w+|lonel\w+|nightmares?|trauma\w*|hurts?"
     r"|hate)\b",
