@@ -112,5 +112,9 @@ class PromotionRefused(RegistryError):  # noqa: N818 - it is a verdict, not a fa
         self.failed = failed
 
 
+class KnowledgeError(HeedfulError):
+    """A document cannot be read, is not known, or the index of documents cannot be used."""
+
+
 class ServerError(HeedfulError):
     """The server cannot listen or start."""

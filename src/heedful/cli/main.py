@@ -28,6 +28,7 @@ VERBS = {
     "restore": "Make a workspace of a backup; nobody who was erased comes back.",
     "audit": "List who did what; check that the trail is whole.",
     "handover": "List people in danger who wait for somebody of the team, and take one on.",
+    "knowledge": "Add, list, search, update and remove documents that replies may cite.",
     "export": "Write a model for other software: PEFT, transformers, llama.cpp, Ollama or vLLM.",
     "chat": "Talk with a model in the terminal.",
     "serve": "Serve the champion to every OpenAI client.",

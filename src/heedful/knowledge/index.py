@@ -1,0 +1,273 @@
+"""The index: chunks with their vectors in; the nearest by meaning and by words out. One LanceDB table, below `knowledge/`.
+
+A document comes in, is replaced or goes in one commit, so whoever looks sees all of it or nothing, also after a kill. What was
+removed is gone from the disk when `purge` returns: files are written anew without it, old versions deleted, indexes made again.
+Texts lie uncompressed, so that a search for a person's words, byte for byte, finds them here as everywhere else.
+
+One process writes at a time (`writing`); any number read.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from heedful.errors import KnowledgeError
+from heedful.knowledge.chunking import header
+from heedful.workspace import Workspace
+
+TABLE = "passages"
+WORDS_INDEX, VECTORS_INDEX = "body_idx", "vector_idx"  # names that LanceDB gives them
+LOCK = ".lock"
+LOCK_SECONDS = 30.0
+DIMENSIONS = 384
+LOOSE_FRAGMENTS = 24  # commits that may lie beside the index before they are joined into it
+VECTOR_INDEX_ROWS = 20_000  # below, looking at every vector is as fast and exact
+KEEP_VERSIONS = timedelta(minutes=10)  # for those who are reading one
+AT_ONCE = timedelta(0)
+REFINE = 8  # times the wanted rows, that the approximate index proposes to be compared exactly
+PLAIN = {b"lance-encoding:compression": b"none"}  # see above
+FIELDS = (
+    pa.field("id", pa.string(), False),
+    pa.field("document", pa.string(), False),
+    pa.field("name", pa.string(), False, metadata=PLAIN),
+    pa.field("collection", pa.string(), False),
+    pa.field("title", pa.string(), False, metadata=PLAIN),
+    pa.field("source", pa.string(), False, metadata=PLAIN),
+    pa.field("sha256", pa.string(), False),
+    pa.field("bytes", pa.int64(), False),
+    pa.field("pages", pa.int32()),
+    pa.field("version", pa.int32(), False),
+    pa.field("added_at", pa.timestamp("us", "UTC"), False),
+    pa.field("chunks", pa.int32(), False),
+    pa.field("ordinal", pa.int32(), False),
+    pa.field("section", pa.string(), False, metadata=PLAIN),
+    pa.field("page", pa.int32()),
+    pa.field("body", pa.string(), False, metadata=PLAIN),
+    pa.field("vector", pa.list_(pa.float16(), DIMENSIONS), False),
+)
+SCHEMA = pa.schema(FIELDS)
+OF_DOCUMENT = (
+    "document", "name", "collection", "title", "source", "sha256", "bytes", "pages", "version", "added_at", "chunks",
+)  # fmt: skip
+OF_HIT = ("document", "name", "collection", "title", "section", "page", "body", "ordinal", "vector")
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """`source` is where it was read from; `version` counts its contents; `sha256` is of the file."""
+
+    id: str
+    name: str
+    collection: str
+    title: str
+    source: str
+    sha256: str
+    bytes: int
+    pages: int | None
+    version: int
+    added_at: datetime
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk as a search finds it. `vector` has length 1."""
+
+    document: str
+    name: str
+    collection: str
+    title: str
+    section: str
+    page: int | None
+    text: str
+    ordinal: int
+    vector: Vectors
+
+
+@contextmanager
+def writing(workspace: Workspace) -> Iterator[None]:
+    """For whoever changes the index, or copies its files. Raises KnowledgeError when another process has it for too long."""
+    workspace.knowledge.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(workspace.knowledge / LOCK, timeout=LOCK_SECONDS):
+            yield
+    except Timeout:
+        raise KnowledgeError("another process is changing the knowledge base", "wait for it, then try again") from None
+
+
+class Index:
+    """`open_index` makes one. Methods that write are for whoever holds `writing`; all raise KnowledgeError for damaged files."""
+
+    def __init__(self, table: Any, folder: Path) -> None:
+        self._table, self._folder = table, folder
+
+    def documents(self) -> list[Document]:
+        """In the order of collection and name."""
+        rows = self._rows(lambda: self._table.search().where("ordinal = 0").select(list(OF_DOCUMENT)).limit(None))
+        found = [Document(id=row.pop("document"), **row) for row in rows]
+        return sorted(found, key=lambda document: (document.collection, document.name, document.id))
+
+    def count(self) -> int:
+        """Chunks."""
+        return int(self._read(self._table.count_rows))
+
+    def chunks(self, document: str) -> list[Hit]:
+        """All of a document, in their order."""
+        where = f"document = {quoted([document])}"
+        rows = self._rows(lambda: self._table.search().where(where).select(list(OF_HIT)).limit(None))
+        return sorted(map(hit_of, rows), key=lambda hit: hit.ordinal)
+
+    def texts(self) -> list[str]:
+        """Every chunk with its headings."""
+        return [row["body"] for row in self._rows(lambda: self._table.search().select(["body"]).limit(None))]
+
+    def nearest(self, vector: Vectors, most: int, collections: Sequence[str]) -> list[Hit]:
+        """By meaning, nearest first."""
+
+        def query() -> Any:
+            return self._table.search(vector, vector_column_name="vector").distance_type("dot").refine_factor(REFINE)
+
+        return self._hits(query, "_distance", most, collections)
+
+    def wording(self, words: str, most: int, collections: Sequence[str]) -> list[Hit]:
+        """By words (BM25), best first."""
+        return self._hits(lambda: self._table.search(words, query_type="fts", fts_columns="body"), "_score", most, collections)
+
+    def add(self, rows: pa.Table, replaced: Sequence[str] = ()) -> None:
+        """One commit: `rows` are in, and what there was of the documents `replaced` is out."""
+        with self._written():
+            if replaced:
+                merge = self._table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
+                merge.when_not_matched_by_source_delete(f"document IN ({quoted(replaced)})").execute(rows)
+            else:
+                self._table.add(rows)
+
+    def remove(self, documents: Sequence[str]) -> None:
+        """One commit. `purge` takes them off the disk."""
+        with self._written():
+            self._table.delete(f"document IN ({quoted(documents)})")
+
+    def maintain(self) -> None:
+        """Join what many commits left, so that a search after a thousand single adds is as fast as after one. Cheap when it is."""
+        with self._written():
+            names = self._indexes()
+            if WORDS_INDEX not in names:
+                self._index_words()
+            if self._table.count_rows() >= VECTOR_INDEX_ROWS and VECTORS_INDEX not in names:
+                self._index_vectors()
+            if self._table.stats()["fragment_stats"]["num_fragments"] > LOOSE_FRAGMENTS:
+                self._optimise(KEEP_VERSIONS)
+
+    def purge(self) -> None:
+        """Nothing of what was removed or replaced is on the disk when this returns. Readers of an old version look again."""
+        with self._written():
+            self._optimise(AT_ONCE)
+            if self._table.count_rows():
+                self._index_words()
+                if VECTORS_INDEX in self._indexes():
+                    self._index_vectors()
+            else:
+                for name in self._indexes():
+                    self._table.drop_index(name)
+            self._optimise(AT_ONCE)
+
+    def _indexes(self) -> set[str]:
+        return {index.name for index in self._table.list_indices()}
+
+    def _optimise(self, older_than: timedelta) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other writers: `writing` keeps them out; of readers: they look again
+            self._table.optimize(cleanup_older_than=older_than, delete_unverified=True)
+
+    def _index_words(self) -> None:
+        from lancedb.index import FTS
+
+        self._table.create_index("body", config=FTS(with_position=False), replace=True)
+
+    def _index_vectors(self) -> None:
+        from lancedb.index import IvfRq
+
+        self._table.create_index("vector", config=IvfRq(distance_type="dot"), replace=True)
+
+    def _hits(self, query: Callable[[], Any], score: str, most: int, collections: Sequence[str]) -> list[Hit]:
+        def asked() -> Any:
+            made = query().select([*OF_HIT, score]).limit(most)
+            return made.where(f"collection IN ({quoted(collections)})", prefilter=True) if collections else made
+
+        return [hit_of(row) for row in self._rows(asked)]
+
+    def _rows(self, query: Callable[[], Any]) -> list[dict[str, Any]]:
+        return self._read(lambda: query().to_arrow()).to_pylist()
+
+    def _read(self, read: Callable[[], Any]) -> Any:
+        """Once more when a writer removed the version that was being read."""
+        try:
+            return read()
+        except (OSError, RuntimeError):
+            pass
+        try:
+            self._table.checkout_latest()
+            return read()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise unusable(self._folder, error) from None
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, RuntimeError, ValueError) as error:
+            raise unusable(self._folder, error, "written") from None
+
+
+def open_index(workspace: Workspace, create: bool = False) -> Index | None:
+    """None when nothing was ever added, unless `create`. Raises KnowledgeError for files that are damaged."""
+    folder = workspace.knowledge
+    if not create and not (folder / f"{TABLE}.lance").is_dir():
+        return None
+    import lancedb
+
+    try:
+        base = lancedb.connect(folder, read_consistency_interval=AT_ONCE)
+        return Index(base.create_table(TABLE, schema=SCHEMA, exist_ok=True) if create else base.open_table(TABLE), folder)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise unusable(folder, error) from None
+
+
+def unusable(folder: Path, error: Exception, what: str = "read") -> KnowledgeError:
+    return KnowledgeError(
+        f"the knowledge base in {folder} cannot be {what} ({type(error).__name__})",
+        "see that there is room on the disk; restore it from a backup, or remove the folder and add the documents again",
+    )
+
+
+def quoted(values: Iterable[str]) -> str:
+    """Values of a filter in SQL."""
+    return ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+
+
+def hit_of(row: dict[str, Any]) -> Hit:
+    body: str = row["body"]
+    above = header(row["title"], row["section"])
+    vector = np.asarray(row["vector"], dtype=np.float32)
+    return Hit(
+        document=row["document"],
+        name=row["name"],
+        collection=row["collection"],
+        title=row["title"],
+        section=row["section"],
+        page=row["page"],
+        text=body.removeprefix(above).removeprefix("\n"),
+        ordinal=row["ordinal"],
+        vector=vector,
+    )
