@@ -19,7 +19,9 @@ from heedful.knowledge.index import open_index, writing
 from heedful.knowledge.library import add_files, list_documents, remove_documents, update_documents
 from heedful.workspace import Workspace
 
-SLEEP = "# Sleeping well\n\nGo to bed at the same hour each day.\n\n## Light\n\nDim the lamps in the evening; bright light keeps you awake.\n"
+SLEEP = (
+    "# Sleeping well\n\nGo to bed at the same hour.\n\n## Light\n\nDim the lamps in the evening; bright light keeps you awake.\n"
+)
 GRIEF = "# Grief\n\nWhen somebody dies, grief comes in waves. The quokkaberry tree was planted for all who are missed.\n"
 
 

@@ -208,7 +208,8 @@ class Index:
         return [hit_of(row) for row in self._rows(asked)]
 
     def _rows(self, query: Callable[[], Any]) -> list[dict[str, Any]]:
-        return self._read(lambda: query().to_arrow()).to_pylist()
+        found: list[dict[str, Any]] = self._read(lambda: query().to_arrow()).to_pylist()
+        return found
 
     def _read(self, read: Callable[[], Any]) -> Any:
         """Once more when a writer removed the version that was being read."""

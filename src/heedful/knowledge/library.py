@@ -214,7 +214,7 @@ def check_name(collection: str) -> None:
     plain = all(character.isalnum() or character in "-_." for character in collection)
     if not collection or not plain or len(collection) > NAME_CHARACTERS:
         raise KnowledgeError(
-            f"{collection!r} is no name of a collection: letters, digits, - _ and ., at most {NAME_CHARACTERS}",
+            f"{collection!r} is no name of a collection: letters, digits, - _ ., at most {NAME_CHARACTERS}",
             "choose another name",
         )
 

@@ -1,7 +1,8 @@
 """Retrieval: a question in; the passages of the team's documents that bear on it out, best first, or none.
 
-Two searches look: one by meaning (vectors), one by words (BM25). Their ranks are added up (reciprocal rank fusion: Cormack, Clarke and
-Büttcher 2009, SIGIR). A passage whose vector is too far from the question's is left out: no source is better than a wrong one.
+Two searches look: one by meaning (vectors), one by words (BM25). Their ranks are added up (reciprocal rank fusion: Cormack,
+Clarke and Büttcher 2009, SIGIR). A passage whose vector is too far from the question's is left out: no source is better than a
+wrong one.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Backup: a workspace in; one sealed file out, of one moment, with a hash of everything in it.
 
 The database is copied by SQLite's online backup, so nobody has to stop; then the directories, which never change once they have
-their name. No erasure runs meanwhile. Left out: the master key, without which the file does not open; weights in quarantine;
-unfinished work; and whatever else lies in the folder.
+their name, and the knowledge base, which nobody writes to meanwhile. No erasure runs either. Left out: the master key, without
+which the file does not open; weights in quarantine; unfinished work; and whatever else lies in the folder.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 
 import heedful
 from heedful.errors import StoreError, WorkspaceError
+from heedful.knowledge.index import writing
 from heedful.lifecycle.erasure.erase import LOCK
 from heedful.registry.versions import quarantined_models
 from heedful.store.audit import head, record
@@ -50,7 +51,7 @@ def back_up(workspace: Workspace, store: Store, path: Path, actor: str, observe:
     if path.exists():
         raise WorkspaceError(f"{path} exists already", "name a new file")
     try:
-        with FileLock(workspace.root / LOCK, timeout=0):
+        with FileLock(workspace.root / LOCK, timeout=0), writing(workspace):
             done = write_archive(workspace, store, path, observe)
     except Timeout:
         raise StoreError("an erasure is running", "wait for it, then try again") from None

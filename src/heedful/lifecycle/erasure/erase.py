@@ -22,6 +22,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from heedful.errors import StoreError
+from heedful.knowledge.index import open_index
 from heedful.lifecycle.erasure.affected import affected_by, conversations_of, reports_about
 from heedful.lifecycle.erasure.files import (
     fingerprints_of,
@@ -48,6 +49,7 @@ from heedful.store.schema_trust import Erasure, PlannedRetrain, VaultRow
 from heedful.workspace import MANIFEST, Workspace
 
 LOCK = ".erasing.lock"
+KNOWLEDGE = "knowledge"  # the folder of the workspace
 CARDS = ("card.md", "card.html")  # of a dataset: counts and file names, no words
 Watch = Callable[[str, int, int | None], None]  # stage, done, total
 
@@ -88,13 +90,16 @@ def verify(
 
 
 def look(workspace: Workspace, store: Store, needles: Needles, observe: Observe | None) -> Found:
-    """Every byte; and, where pages could hold a short name by chance, the columns of the database as well."""
+    """Every byte; and, where pages could hold a short name by chance, the columns of the database and the documents as well."""
     found = search(workspace.root, needles, observe)
     if needles.name is None or not is_short(needles.name):
         return found
     with store.snapshot() as session:
         rows = count_naming(session, needles.name)
-    return replace(found, hits=(*found.hits, Hit(workspace.database.name, rows, 0))) if rows else found
+    index = open_index(workspace)
+    chunks = 0 if index is None else sum(names(text, needles.name) for text in index.texts())
+    places = ((workspace.database.name, rows), (workspace.knowledge.name, chunks))
+    return replace(found, hits=(*found.hits, *(Hit(place, count, 0) for place, count in places if count)))
 
 
 def begin(workspace: Workspace, store: Store, person_id: int, actor: str) -> int:
@@ -265,7 +270,10 @@ def left_to_do(detail: dict[str, Any], needles: Needles, found: Found, backups: 
     """What Heedful cannot do itself, one line each, without the person's name."""
     for hit in found.hits:
         what = " and ".join(word for word, count in (("the name", hit.name), ("words", hit.words)) if count)
-        yield f"{hit.path} holds {what} of the person and is not Heedful's to remove: remove or edit it"
+        if Path(hit.path).parts[0] == KNOWLEDGE:
+            yield f"{hit.path} holds {what} of the person: heedful knowledge search, then remove or edit that document"
+        else:
+            yield f"{hit.path} holds {what} of the person and is not Heedful's to remove: remove or edit it"
     for path in found.unreadable:
         yield f"{path} could not be read, so nobody knows what it holds: make it readable, then verify"
     if needles.name is None:
