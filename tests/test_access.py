@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ from typer.testing import CliRunner
 
 from heedful.cli import keys
 from heedful.companion.turn import Companion
-from heedful.config import ServerSettings
+from heedful.config import ServerSettings, WorkerSettings
 from heedful.engines.scripted import ScriptedEngine
 from heedful.errors import ServerError, StoreError
 from heedful.server.access import Access, Allowed, Caller, access_to, allow
 from heedful.server.app import create_app
 from heedful.server.catalog import StaticCatalog
 from heedful.server.errors import ApiError
+from heedful.server.keeping import Keeper
+from heedful.server.training import training_router
 from heedful.store.api_keys import create_key, find_key, list_keys, revoke_key
 from heedful.store.database import Store, open_store
 from heedful.store.schema_access import ApiKey
@@ -72,15 +75,22 @@ def test_the_official_client_is_let_in_with_a_key_and_not_without(store: Store) 
 
 def test_no_route_answers_without_a_key(store: Store) -> None:
     make(store, "app")
-    app = create_app(CATALOG, access_to(store, ServerSettings()))
-    paths = [(method, route.path) for route in routes_of(app) for method in route.methods]
-    assert len(paths) >= 6
-    with serving(app) as address:
+    with whole_app(store) as app, serving(app) as address:
+        paths = [(method, route.path) for route in routes_of(app) for method in route.methods]
+        assert len(paths) >= 15
         for method, path in [*paths, ("GET", "/no/such"), ("DELETE", "/v1/models")]:
             for headers in ({}, {"Authorization": "Basic aGVsbG8="}, {"Authorization": "Bearer"}):
                 answer = httpx.request(method, address + path, headers=headers)
                 assert (answer.status_code, answer.json()["error"]["code"]) == (401, "missing_api_key"), (method, path)
                 assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@contextmanager
+def whole_app(store: Store) -> Iterator[FastAPI]:
+    """With every route there is."""
+    with Keeper(store) as keeper:
+        rooms = [training_router(keeper, WorkerSettings(), lambda: False)]
+        yield create_app(CATALOG, access_to(store, ServerSettings()), keeper=keeper, rooms=rooms)
 
 
 def routes_of(app: FastAPI) -> list[APIRoute]:
@@ -92,10 +102,26 @@ def routes_of(app: FastAPI) -> list[APIRoute]:
     return found
 
 
-def test_every_route_says_who_may_ask() -> None:
-    for route in routes_of(create_app(CATALOG)):
-        declared = [one.dependency for one in route.dependencies if isinstance(one.dependency, Allowed)]
-        assert len(declared) == 1, route.path
+def test_every_route_says_who_may_ask(store: Store) -> None:
+    with whole_app(store) as app:
+        for route in routes_of(app):
+            declared = [one.dependency for one in route.dependencies if isinstance(one.dependency, Allowed)]
+            assert len(declared) == 1, route.path
+
+
+def test_a_client_gets_403_on_every_route_that_is_not_for_clients(store: Store) -> None:
+    secret = make(store, "app")
+    refused = set()
+    with whole_app(store) as app, serving(app) as address:
+        for route in routes_of(app):
+            (allowed,) = [one.dependency for one in route.dependencies if isinstance(one.dependency, Allowed)]
+            if "client" in allowed.roles:
+                continue
+            for method in route.methods:
+                answer = httpx.request(method, address + route.path, headers=bearer(secret))
+                assert (answer.status_code, answer.json()["error"]["code"]) == (403, "insufficient_role"), (method, route.path)
+                refused.add(route.path)
+    assert refused >= {"/metrics", "/api/counters", "/api/training/run", "/api/training/status", "/api/training/runs/{run}/cancel"}
 
 
 def test_another_role_is_refused(store: Store) -> None:

@@ -55,8 +55,8 @@ class StoreError(HeedfulError):
 class StatementRefused(StoreError):  # noqa: N818 - what was said is refused, nothing failed
     """Something that was told cannot be kept as it stands; `param` names the field. The database is well."""
 
-    def __init__(self, text: str, param: str) -> None:
-        super().__init__(text)
+    def __init__(self, text: str, param: str, next_step: str = "") -> None:
+        super().__init__(text, next_step)
         self.param = param
 
 

@@ -8,6 +8,8 @@ from heedful.cli.options import HERE, WorkspaceOption, open_desk
 from heedful.cli.output import Output, reporting
 from heedful.errors import ServerError
 from heedful.lifecycle.handover import timer
+from heedful.lifecycle.loop.beside import worker_beside
+from heedful.lifecycle.loop.worker import is_working
 from heedful.lifecycle.loopback import is_loopback
 from heedful.lifecycle.recording import recording
 from heedful.server.access import Access, access_to
@@ -15,6 +17,7 @@ from heedful.server.app import create_app
 from heedful.server.keeping import Keeper
 from heedful.server.listening import address, bind, server_of
 from heedful.server.registry_catalog import RegistryCatalog
+from heedful.server.training import training_router
 
 app = typer.Typer()
 
@@ -23,6 +26,7 @@ app = typer.Typer()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to bind.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 lets the system choose.", show_default="8017")] = None,
+    worker: Annotated[bool, typer.Option("--worker", help="Train beside it: heedful worker in a process of its own.")] = False,
     workspace: WorkspaceOption = HERE,
 ) -> None:
     """Serve the champion to every OpenAI client.
@@ -39,8 +43,10 @@ def serve(
         listener = bind(where.host, where.port)
         with timer(desk.store, desk.settings.guards), recording(desk.store) as record, Keeper(desk.store) as keeper:
             catalog = RegistryCatalog(desk.workspace, desk.store, desk.settings, record)
+            rooms = [training_router(keeper, desk.settings.worker, lambda: is_working(desk.workspace))]
             announce(output, access, address(listener), [name for c in catalog.cards() for name in (*c.aliases, c.id)])
-            server_of(create_app(catalog, access, where.origins, catalog.lifespan, keeper)).run(sockets=[listener])
+            with worker_beside(desk.workspace, worker):
+                server_of(create_app(catalog, access, where.origins, catalog.lifespan, keeper, rooms)).run(sockets=[listener])
 
 
 def check_open(access: Access, host: str) -> None:

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -41,10 +41,12 @@ def create_app(
     origins: Sequence[str] = (),
     lifespan: Lifespan | None = None,
     keeper: Keeper | None = None,
+    rooms: Sequence[APIRouter] = (),
 ) -> FastAPI:
     """Without `access` it is open to whoever sits at this machine. `origins` are web pages that may ask from a browser.
 
-    `lifespan` is entered when the server starts and left when it ends. Without `keeper` nothing is kept, and there is no /api.
+    `lifespan` is entered when the server starts and left when it ends. Without `keeper` nothing is kept.
+    `rooms` are routes of their own beside these, such as /api/training.
 
     The pages /docs and /redoc stay off: they load their scripts from another machine.
     """
@@ -70,6 +72,7 @@ def create_app(
         moderations_router(),
         home_router(catalog),
         *([] if keeper is None else [collecting_router(keeper), consents_router(keeper), counting_router(keeper)]),
+        *rooms,
     ):
         app.include_router(router)
     app.add_api_route("/healthz", healthz, dependencies=[allow()])

@@ -5,8 +5,9 @@ A reply never waits for the store. What is asked of the store afterwards does, s
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -18,7 +19,8 @@ from heedful.store.database import Store
 
 T = TypeVar("T")
 LOG = logging.getLogger("heedful.server")
-STATUS = {"conversation": 404, "person": 409, "corrected": 409}  # of a field that was refused; 400 for the others
+# HTTP status by the field that was refused; 400 for the others.
+STATUS = {"conversation": 404, "run": 404, "person": 409, "corrected": 409, "state": 409}
 
 
 class Keeper:
@@ -35,7 +37,7 @@ class Keeper:
         self._thread.shutdown(wait=True)
 
     async def write(self, work: Callable[[Session], T]) -> T:
-        """One transaction. Raises ApiError for what the store refuses."""
+        """One transaction. Raises ApiError for what the store refuses, as `read` does."""
         return await asyncio.wrap_future(self._thread.submit(self._write, work))
 
     async def read(self, work: Callable[[Session], T]) -> T:
@@ -46,15 +48,21 @@ class Keeper:
         self._thread.submit(self._write, work).add_done_callback(log_failure)
 
     def _write(self, work: Callable[[Session], T]) -> T:
-        try:
-            with self._store.session() as session:
-                return work(session)
-        except StatementRefused as refused:
-            raise ApiError(STATUS.get(refused.param, 400), f"{refused.text}.", code="refused", param=refused.param) from None
+        with as_answers(), self._store.session() as session:
+            return work(session)
 
     def _read(self, work: Callable[[Session], T]) -> T:
-        with self._store.snapshot() as session:
+        with as_answers(), self._store.snapshot() as session:
             return work(session)
+
+
+@contextmanager
+def as_answers() -> Iterator[None]:
+    """What the store refuses becomes an ApiError."""
+    try:
+        yield
+    except StatementRefused as refused:
+        raise ApiError(STATUS.get(refused.param, 400), f"{refused.text}.", code="refused", param=refused.param) from None
 
 
 def log_failure(done: Future[object]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from heedful.errors import StoreError
+from heedful.errors import StatementRefused, StoreError
 from heedful.store.audit import record
 from heedful.store.schema import utc_now
 from heedful.store.schema_runs import EventLevel, RunKind, RunState, TrainingRun, TrainingRunEvent
@@ -38,10 +38,10 @@ def enqueue(session: Session, kind: RunKind, request: Mapping[str, Any], request
 
 
 def get_run(session: Session, run_id: str) -> TrainingRun:
-    """Raises StoreError when there is none."""
+    """Raises StatementRefused when there is none."""
     found = session.scalars(select(TrainingRun).where(TrainingRun.id == run_id)).first()
     if found is None:
-        raise StoreError(f"there is no training run {run_id!r}", "heedful worker --status lists the last ones")
+        raise StatementRefused(f"there is no training run {run_id[:64]!r}", "run", "heedful worker --status lists the last ones")
     return found
 
 
@@ -54,7 +54,7 @@ def list_runs(
 ) -> list[TrainingRun]:
     """The newest first; no states: all. `after` is the id of the last one of the page before.
 
-    Raises StoreError for an unknown `after`.
+    Raises StatementRefused for an unknown `after`.
     """
     query = select(TrainingRun).order_by(TrainingRun.number.desc()).limit(limit)
     if kind is not None:
@@ -121,11 +121,11 @@ def tell_state(session: Session, run: TrainingRun) -> None:
 def request_cancel(session: Session, run_id: str, actor: str) -> TrainingRun:
     """Cancel what is queued; ask the worker to end what runs. Asking twice is asking once.
 
-    Raises StoreError when there is no such run or it has ended.
+    Raises StatementRefused when there is no such run or it has ended.
     """
     run = get_run(session, run_id)
     if run.state in ENDED:
-        raise StoreError(f"training run {run.id} has ended ({run.state}), so there is nothing to cancel")
+        raise StatementRefused(f"training run {run.id} has ended ({run.state}), so there is nothing to cancel", "state")
     if run.cancel_requested_at is None:
         run.cancel_requested_at = utc_now()
         record(session, actor, "training.cancelled", run.id, {"kind": run.kind, "state": run.state})
