@@ -28,7 +28,9 @@ from heedful.store.api_keys import create_key
 from heedful.store.audit_check import check_trail
 from heedful.store.conversations import iterate_conversations
 from heedful.store.database import Store, open_store
+from heedful.store.feedback import LONGEST, replies_to_look_at
 from heedful.store.instruments import check_score, spell
+from heedful.store.reviews import count_reviews
 from heedful.store.schema import ConversationRow, Import, Person
 from heedful.store.schema_collection import Assessment, Feedback, Mood, ReplyRow
 from heedful.workspace import Workspace
@@ -282,6 +284,30 @@ def test_a_collected_conversation_is_learned_from_and_forgotten(site: Site, monk
     }  # fmt: skip
     assert left_of(ANN, site.workspace.root) == []
     assert site.rows() == {"conversations": 15, "replies": 15, "moods": 0, "assessments": 0, "feedback": 0}
+
+
+def test_a_reply_that_was_disliked_or_cut_waits_for_a_reviewer(site: Site) -> None:
+    site.agree("chat", "training")
+    disliked = site.chat(ASKED)
+    site.chat(MORE, max_tokens=3)
+    site.chat("Nobody winds the clock any more.")
+    waiting = {1: {"disliked_reply": [(1, 0, LONGEST)]}, 2: {"cut_reply": [(1, 0, LONGEST)]}}
+    site.told("feedback", reply=disliked.id, thumb="up")
+    site.told("feedback", reply=disliked.id, thumb="down")
+    with site.store.snapshot() as session:
+        assert replies_to_look_at(session) == waiting
+    people = [f"person-{n}" for n in range(20)]
+    for person in people:
+        site.agree("chat", "training", person=person)
+        site.chat(f"{person} asks what can be done about it.", user=person)
+    settings = DatasetSettings(identifiers="keep", language="any")
+    dataset = build_dataset(site.store, site.workspace, settings, "Be kind.", "tester")
+    assert (sum(dataset.counts.values()), dataset.dropped["awaiting_review"]) == (21, 2)
+    with site.store.snapshot() as session:
+        assert count_reviews(session) == {"cut_reply": {"awaiting": 1}, "disliked_reply": {"awaiting": 1}}
+    site.told("feedback", reply=disliked.id, corrected=GREETING)
+    with site.store.snapshot() as session:
+        assert replies_to_look_at(session) == {2: waiting[2]}
 
 
 def test_roles_of_the_routes(site: Site) -> None:

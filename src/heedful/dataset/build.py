@@ -31,6 +31,7 @@ from heedful.store.consent import consent_snapshot, count_withheld, permitted
 from heedful.store.conversations import Stored, iterate_conversations
 from heedful.store.database import Store
 from heedful.store.datasets import DatasetRecord, is_registered, register_dataset
+from heedful.store.feedback import replies_to_look_at
 from heedful.store.imports import contributions
 from heedful.store.persons import name_of
 from heedful.store.reviews import count_reviews, decisions, enqueue, is_current
@@ -74,7 +75,7 @@ def build_dataset(
         found = survey(read_permitted(snapshot, watch, "read"), settings, system_prompt, scratch, workers)
         found.withhold(count_withheld(snapshot, "training"))
         tied = tie(found, workers)
-        met = hold_back(found, tied.twins, decisions(snapshot), settings)
+        met = hold_back(found, tied.twins, replies_to_look_at(snapshot), decisions(snapshot), settings)
         if not is_current(snapshot, met):
             with store.session() as session:
                 enqueue(session, met)

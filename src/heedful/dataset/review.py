@@ -1,7 +1,7 @@
 """Review: the survey and what reviewers decided so far, in; what is held back until a person has looked at it, out.
 
 Nothing disappears silently: what a rule met waits in the queue of `heedful review`, is counted in the card, and comes in when it is
-accepted or edited. The rules are those of `guards.advice`, and contradicting answers.
+accepted or edited. The rules are those of `guards.advice`, contradicting answers, and what is known of replies in service (`told`).
 """
 
 from collections import defaultdict
@@ -13,14 +13,22 @@ from heedful.dataset.filters import AWAITING, CONFLICTING, REJECTED
 from heedful.dataset.survey import Survey
 from heedful.dataset.twins import components
 from heedful.guards.advice import words_of_rules
+from heedful.store.feedback import CUT, DISLIKED
 from heedful.store.reviews import Met
 from heedful.store.schema import ReviewStatus
 
 CONFLICT = "conflicting_answers"
+OWN_WORDS = {
+    CONFLICT: "contradicts another answer to the same question",
+    DISLIKED: "was disliked by the person whom it answered",
+    CUT: "was cut at its limit of length when it was served",
+}
 Decided = Mapping[int, Mapping[str, ReviewStatus]]  # by id of the conversation and rule
 
 
-def hold_back(found: Survey, twins: Mapping[int, set[int]], decided: Decided, settings: DatasetSettings) -> dict[int, Met]:
+def hold_back(
+    found: Survey, twins: Mapping[int, set[int]], told: Mapping[int, Met], decided: Decided, settings: DatasetSettings
+) -> dict[int, Met]:
     """Drops what was rejected, and what awaits a decision unless the settings include it. Returns what met a rule, by id."""
     ids = {row: int(found.rows["id"][row]) for row in found.kept().tolist()}
     rejected = {row for row, key in ids.items() if "rejected" in decided.get(key, {}).values()}
@@ -31,6 +39,8 @@ def hold_back(found: Survey, twins: Mapping[int, set[int]], decided: Decided, se
     for row, key in kept.items():
         for hit in found.hits.get(row, ()):
             met[key].setdefault(hit.rule, []).append([hit.position, hit.start, hit.end])
+        for rule, places in told.get(key, {}).items():
+            met[key][rule] = [list(place) for place in places]
         if row in contradicting:
             met[key][CONFLICT] = []
     if settings.awaiting_review == "hold":
@@ -48,4 +58,4 @@ def conflicts_among(found: Survey, rows: Mapping[int, int], twins: Mapping[int, 
 
 def words_of(rule: str) -> str:
     """What a rule says to a reviewer."""
-    return {**words_of_rules(), CONFLICT: "contradicts another answer to the same question"}[rule]
+    return {**words_of_rules(), **OWN_WORDS}[rule]

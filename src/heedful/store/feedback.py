@@ -19,6 +19,8 @@ from heedful.store.schema_review import Correction
 from heedful.store.vault import seal_text, unseal_text
 
 BATCH = 2_000
+DISLIKED, CUT = "disliked_reply", "cut_reply"  # rules of a review
+LONGEST = 2**31 - 1  # characters: a place that ends there is a whole message
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,22 @@ def check_free(session: Session, reply: ReplyRow, said: Said) -> None:
     query = select(Feedback.actor).where(Feedback.reply_id == reply.id, Feedback.corrected)
     if session.scalars(query.order_by(Feedback.created_at.desc())).first() != said.actor:
         raise StatementRefused("somebody else has corrected this reply already", "corrected")
+
+
+def replies_to_look_at(session: Session) -> dict[int, dict[str, list[tuple[int, int, int]]]]:
+    """Conversation -> rule -> places, whole messages: what should be learned only after somebody looked. Not what was corrected."""
+    newest = select(Feedback.thumb).where(Feedback.reply_id == ReplyRow.id, Feedback.thumb.is_not(None))
+    thumb = newest.order_by(Feedback.created_at.desc(), Feedback.id).limit(1).scalar_subquery()
+    corrected = select(Correction.position).where(
+        Correction.conversation_id == ReplyRow.conversation_id, Correction.position == ReplyRow.position
+    )
+    conditions = {DISLIKED: thumb == "down", CUT: ReplyRow.ending == "length"}
+    found: dict[int, dict[str, list[tuple[int, int, int]]]] = {}
+    for rule, condition in conditions.items():
+        query = select(ReplyRow.conversation_id, ReplyRow.position).where(condition, ~corrected.exists())
+        for conversation, position in session.execute(query.order_by(ReplyRow.conversation_id, ReplyRow.position)):
+            found.setdefault(conversation, {}).setdefault(rule, []).append((position, 0, LONGEST))
+    return found
 
 
 def comments_of(session: Session) -> Iterator[tuple[int | None, str]]:
