@@ -300,6 +300,7 @@ def test_a_reply_that_was_disliked_or_cut_waits_for_a_reviewer(site: Site) -> No
     for person in people:
         site.agree("chat", "training", person=person)
         site.chat(f"{person} asks what can be done about it.", user=person)
+    site.get("counters", "clinician")  # it waits for the last turn
     settings = DatasetSettings(identifiers="keep", language="any")
     dataset = build_dataset(site.store, site.workspace, settings, "Be kind.", "tester")
     assert (sum(dataset.counts.values()), dataset.dropped["awaiting_review"]) == (21, 2)
