@@ -160,3 +160,25 @@ def test_dictionaries_do_and_no_message_is_no_danger() -> None:
 
 def test_a_models_own_yes_is_ored() -> None:
     assert assess_crisis(chat("hm"), judge=lambda messages: True, classifier=False).rules == ("model",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "any advice on how to overcome things like this?",
+            "my boyfriend broke up with me",
+            "this threw me for a loop",
+            "that's why I'm here",
+        ),
+        *(
+            "it will be over before I know it",
+            "I'm so on edge that I lie there waiting for it",
+            "I relapsed and feel like a failure",
+        ),
+        *("the offer could be gone in a year", "they don't want me to be hurt", "I can't make myself care enough to do it"),
+        *("I have anxiety over my life", "and I can't sleep", "they won't see my point"),
+    ],
+)
+def test_what_people_tell_of_their_troubles_meets_no_rule_at_all(text: str) -> None:
+    assert read_message(text).signals == ()

@@ -1,7 +1,8 @@
 """Examples: text files of a plain form in; chats with what is true of them out. For training the head, and for benchmarks.
 
-A line that begins with `#` says what follows: `benign`, `hard`, or `positive` with kind, tier and, where it is said outright,
-`explicit`. Turns of a chat are separated by `||`; the last one is the person's, before it person and companion alternate.
+A line that begins with `#` says what follows: `benign`, `hard`, `calm`, or `positive` with kind, tier and, where it is said
+outright, `explicit`. Turns of a chat are separated by `||`; the last one is the person's, before it person and companion
+alternate. The heading is true of the last message; `calm` of every message of the person: a whole talk without danger.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from typing import Literal, cast
 from heedful.conversation import Message
 from heedful.guards.crisis.lexicon import Kind, Tier
 
-Label = Literal["positive", "benign", "hard", "ordinary"]  # ordinary: of tickets and teams; in no file, see the script
+Label = Literal["positive", "benign", "hard", "calm", "ordinary", "burdened"]  # the last two are in no file: see the script
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class Example:
     @property
     def text(self) -> str:
         return self.messages[-1].content
+
+    @property
+    def looks(self) -> list[tuple[Message, ...]]:
+        """The chat as it stood at every message of the person."""
+        return [self.messages[: place + 1] for place, message in enumerate(self.messages) if message.role == "user"]
 
 
 def read_examples(folder: Path) -> list[Example]:
