@@ -116,5 +116,9 @@ class KnowledgeError(HeedfulError):
     """A document cannot be read, is not known, or the index of documents cannot be used."""
 
 
+class ExperimentError(HeedfulError):
+    """An experiment cannot begin, or cannot be read."""
+
+
 class ServerError(HeedfulError):
     """The server cannot listen or start."""

@@ -27,6 +27,7 @@ VERBS = {
     "backup": "Write the workspace into one sealed file.",
     "restore": "Make a workspace of a backup; nobody who was erased comes back.",
     "audit": "List who did what; check that the trail is whole.",
+    "experiment": "Try a version on a part of the persons: is it better for them? Stops itself for harm.",
     "handover": "List people in danger who wait for somebody of the team, and take one on.",
     "knowledge": "Add, list, search, update and remove documents that replies may cite.",
     "export": "Write a model for other software: PEFT, transformers, llama.cpp, Ollama or vLLM.",

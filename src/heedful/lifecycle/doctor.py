@@ -25,6 +25,7 @@ from heedful.lifecycle.unfinished import DISCARD, disk_of, list_unfinished
 from heedful.modeling.devices import available, choose_device
 from heedful.registry.quarantine import open_retrains
 from heedful.store.database import open_store, schema_state
+from heedful.store.experiments import list_experiments
 from heedful.store.master_key import KEY_FILE, VARIABLE, is_open_to_others
 from heedful.store.schema import utc_now
 from heedful.store.vault import keyring
@@ -60,6 +61,7 @@ def examine(workspace: Workspace | None) -> list[Finding]:
             lambda: check_master_key(workspace),
             lambda: check_erasures(workspace),
             lambda: check_trainings(workspace),
+            lambda: check_experiments(workspace),
         ]
     found = [run_check(check) for check in checks]
     return found if workspace is None else [*found, *look_at_guards(workspace)]
@@ -231,6 +233,28 @@ def check_erasures(workspace: Workspace) -> Finding:
         found = f"a retrain is planned for {', '.join(planned)}"
         return Finding("erasures", "warning", found, "heedful dataset build, then heedful train")
     return Finding("erasures", "ok", "none open")
+
+
+def check_experiments(workspace: Workspace) -> Finding:
+    """One that stopped itself for harm is told of until the next one begins: the version must not be tried again unseen."""
+    if not workspace.database.exists():
+        return Finding("experiments", "ok", "none")
+    store = open_store(workspace.database, migrate=False)
+    try:
+        with store.snapshot() as session:
+            newest, end = next(iter(list_experiments(session)), (None, None))
+    finally:
+        store.close()
+    if newest is None:
+        return Finding("experiments", "ok", "none")
+    if end is None:
+        return Finding("experiments", "ok", f"experiment {newest.id} runs: {newest.challenger} against {newest.champion}")
+    if end.ending == "harm":
+        found = (
+            f"experiment {newest.id} stopped itself on {end.created_at:%Y-%m-%d}: {newest.challenger} did more harm ({end.harm})"
+        )
+        return Finding("experiments", "problem", found, f"heedful experiment status {newest.id}")
+    return Finding("experiments", "ok", f"none runs; experiment {newest.id} ended: {end.ending}")
 
 
 def check_trainings(workspace: Workspace) -> Finding:

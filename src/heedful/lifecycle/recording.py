@@ -5,10 +5,11 @@ import queue
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from heedful.companion.trace import Record, Trace
 from heedful.errors import HeedfulError
+from heedful.lifecycle.experiments.monitor import note_turn
 from heedful.store.database import Store
 from heedful.store.schema import utc_now
 from heedful.store.traces import add_traces
@@ -17,7 +18,17 @@ LOG = logging.getLogger("heedful.turns")
 TOGETHER = 256  # rows of one transaction at most
 KEPT = 10_000  # traces that may wait for a database that is busy
 
-Rows = queue.Queue[dict[str, object] | None]
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """`trace` and `subject` are there where the turn is one of an experiment, which has to know whose it was; the row has not."""
+
+    row: dict[str, object]
+    trace: Trace | None = None
+    subject: str = ""
+
+
+Rows = queue.Queue[Noted | None]
 
 
 @contextmanager
@@ -27,7 +38,7 @@ def recording(store: Store) -> Iterator[Record]:
 
     def record(trace: Trace, subject: str) -> None:
         try:
-            waiting.put_nowait(row_of(trace))
+            waiting.put_nowait(Noted(row_of(trace), trace, subject) if trace.variant and subject else Noted(row_of(trace)))
         except queue.Full:
             LOG.error("a trace was lost: the database has not taken one for long")
 
@@ -51,12 +62,15 @@ def write_all(store: Store, waiting: Rows) -> None:
         write(store, [row for row in rows if row is not None])
 
 
-def write(store: Store, rows: list[dict[str, object]]) -> None:
+def write(store: Store, rows: list[Noted]) -> None:
     if not rows:
         return
     try:
         with store.session() as session:
-            add_traces(session, rows)
+            add_traces(session, [noted.row for noted in rows])
+            for noted in rows:
+                if noted.trace is not None:
+                    note_turn(session, noted.trace, noted.subject)
     except HeedfulError as error:
         LOG.error("%d traces were lost: %s", len(rows), error.text)
 

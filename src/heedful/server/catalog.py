@@ -28,8 +28,11 @@ class Catalog(Protocol):
     def engines(self) -> list[Engine]:
         """Those that are loaded now."""
 
-    async def resolve(self, name: str) -> Companion:
-        """The companion behind an id or an alias, loaded. Raises RegistryError when the name is unknown."""
+    async def resolve(self, name: str, subject: str = "") -> Companion:
+        """The companion behind an id or an alias, loaded. Raises RegistryError when the name is unknown.
+
+        `subject` is the person whom it is to serve, where an experiment may choose; empty: it may not.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class StaticCatalog:
     def engines(self) -> list[Engine]:
         return [companion.engine for companion in self.companions.values()]
 
-    async def resolve(self, name: str) -> Companion:
+    async def resolve(self, name: str, subject: str = "") -> Companion:
         found = self.companions.get(name)
         if found is None:
             raise RegistryError(

@@ -77,7 +77,7 @@ def chat_router(catalog: Catalog, metrics: Metrics, keeper: Keeper | None) -> AP
     async def create_chat_completion(request: Request) -> Response:
         """Answer a conversation, whole or (`stream`) piece by piece."""
         asked = read_chat_request(await read_json(request))
-        companion = await resolve(catalog, asked.model)
+        companion = await resolve(catalog, asked.model, asked.subject if asked.keep else "")
         head = Head(f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), companion.engine.model)
         turn = metrics.turn(head.model)
         events = kept(speak(companion, asked, head.id, turn, count=asked.counts), keeping(keeper, asked, head))
@@ -91,9 +91,9 @@ def chat_router(catalog: Catalog, metrics: Metrics, keeper: Keeper | None) -> AP
     return router
 
 
-async def resolve(catalog: Catalog, name: str) -> Companion:
+async def resolve(catalog: Catalog, name: str, subject: str) -> Companion:
     try:
-        return await catalog.resolve(name)
+        return await catalog.resolve(name, subject)
     except RegistryError as error:
         raise ApiError(404, error.text, code="model_not_found", param="model") from None
 

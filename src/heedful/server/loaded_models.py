@@ -56,9 +56,9 @@ class LoadedModels:
         if model is not None:
             self._companions.pop(model, None)
 
-    def keep(self, model: str | None) -> None:
-        """Let go of what was not asked for longest until MOST are left, but never of `model`."""
-        for other in [loaded for loaded in self._companions if loaded != model][: max(0, len(self._companions) - MOST)]:
+    def keep(self, *models: str | None) -> None:
+        """Let go of what was not asked for longest until MOST are left, but never of `models`."""
+        for other in [loaded for loaded in self._companions if loaded not in models][: max(0, len(self._companions) - MOST)]:
             self.let_go(other)
 
     def end(self, model: str) -> None:

@@ -3,12 +3,15 @@
 Aliases and quarantine are looked up at each request, and twice a second beside. A new champion is loaded while the former one
 answers; then every new turn is its own, and the former one is freed when its last reply has ended. So no request waits for a
 promotion or a rollback. A quarantined model answers nobody any more, and the replies that it is writing are ended.
+
+While an experiment runs, whoever asks the champion may be served by its challenger. It ends for everybody with the next request.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 from fastapi import FastAPI
 
@@ -18,12 +21,15 @@ from heedful.config import Settings
 from heedful.engines.base import Engine
 from heedful.errors import HeedfulError
 from heedful.lifecycle.companions import BASE, find_target, load_companion
+from heedful.lifecycle.experiments.joining import serving_variant
+from heedful.lifecycle.experiments.monitor import variant_name, watch
 from heedful.registry.aliases import CHAMPION, fell_to_base
 from heedful.registry.versions import list_versions
 from heedful.server.catalog import ModelCard
 from heedful.server.loaded_models import LoadedModels
 from heedful.server.standing import Standing, read_standing
 from heedful.store.database import Store
+from heedful.store.schema_experiments import Experiment
 from heedful.workspace import Workspace
 
 LOG = logging.getLogger("heedful.server")
@@ -48,11 +54,22 @@ class RegistryCatalog:
     def engines(self) -> list[Engine]:
         return self._models.engines()
 
-    async def resolve(self, name: str) -> Companion:
+    async def resolve(self, name: str, subject: str = "") -> Companion:
         standing = await self._look()
         model = standing.model_of(name)
-        companion = await self._models.get(self._champion if name == CHAMPION and self._champion is not None else model)
-        self._models.keep(self._champion)
+        if name == CHAMPION and self._champion is not None:
+            model = self._champion
+        experiment = standing.experiment_in_effect()
+        if name != CHAMPION or not subject or experiment is None or experiment.shadow or model != experiment.champion:
+            return await self._get(model, experiment)
+        ready = experiment.challenger in self._models
+        variant = await asyncio.to_thread(serving_variant, self._store, experiment, subject, ready)
+        companion = await self._get(experiment.challenger if variant == "challenger" else model, experiment)
+        return companion if variant is None else replace(companion, variant=variant_name(experiment, variant))
+
+    async def _get(self, model: str, experiment: Experiment | None) -> Companion:
+        companion = await self._models.get(model)
+        self._models.keep(self._champion, None if experiment is None else experiment.challenger)
         return companion
 
     @asynccontextmanager
@@ -72,9 +89,11 @@ class RegistryCatalog:
         await self._models.close()
 
     async def _follow(self) -> None:
+        moods = 0
         while True:
             try:
                 await self._look()
+                moods = await asyncio.to_thread(watch, self._store, moods)
             except HeedfulError as error:
                 LOG.warning("the registry cannot be read: %s", error.text)
             await asyncio.sleep(FOLLOW_S)
@@ -96,11 +115,14 @@ class RegistryCatalog:
         if wanted is not None and wanted not in self._models:
             self._models.prepare(wanted)
             if self._champion in self._models:
-                return  # it answers meanwhile
+                return  # it answers meanwhile, and no experiment is in effect
         if wanted != self._champion:
             LOG.info("champion is now %s, was %s", wanted, self._champion)
             former, self._champion = self._champion, wanted
             self._models.let_go(former)
+        experiment = standing.experiment_in_effect()
+        if experiment is not None:
+            self._models.prepare(experiment.challenger)
 
     def _load(self, model: str) -> Companion:
         """Raises HeedfulError; RegistryError also when the model was quarantined while it was being loaded."""

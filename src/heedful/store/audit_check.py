@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from heedful.store.audit import START, Head, hash_of, hash_of_rows
 from heedful.store.schema import AliasEvent, AuditEvent
+from heedful.store.schema_experiments import Experiment, ExperimentEnd
 from heedful.store.schema_trust import ConsentEvent, QuarantineEvent
 
-VOUCHED_FOR = (AliasEvent, ConsentEvent, QuarantineEvent)
+VOUCHED_FOR = (AliasEvent, ConsentEvent, QuarantineEvent, Experiment, ExperimentEnd)
 BATCH = 1_000
 
 

@@ -8,6 +8,7 @@ from alembic import context
 from heedful.store import (  # noqa: F401 - their tables join the metadata
     schema_access,
     schema_collection,
+    schema_experiments,
     schema_guards,
     schema_review,
     schema_runs,

@@ -1,0 +1,184 @@
+"""`heedful experiment start|status|stop|list`: a challenger against the champion among the persons who are served."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from heedful.cli.options import HERE, JsonOption, WorkspaceOption, open_desk
+from heedful.cli.output import Output, reporting
+from heedful.errors import ConfigError
+from heedful.lifecycle.experiments.outcomes import OUTCOMES
+from heedful.lifecycle.experiments.page import to_html
+from heedful.lifecycle.experiments.reading import Finding, Reading, read_experiment
+from heedful.lifecycle.experiments.start import Wanted
+from heedful.lifecycle.experiments.start import start as start_experiment
+from heedful.lifecycle.experiments.words import say, show
+from heedful.store.experiments import End, end_experiment, find_experiment, list_experiments, running_experiment
+from heedful.store.schema_experiments import Experiment, ExperimentEnd
+from heedful.workspace import write_text
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="A challenger against the champion, among the persons served.\n\nExample: heedful experiment start m-0123456789",
+)
+NumberArgument = Annotated[int | None, typer.Argument(help="Number of an experiment.", show_default="the newest")]
+
+
+@app.command()
+def start(
+    challenger: Annotated[str, typer.Argument(help="Id or alias of a version that the gate lets through.", show_default=False)],
+    share: Annotated[float, typer.Option(help="Share of the persons whom the challenger serves.")] = 0.5,
+    outcome: Annotated[str, typer.Option(help=f"What decides: {', '.join(OUTCOMES)}.")] = "thumbs",
+    instrument: Annotated[str, typer.Option(help="Questionnaire, for --outcome assessment.", show_default=False)] = "",
+    hours: Annotated[float, typer.Option(help="A person's outcome is known after so long; 0: with the first value.")] = 168.0,
+    margin: Annotated[float, typer.Option(help="Harm so many times as often as with the champion is not yet too much.")] = 1.0,
+    against: Annotated[
+        bool, typer.Option("--override", help="Serve a version that the gate refuses; written down for ever.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why, for --override.", show_default=False)] = None,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve a part of the persons by the challenger, until you stop it or it stops itself for harm.
+
+    In it are persons whose chats may be kept (heedful consent), each for good with one variant. Look as often as you like.
+
+    Example: heedful experiment start m-0123456789 --share 0.5 --outcome thumbs --hours 72
+    """
+    with reporting(as_json) as output, open_desk(workspace) as desk:
+        if against is (reason is None):
+            raise ConfigError("--override and --reason TEXT belong together", "heedful experiment start --help")
+        wanted = Wanted(challenger, share, outcome, instrument, hours, margin, False, reason)
+        begun = start_experiment(desk.store, desk.workspace, desk.settings.gate, wanted, desk.actor)
+        output.say(
+            f"experiment {begun.id}: {begun.challenger} serves {begun.share:.0%} of the persons, {begun.champion} the others"
+        )
+        output.say("a running server obeys at once; next: heedful experiment status")
+        output.result(as_report(begun, None))
+
+
+@app.command()
+def status(
+    number: NumberArgument = None,
+    page: Annotated[
+        Path | None, typer.Option(help="Write an HTML page with the course of the difference.", show_default=False)
+    ] = None,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """What may be said now: persons, outcomes, difference, harm. Looking costs nothing, however often.
+
+    Example: heedful experiment status --page experiment.html
+    """
+    with reporting(as_json) as output, open_desk(workspace) as desk:
+        with desk.store.snapshot() as session:
+            reading = read_experiment(session, *find_experiment(session, number))
+        tell(output, reading)
+        if page is not None:
+            write_text(page, to_html(reading))
+            output.say(f"page: {page}")
+        output.result(report_of(reading))
+
+
+@app.command()
+def stop(
+    reason: Annotated[str, typer.Option(help="Why, for the audit trail.", show_default=False)] = "",
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """End the running experiment: the champion serves everybody from the next turn on.
+
+    Example: heedful experiment stop --reason "enough was seen"
+    """
+    with reporting(as_json) as output, open_desk(workspace) as desk:
+        with desk.store.session() as session:
+            running = running_experiment(session)
+            if running is None:
+                raise ConfigError("no experiment runs", "heedful experiment list")
+            end = end_experiment(session, running.id, End("stopped", desk.actor, reason))
+            reading = read_experiment(session, running, end)
+        tell(output, reading)
+        output.result(report_of(reading))
+
+
+@app.command("list")
+def list_(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
+    """Every experiment there was, the newest first.
+
+    Example: heedful experiment list
+    """
+    with reporting(as_json) as output, open_desk(workspace) as desk:
+        with desk.store.snapshot() as session:
+            found = list_experiments(session)
+        columns = ("number", "champion", "challenger", "share", "decides", "began", "state")
+        rows = [
+            (e.id, e.champion, e.challenger, f"{e.share:.0%}", e.outcome, f"{e.created_at:%Y-%m-%d %H:%M}", state_of(end))
+            for e, end in found
+        ]
+        output.table("experiments", columns, rows)
+        output.result({"experiments": [as_report(experiment, end) for experiment, end in found]})
+
+
+def state_of(end: ExperimentEnd | None) -> str:
+    return (
+        "running" if end is None else f"ended {end.created_at:%Y-%m-%d %H:%M}: {end.ending}{f' ({end.harm})' if end.harm else ''}"
+    )
+
+
+def tell(output: Output, reading: Reading) -> None:
+    experiment = reading.experiment
+    title = f"experiment {experiment.id}: {experiment.challenger} against {experiment.champion}, {state_of(reading.end)}"
+    columns = ("outcome", "variant", "persons", "left", "with outcome", "mean", "difference", "e-value")
+    rows = [row for finding in reading.findings for row in rows_of(finding)]
+    output.table(title, columns, rows)
+    for line in say(reading):
+        output.say(line)
+
+
+def rows_of(finding: Finding) -> list[tuple[str, ...]]:
+    interval = "–" if finding.interval is None else " to ".join(show(finding, end, signed=True) for end in finding.interval)
+    name = f"{finding.outcome}{' (decides)' if finding.decides else ''}"
+    return [
+        (
+            name if arm is finding.arms[0] else "",
+            arm.variant,
+            str(arm.persons),
+            str(arm.left),
+            str(arm.with_outcome),
+            "–" if arm.value is None else show(finding, arm.value),
+            "" if arm is finding.arms[0] else interval,
+            "" if arm is finding.arms[0] else f"{finding.e_value:.3g}",
+        )
+        for arm in finding.arms
+    ]
+
+
+def as_report(experiment: Experiment, end: ExperimentEnd | None) -> dict[str, Any]:
+    return {
+        "experiment": experiment.id,
+        "champion": experiment.champion,
+        "challenger": experiment.challenger,
+        "share": experiment.share,
+        "shadow": experiment.shadow,
+        "outcome": experiment.outcome,
+        "hours": experiment.window_hours,
+        "margin": experiment.margin,
+        "started_by": experiment.actor,
+        "started_at": experiment.created_at,
+        "state": "running" if end is None else end.ending,
+        "ended_at": None if end is None else end.created_at,
+        "ended_by": None if end is None else end.actor,
+        "harm": None if end is None or not end.harm else end.harm,
+    }
+
+
+def report_of(reading: Reading) -> dict[str, Any]:
+    return {
+        **as_report(reading.experiment, reading.end),
+        "verdict": reading.verdict,
+        "words": say(reading),
+        "outcomes": [asdict(finding) for finding in reading.findings],
+        "harms": [asdict(harm) for harm in reading.harms],
+    }

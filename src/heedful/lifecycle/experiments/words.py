@@ -1,0 +1,70 @@
+"""Words: a reading in; sentences that a clinician can act on, out."""
+
+from heedful.lifecycle.experiments.monitor import Harm
+from heedful.lifecycle.experiments.outcomes import OUTCOMES, PREFERENCE
+from heedful.lifecycle.experiments.reading import UNLIKE, Finding, Reading
+
+HARMS = {
+    "guard": "the output guard had to keep something harmful from the person",
+    "crisis": "the person came to greater danger than at the start",
+    "mood": "a conversation left the person worse",
+}
+ENDS = {
+    "stopped": "it was stopped by {actor}",
+    "harm": "it stopped itself for harm: {harm}",
+    "champion": "it ended because another version became the champion",
+    "quarantine": "it ended because one of its versions is quarantined",
+}
+NEXT = {
+    "challenger better": "Read the transcripts before you promote it; the figures say that it helps more, not why.",
+    "champion better": "Stop it, and look at what the challenger learned.",
+    "inconclusive": "Nothing is shown yet, in either direction: go on, or stop and keep the champion. Both are answers.",
+    "stopped for harm": "Everybody is served by the champion. Look at the harms before this version is tried again.",
+}
+
+
+def say(reading: Reading) -> list[str]:
+    """What was found, what it rests on, what to do."""
+    lines = [f"{reading.verdict}. {NEXT[reading.verdict]}"]
+    if reading.end is not None:
+        worst = HARMS.get(reading.end.harm, reading.end.harm)
+        lines.append(ENDS[reading.end.ending].format(actor=reading.end.actor, harm=worst).capitalize() + ".")
+    deciding = next((finding for finding in reading.findings if finding.decides), None)
+    if deciding is not None:
+        lines += say_finding(deciding)
+    return [*lines, *(say_harm(harm) for harm in reading.harms if harm.champion + harm.challenger)]
+
+
+def say_finding(finding: Finding) -> list[str]:
+    champion, challenger = finding.arms
+    if champion.value is None or challenger.value is None or finding.difference is None:
+        return [f"Of {champion.persons + challenger.persons} persons too few have an outcome to compare ({finding.words})."]
+    first = (
+        f"{finding.words.capitalize()}: {show(finding, challenger.value)} of {challenger.with_outcome} with the challenger, "
+        f"{show(finding, champion.value)} of {champion.with_outcome} with the champion."
+    )
+    if finding.interval is None:
+        return [first, "Too few persons to say how far that may be from the truth."]
+    low, high = (show(finding, end, signed=True) for end in finding.interval)
+    lines = [
+        first,
+        f"The difference is between {low} and {high}, however often you look (95 %); e-value {finding.e_value:.3g} of 20.",
+    ]
+    if finding.split_e_value >= UNLIKE:
+        lines.append("Persons of one variant answer more often than the other's, so who answered cannot be compared.")
+    return lines
+
+
+def say_harm(harm: Harm) -> str:
+    counts = f"{harm.challenger} persons with the challenger, {harm.champion} with the champion"
+    return f"Harm, {HARMS[harm.kind]}: {counts}; e-value {harm.e_value:.3g}."
+
+
+def show(finding: Finding, value: float, signed: bool = False) -> str:
+    """Shares in per cent, changes in points."""
+    sign = "+" if signed else ""
+    return f"{value:{sign}.2f}" if is_graded(finding) else f"{100 * value:{sign}.1f} %"
+
+
+def is_graded(finding: Finding) -> bool:
+    return finding.outcome != PREFERENCE and OUTCOMES[finding.outcome].graded

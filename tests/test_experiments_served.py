@@ -1,0 +1,112 @@
+"""An experiment in service: the real server on a port, two versions of the bundled base, persons, thumbs over the API, a stop."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from heedful.config import ServerSettings, load_settings
+from heedful.lifecycle.experiments.reading import Reading, read_experiment
+from heedful.lifecycle.experiments.start import Wanted, start
+from heedful.lifecycle.recording import recording
+from heedful.registry.promotion import promote
+from heedful.server.access import access_to
+from heedful.server.app import create_app
+from heedful.server.keeping import Keeper
+from heedful.server.registry_catalog import RegistryCatalog
+from heedful.store.database import Store
+from heedful.store.experiments import End, end_experiment, find_experiment, harms_of, members_of
+from heedful.store.schema_turns import TurnTrace
+from heedful.workspace import Workspace
+from test_experiments import GATE, same_draws  # noqa: F401 - a fixture
+from test_server import serving
+from test_switch_over import proven, store, wait_until_loaded  # noqa: F401 - a fixture
+
+PERSONS = [f"person-{n}" for n in range(8)]
+SHORT = {"max_tokens": 2, "messages": [{"role": "user", "content": "I cannot sleep before exams."}]}
+
+
+def ask(url: str, person: str, **extra: Any) -> dict[str, Any]:
+    body = {"model": "champion", "safety_identifier": person, **SHORT, **extra}
+    answer = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=60)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def tell(url: str, path: str, **body: Any) -> None:
+    assert httpx.post(f"{url}/api/{path}", json=body).json()["kept"] is True
+
+
+def agree(url: str, person: str, decision: str = "granted") -> None:
+    body = {"person": person, "purpose": "chat", "decision": decision}
+    assert httpx.post(f"{url}/api/consent", json=body).status_code == 200
+
+
+def read(store: Store) -> Reading:  # noqa: F811
+    with store.snapshot() as session:
+        return read_experiment(session, *find_experiment(session, None))
+
+
+@pytest.fixture
+def versions(workspace: Workspace, store: Store) -> tuple[str, str]:  # noqa: F811
+    champion, challenger = (proven(workspace, store, seed) for seed in (1, 2))
+    promote(store, workspace, GATE, champion, "tester")
+    return champion, challenger
+
+
+@pytest.fixture
+def url(workspace: Workspace, store: Store, versions: tuple[str, str]) -> Iterator[str]:  # noqa: F811
+    with recording(store) as record, Keeper(store) as keeper:
+        catalog = RegistryCatalog(
+            workspace, store, load_settings(workspace.config_file, {"serving": {"engine": "transformers"}}), record
+        )
+        with serving(create_app(catalog, access_to(store, ServerSettings()), (), catalog.lifespan, keeper)) as address:
+            yield address
+
+
+def test_persons_are_served_by_their_variant_until_it_ends(
+    url: str,
+    workspace: Workspace,
+    store: Store,  # noqa: F811
+    versions: tuple[str, str],
+) -> None:
+    champion, challenger = versions
+    for person in PERSONS:
+        agree(url, person)
+    assert {ask(url, person)["model"] for person in PERSONS[:2]} == {champion}
+    experiment = start(store, workspace, GATE, Wanted(challenger, window_hours=0.0), "tester")
+    wait_until_loaded(f"{url}/v1", champion, challenger)
+    first = {person: ask(url, person) for person in PERSONS}
+    served = {person: answer["model"] for person, answer in first.items()}
+    assert set(served.values()) == {champion, challenger}
+    assert {person: ask(url, person)["model"] for person in PERSONS} == served
+    assert ask(url, "stranger")["model"] == champion  # never asked whether chats may be kept
+    assert ask(url, PERSONS[0], store=False)["model"] == champion
+    for person, answer in first.items():
+        tell(url, "feedback", reply=answer["id"], thumb="up" if served[person] == challenger else "down")
+        tell(url, "feedback", reply=answer["id"], thumb="up")  # a second thumb of the same person counts nothing
+    arms = {arm.model: arm for arm in read(store).findings[0].arms}
+    count = sum(model == challenger for model in served.values())
+    assert (arms[challenger].persons, arms[challenger].with_outcome, arms[challenger].value) == (count, count, 1.0)
+    assert (arms[champion].persons, arms[champion].with_outcome, arms[champion].value) == (8 - count, 8 - count, 0.0)
+    hers = next(person for person, model in served.items() if model == challenger)
+    agree(url, hers, "withdrawn")
+    assert ask(url, hers)["model"] == champion
+    assert sum(arm.left for arm in read(store).findings[0].arms) == 1
+    with store.session() as session:
+        end_experiment(session, experiment.id, End("stopped", "tester"))
+    assert {ask(url, person)["model"] for person in PERSONS} == {champion}
+    check_traces(store, experiment.id, served, champion, challenger)
+
+
+def check_traces(store: Store, number: int, served: dict[str, str], champion: str, challenger: str) -> None:  # noqa: F811
+    """Two turns of each person under the experiment, each with the model of its variant."""
+    with store.snapshot() as session:
+        traced = session.execute(select(TurnTrace.variant, TurnTrace.model).where(TurnTrace.variant != "")).all()
+        assert len(members_of(session, number)) == len(PERSONS)
+        assert harms_of(session, number) == []
+    models = {f"{number}:champion": champion, f"{number}:challenger": challenger}
+    assert dict(map(tuple, traced)) == models
+    assert len(traced) == 2 * len(served)
