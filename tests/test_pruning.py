@@ -1,6 +1,7 @@
 """Pruning: what goes and what stays, rows that outlive their files, and an erasure that still knows who learned from whom."""
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -191,6 +192,16 @@ def test_a_kill_between_the_rows_and_the_files_costs_nothing(workspace: Workspac
         mark(session, found, "ada")
     assert prune(workspace, store, 1, "ada") == found
     assert not (workspace.models / old).exists()
+
+
+def test_what_a_killed_process_was_writing_goes_after_a_week(workspace: Workspace, store: Store) -> None:
+    old, young = workspace.reports / ".part-old", workspace.reports / ".part-young"
+    for folder in (old, young):
+        folder.mkdir()
+    long_ago = (utc_now() - timedelta(days=8)).timestamp()
+    os.utime(old, (long_ago, long_ago))
+    assert prune(workspace, store, 1, "ada").leavings == ("reports/.part-old",)
+    assert left(workspace.reports) == [".part-young"]
 
 
 def test_the_command_line_tells_before_it_does(workspace: Workspace, store: Store) -> None:

@@ -111,7 +111,13 @@ def prune(
 
 
 def listed(found: Prunable) -> list[tuple[str, tuple[str, ...]]]:
-    return [("models", found.models), ("datasets", found.datasets), ("reports", found.reports), ("served", found.served)]
+    return [
+        ("models", found.models),
+        ("datasets", found.datasets),
+        ("reports", found.reports),
+        ("served", found.served),
+        ("leavings", found.leavings),
+    ]
 
 
 def training_folder(desk: Desk, name: str) -> Path:

@@ -9,7 +9,7 @@ The rows are marked and the trail says so first; then the directories go. Killed
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,10 @@ from heedful.store.database import Store
 from heedful.store.schema import AliasEvent, AuditEvent, DatasetVersion, ModelVersion, Run, utc_now
 from heedful.store.schema_trust import Membership
 from heedful.store.training_runs import list_runs
-from heedful.workspace import MANIFEST, Workspace
+from heedful.workspace import ASIDE, MANIFEST, Workspace
 
 ABANDONED = timedelta(days=1)  # a run that says so long that it runs was killed
+LEFT = timedelta(days=7)  # what was begun to be written so long ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,11 @@ class Prunable:
     datasets: tuple[str, ...] = ()
     reports: tuple[str, ...] = ()
     served: tuple[str, ...] = ()
+    leavings: tuple[str, ...] = ()  # what a process that was killed had been writing
     bytes: int = 0
 
     def counts(self) -> dict[str, int]:
-        lists = {"models": self.models, "datasets": self.datasets, "reports": self.reports, "served": self.served}
-        return {**{name: len(names) for name, names in lists.items()}, "bytes": self.bytes}
+        return {name: value if isinstance(value, int) else len(value) for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +96,22 @@ def find_prunable(session: Session, workspace: Workspace, keep: int) -> Prunable
         reports=tuple(sorted(prunable_reports(session, workspace, kept, gone, used))),
         served=tuple(sorted(path.name for model in gone for path in workspace.served.glob(f"{model}-*"))),
     )
+    found = replace(found, leavings=tuple(leavings(workspace)))
     size = sum(path.stat().st_size for folder in paths_of(workspace, found) for path in folder.rglob("*") if path.is_file())
-    return Prunable(found.models, found.datasets, found.reports, found.served, size)
+    return replace(found, bytes=size)
+
+
+def leavings(workspace: Workspace) -> Iterator[str]:
+    """Below the workspace. Work under way has such directories too, so only old ones."""
+    before = (utc_now() - LEFT).timestamp()
+    for path in sorted(path for folder in workspace.folders for path in folder.glob(f"{ASIDE}*")):
+        if path.stat().st_mtime < before:
+            yield str(path.relative_to(workspace.root))
 
 
 def paths_of(workspace: Workspace, found: Prunable) -> Iterator[Path]:
     rooms = {workspace.models: found.models, workspace.datasets: found.datasets, workspace.reports: found.reports}
-    for room, names in {**rooms, workspace.served: found.served}.items():
+    for room, names in {**rooms, workspace.served: found.served, workspace.root: found.leavings}.items():
         yield from (room / name for name in names)
 
 

@@ -75,8 +75,9 @@ def work_off(shop: Shop, forever: bool) -> int:
         while True:
             run_id = next_run(shop, since)
             if run_id is not None:
+                told = told_before(shop.store, run_id, since)
                 engine.start(run_id)
-                follow(shop, engine, run_id)
+                follow(shop, engine, run_id, told)
                 ended += 1
             elif forever:
                 time.sleep(LOOK_EVERY_S)
@@ -102,9 +103,15 @@ def open_work(shop: Shop, run_id: str) -> tuple[Work, Sequence[Step]]:
     return work, shop.kinds[work.run.kind]
 
 
-def follow(shop: Shop, engine: Durable, run_id: str) -> None:
-    """Until the run has ended: tell its events. A run whose workflow died without ending it has failed."""
-    told = 0
+def told_before(store: Store, run_id: str, since: datetime) -> int:
+    """The newest event of a run that another worker began."""
+    with store.snapshot() as session:
+        began, events = get_run(session, run_id).started_at, list_events(session, run_id, limit=1)
+    return events[0].id if began is not None and began < since else 0
+
+
+def follow(shop: Shop, engine: Durable, run_id: str, told: int) -> None:
+    """Until the run has ended: tell its events after `told`. A run whose workflow died without ending it has failed."""
     while True:
         alive = engine.is_alive(run_id)  # asked first: it ends the run, and then itself
         with shop.store.snapshot() as session:
