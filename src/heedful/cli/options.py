@@ -57,9 +57,9 @@ BasisOption = Annotated[
         show_default="owned if no row names a person, else none",
     ),
 ]
-PURPOSES: tuple[Purpose, ...] = ("chat", "review", "training")
+PURPOSES: tuple[Purpose, ...] = ("chat", "review", "training", "upstream")
 PurposeOption = Annotated[
-    list[str] | None, typer.Option("--purpose", "-p", help="chat, review or training; may be given again.", show_default="training")
+    list[str] | None, typer.Option("--purpose", "-p", help="chat, review, training or upstream; may be given again.", show_default="training")
 ]
 STATED: tuple[Basis, ...] = ("consent", "owned", "public")
 HERE = Path()

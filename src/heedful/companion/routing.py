@@ -6,9 +6,10 @@ It knows English only. What the crisis guard noticed is therapeutic whatever the
 error, is `assets/routing/README.md`.
 """
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -16,7 +17,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from heedful.companion.guarding import GuardTrace
 from heedful.conversation import Message
+from heedful.engines.base import Engine
 from heedful.guards.crisis.assess import as_message
 from heedful.modeling.embedder import load_embedder
 
@@ -61,6 +64,20 @@ class Route:
     name: RouteName
     score: float
     threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """`casual` answers the casual turns of a companion; `threshold` None means the packaged one."""
+
+    casual: Engine
+    threshold: float | None = None
+
+
+async def route_turn(routing: Routing, messages: Sequence[Message], seen: GuardTrace) -> Route:
+    """What the crisis guard noticed is therapeutic."""
+    found = await asyncio.to_thread(classify, messages, routing.threshold)
+    return found if seen.tier == "none" else replace(found, name="therapeutic")
 
 
 def classify(messages: Sequence[Message | Mapping[str, str]], threshold: float | None = None) -> Route:

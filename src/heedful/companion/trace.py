@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from heedful.companion.guarding import GuardTrace
+from heedful.companion.routing import Route
+from heedful.config import Mode
 from heedful.conversation import FinishReason
 
-Stage = Literal["guard_in", "retrieve", "generate", "guard_out"]
-Mode = Literal["hosted", "hybrid", "local"]
-Served = Literal["guard", "local"]
+Stage = Literal["guard_in", "terms", "route", "retrieve", "generate", "guard_out"]
+Served = Literal["guard", "local", "upstream"]
 Ended = Literal["done", "closed", "failed"]  # whole; the listener left, or had enough; an engine failed
 
 
@@ -19,6 +20,8 @@ class Times:
     """Seconds of each stage; `first`: until the person could read something. In a batch, `generate` is of the whole batch."""
 
     guard_in: float = 0.0
+    terms: float = 0.0
+    route: float = 0.0
     retrieve: float = 0.0
     generate: float = 0.0
     guard_out: float = 0.0
@@ -31,8 +34,8 @@ class Trace:
     """One turn. `turn` is its id, which feedback may name; empty where nobody gave one.
 
     model: the version that wrote the reply, or would have. prompt: the system prompt, as NAME@VERSION; empty: it has no name.
-    served: who wrote what the person read; why: in a word, why it was they. variant: the arm of an experiment. sources: ids of what
-    was retrieved. cost: of the upstream, in the team's money.
+    served: who wrote what the person read; why: in a word, why it was they. route: None where nothing was to be routed. variant: the
+    arm of an experiment. sources: ids of what was retrieved. cost: of the upstream, in the team's money.
     """
 
     turn: str = field(default="", compare=False)
@@ -42,6 +45,7 @@ class Trace:
     mode: Mode = "local"
     served: Served = "local"
     why: str = ""
+    route: Route | None = None
     ended: Ended = "done"
     sources: tuple[str, ...] = ()
     guard: GuardTrace = field(default_factory=GuardTrace)

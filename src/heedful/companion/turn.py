@@ -1,6 +1,7 @@
 """One turn of the companion: a chat in, a clean reply out. Server, command line and evaluation all take a turn here.
 
-guard in -> retrieve -> generate -> guard out -> record. A stage of its own has a file of its own; here they are put in a row.
+guard in -> consent and mode -> route -> retrieve -> generate -> guard out -> record. Each stage has a file of its own; here they
+are put in a row.
 """
 
 import asyncio
@@ -9,8 +10,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from heedful.companion.asking import ask_model
+from heedful.companion.deliberating import Question, deliberate, guard_whole
 from heedful.companion.guarding import LOG, Guards, GuardTrace, Look, look, reply_rules
+from heedful.companion.hybrid import Hybrid, Plan, plan_turn
 from heedful.companion.retrieving import Retrieve, Retrieved
+from heedful.companion.routing import Routing, route_turn
 from heedful.companion.trace import Account, Record, Served, Trace
 from heedful.conversation import FinishReason, Message
 from heedful.engines.base import Engine, Finished, Generation, Sampling
@@ -25,8 +29,9 @@ NOTHING = Finished("stop", 0, 0)  # what an engine that was not asked has writte
 class Companion:
     """An engine, how it is to behave, how its replies are drawn unless a call says otherwise, how they are guarded.
 
-    `prompt` names the system prompt and its version; `variant` is the arm of an experiment that this companion is. `retrieve` looks
-    something up for the model, `record` keeps the trace of every turn; None leaves them out.
+    `prompt` names the system prompt and its version; `variant` is the arm of an experiment that this companion is. `routing` sends
+    casual turns to another engine, `hybrid` some turns to an upstream; `retrieve` looks something up for the model, `record` keeps
+    the trace of every turn. None leaves them out.
     """
 
     engine: Engine
@@ -35,6 +40,8 @@ class Companion:
     guards: Guards = field(default_factory=Guards)
     prompt: str = ""
     variant: str = ""
+    routing: Routing | None = None
+    hybrid: Hybrid | None = None
     retrieve: Retrieve | None = None
     record: Record | None = None
 
@@ -69,11 +76,16 @@ class CrisisResponse(str):
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A turn before the model is asked. `rules` are of the guard out; `retrieved` is the prompt, what was looked up included."""
+    """A turn before a model is asked. `rules` are of the guard out; `retrieved` is the prompt, what was looked up included.
+
+    `engine` is the local one that is to answer. `plan` is None where there is no upstream.
+    """
 
     look: Look
     rules: Rules
     retrieved: Retrieved
+    engine: Engine
+    plan: Plan | None = None
 
 
 async def reply(
@@ -123,10 +135,26 @@ async def take_turn(
         yield CrisisResponse(ready.look.response)
         yield await answered(companion, ready, sampling, account)
         return
+    if companion.hybrid is not None and ready.plan is not None and ready.plan.order != "local":
+        question = Question(ready.retrieved.messages, ready.rules, sampling, subject)
+        draft = await deliberate(companion.hybrid, ready.plan, ready.engine, question, account)
+        if draft is not None:
+            text = draft.guarded.text + behind_reply(ready.look)
+            yield text
+            account.trace = replace(account.trace, model=draft.model)
+            yield settle(draft.found.text, replace(draft.guarded, text=text), draft.found.finished, draft.served, account)
+            return
+    async with aclosing(speak(ready, sampling, account)) as events:
+        async for event in events:
+            yield event
+
+
+async def speak(ready: Ready, sampling: Sampling, account: Account) -> AsyncGenerator[str | Reply, None]:
+    """The local model, heard while it speaks."""
     guard = ReplyGuard(ready.rules)
     raw, shown = "", ""
     finished: Finished | None = None
-    async with aclosing(companion.engine.stream(ready.retrieved.messages, sampling)) as events:
+    async with aclosing(ready.engine.stream(ready.retrieved.messages, sampling)) as events:
         async for event in events:
             account.lap("generate")
             if isinstance(event, Finished):
@@ -139,7 +167,7 @@ async def take_turn(
             if text:
                 yield text
     if finished is None:
-        raise EngineError(f"the engine of {companion.engine.model} stopped in the middle of a reply", "try again")
+        raise EngineError(f"the engine of {ready.engine.model} stopped in the middle of a reply", "try again")
     rest = guard.finish(finished.reason)
     behind = rest.text + behind_reply(ready.look)
     account.lap("guard_out")
@@ -149,18 +177,28 @@ async def take_turn(
 
 
 async def prepare(companion: Companion, messages: Sequence[Message], subject: str, account: Account) -> Ready:
-    """Guard in, and what the model is to be shown."""
+    """Guard in, who may answer, who is to, and what they are to be shown."""
     seen = await looked(companion, messages, subject)
     asked = prompt(companion, messages)
-    rules = reply_rules(companion.guards, asked)
+    ready = Ready(seen, reply_rules(companion.guards, asked), Retrieved(asked), companion.engine)
     account.trace = replace(account.trace, guard=seen.trace)
     account.lap("guard_in")
-    if companion.retrieve is None or seen.response is not None:
-        return Ready(seen, rules, Retrieved(asked))
-    retrieved = await companion.retrieve(asked)
-    account.trace = replace(account.trace, sources=retrieved.sources)
-    account.lap("retrieve")
-    return Ready(seen, rules, retrieved)
+    if seen.response is not None:
+        return ready
+    if companion.hybrid is not None:
+        plan = await plan_turn(companion.hybrid, companion.guards, messages, seen.trace, subject)
+        account.trace, ready = replace(account.trace, mode=plan.mode, why=plan.why), replace(ready, plan=plan)
+        account.lap("terms")
+    if companion.routing is not None:
+        route = await route_turn(companion.routing, messages, seen.trace)
+        engine = companion.routing.casual if route.name == "casual" else companion.engine
+        account.trace, ready = replace(account.trace, route=route, model=engine.model), replace(ready, engine=engine)
+        account.lap("route")
+    if companion.retrieve is not None:
+        retrieved = await companion.retrieve(asked)
+        account.trace, ready = replace(account.trace, sources=retrieved.sources), replace(ready, retrieved=retrieved)
+        account.lap("retrieve")
+    return ready
 
 
 async def looked(companion: Companion, messages: Sequence[Message], subject: str) -> Look:
@@ -180,7 +218,12 @@ async def answered(companion: Companion, ready: Ready, sampling: Sampling, accou
 
 
 async def reply_many(companion: Companion, chats: Sequence[Sequence[Message]], sampling: Sampling | None = None) -> list[Reply]:
-    """Replies to many chats, in their order, batched where the engine can. Raises EngineError."""
+    """Replies to many chats, in their order, batched where the engine can. Raises EngineError.
+
+    What more than one engine may answer is asked one by one.
+    """
+    if companion.hybrid is not None or companion.routing is not None:
+        return [await reply(companion, chat, sampling) for chat in chats]
     accounts = [open_account(companion, "") for _ in chats]
     ready = [await prepare(companion, chat, "", account) for chat, account in zip(chats, accounts, strict=True)]
     asking = [place for place, one in enumerate(ready) if one.look.response is None or companion.guards.also_generate]
@@ -200,11 +243,9 @@ def settle_whole(ready: Ready, found: Generation | None, account: Account) -> Re
     if ready.look.response is not None:
         return settle_response(ready, found, account)
     assert found is not None, "a chat without a response is asked"
-    guard = ReplyGuard(ready.rules)
-    text = guard.feed(found.text)
-    rest = guard.finish(found.finished.reason)
-    account.lap("guard_out")
-    return settle(found.text, replace(rest, text=text + rest.text + behind_reply(ready.look)), found.finished, "local", account)
+    guarded = guard_whole(ready.rules, found, account)
+    whole = replace(guarded, text=guarded.text + behind_reply(ready.look))
+    return settle(found.text, whole, found.finished, "local", account)
 
 
 def settle_response(ready: Ready, found: Generation | None, account: Account) -> Reply:

@@ -180,8 +180,27 @@ class UpstreamSettings(Section):
     timeout_s: float = Field(60.0, gt=0, description="seconds it may take for each piece of a reply")
     retries: int = Field(3, ge=0, le=10, description="times it is asked again while nothing of a reply has come")
     people_agreed: bool = Field(
-        False, description="the people served agreed that their words go to this address; needed when it is another machine"
+        False, description="all people served agreed that their words go to this address; needed by serving.engine: upstream only"
     )
+    budget_s: float = Field(8.0, gt=0, description="in mode hosted or hybrid: seconds for its whole reply; then the local model answers")
+    failures: int = Field(3, ge=1, description="failures in a row after which it is left alone")
+    pause_s: float = Field(30.0, gt=0, description="for so many seconds; then one turn tries it again")
+    price_read: float = Field(0.0, ge=0, description="what it costs to read a million tokens, in the team's money")
+    price_written: float = Field(0.0, ge=0, description="what it costs to write a million tokens")
+
+
+class RoutingSettings(Section):
+    """Which model answers which turn."""
+
+    casual: str | None = Field(
+        None, description="model of casual turns, such as base, an alias or an id; none: the model that was asked for answers all"
+    )
+    threshold: float | None = Field(None, ge=0, le=1, description="score from which a turn is therapeutic; none: the router's own")
+    complex_words: int = Field(80, ge=1, description="in mode hybrid, a message of so many words is for the upstream")
+    complex_questions: int = Field(3, ge=1, description="likewise one with so many questions")
+
+
+Mode = Literal["hosted", "hybrid", "local"]
 
 
 class ServerSettings(Section):

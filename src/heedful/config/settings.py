@@ -21,6 +21,8 @@ from heedful.config.sections import (
     GenerationSettings,
     GuardSettings,
     JudgeSettings,
+    Mode,
+    RoutingSettings,
     Section,
     ServerSettings,
     ServingSettings,
@@ -55,6 +57,9 @@ class Settings(BaseSettings):
         "tiny", min_length=1, description="`tiny` (bundled), a local directory, or a hub id such as Qwen/Qwen2.5-0.5B-Instruct"
     )
     system_prompt: str = Field(SYSTEM_PROMPT, description="used in training and in service alike")
+    mode: Mode = Field(
+        "local", description="local: no network; hosted: `upstream` answers who allowed it; hybrid: only what is complex; heedful mode"
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where to compute")
     dataset: DatasetSettings = DatasetSettings()
     training: TrainingSettings = TrainingSettings()
@@ -64,6 +69,7 @@ class Settings(BaseSettings):
     judge: JudgeSettings = JudgeSettings()
     serving: ServingSettings = ServingSettings()
     upstream: UpstreamSettings = UpstreamSettings()
+    routing: RoutingSettings = RoutingSettings()
     server: ServerSettings = ServerSettings()
     worker: WorkerSettings = WorkerSettings()
 

@@ -81,15 +81,15 @@ def row_of(trace: Trace) -> dict[str, object]:
     stages = {name: round(value, 6) for name, value in seconds.items() if name not in ("first", "total")}
     return {
         "turn": trace.turn,
-        "model": trace.model,
+        "model": trace.model[:64],
         "prompt": trace.prompt,
         "variant": trace.variant,
         "mode": trace.mode,
         "served": trace.served,
         "why": trace.why,
         "ended": trace.ended,
-        "route": "",
-        "route_score": None,
+        "route": "" if trace.route is None else trace.route.name,
+        "route_score": None if trace.route is None else trace.route.score,
         "tier": guard.tier,
         "prompt_tokens": trace.prompt_tokens,
         "completion_tokens": trace.completion_tokens,

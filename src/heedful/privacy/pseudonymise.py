@@ -54,10 +54,11 @@ SHIFT_TRIES = 50
 
 @dataclass(frozen=True, slots=True)
 class Pseudonymised:
-    """`counts` has the number of replaced places by kind."""
+    """`counts` has the number of replaced places by kind; `pairs` has, for each place, kind, what stood there and what does now."""
 
     conversation: Conversation
     counts: dict[str, int]
+    pairs: tuple[tuple[str, str, str], ...] = ()
 
 
 def pseudonymise(conversation: Conversation, seed: int, known: Iterable[str] = ()) -> Conversation:
@@ -74,11 +75,12 @@ def replace_identifiers(conversation: Conversation, seed: int, known: Iterable[s
     values = [(one.kind, text[one.start : one.end]) for text, each in zip(texts, found, strict=True) for one in each]
     draws = new_draws(seed, conversation.fingerprint(), (value for _, value in values))
     shift = choose_shift([value for kind, value in values if kind == "date"], draws)
+    pairs: list[tuple[str, str, str]] = []
     messages = tuple(
-        Message(message.role, replaced(message.content, each, draws, shift))
+        Message(message.role, replaced(message.content, each, draws, shift, pairs))
         for message, each in zip(conversation.messages, found, strict=True)
     )
-    return Pseudonymised(Conversation(messages, conversation.group), dict(sorted(counts.items())))
+    return Pseudonymised(Conversation(messages, conversation.group), dict(sorted(counts.items())), tuple(pairs))
 
 
 def choose_shift(dates: Sequence[str], draws: Draws) -> int:
@@ -90,9 +92,10 @@ def choose_shift(dates: Sequence[str], draws: Draws) -> int:
     return shift
 
 
-def replaced(text: str, found: Sequence[Identifier], draws: Draws, shift: int) -> str:
-    """Surrogates are made in reading order and put in from the right, so that offsets hold."""
+def replaced(text: str, found: Sequence[Identifier], draws: Draws, shift: int, pairs: list[tuple[str, str, str]]) -> str:
+    """Surrogates are made in reading order and put in from the right, so that offsets hold; `pairs` grows by them."""
     made = [(one, stand_in(text, one, draws, shift)) for one in found]
+    pairs += [(one.kind, text[one.start : one.end], surrogate) for one, surrogate in made]
     for one, surrogate in reversed(made):
         text = text[: one.start] + surrogate + text[one.end :]
     return text

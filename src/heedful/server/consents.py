@@ -16,7 +16,7 @@ from heedful.store.persons import find_person
 PERSON = name(256)
 PARAMETERS = (
     Parameter("person", "used", PERSON, required=True),
-    Parameter("purpose", "used", one_of("chat", "review", "training"), required=True),
+    Parameter("purpose", "used", one_of("chat", "review", "training", "upstream"), required=True),
     Parameter("decision", "used", one_of("granted", "withdrawn"), required=True),
     Parameter("form", "used", text(64)),
 )

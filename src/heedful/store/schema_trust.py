@@ -41,7 +41,7 @@ class ConsentEvent(Base):
     __tablename__ = "consent_events"
     __table_args__ = (
         UniqueConstraint("person_id", "purpose", "version"),
-        CheckConstraint("purpose IN ('chat', 'review', 'training')", name="purpose"),
+        CheckConstraint("purpose IN ('chat', 'review', 'training', 'upstream')", name="purpose"),
         CheckConstraint("decision IN ('granted', 'withdrawn')", name="decision"),
     )
 
