@@ -262,7 +262,7 @@ def test_consent_show_names_models_and_ancestors(store: Store, workspace: Worksp
         {"error": "nobody is known as 'zoe-9'", "next": "heedful consent list shows who is"},
     )
     assert call(workspace, "consent", "grant", "ann-1", "-p", "profit")[1]["error"] == (
-        "--purpose 'profit' is none of chat, review, training"
+        "--purpose 'profit' is none of chat, review, training, upstream"
     )
 
 

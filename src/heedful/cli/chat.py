@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from heedful.cli.options import HERE, WorkspaceOption, open_desk
+from heedful.cli.options import HERE, Desk, WorkspaceOption, open_desk
 from heedful.cli.output import Output, reporting
+from heedful.companion.routing import Routing
 from heedful.companion.turn import Companion, Reply, stream_reply
 from heedful.conversation import Message
-from heedful.lifecycle.companions import BASE, find_target, load_companion
+from heedful.lifecycle.companions import BASE, find_target, load_companion, load_engine
+from heedful.lifecycle.modes import hybrid_of
 from heedful.lifecycle.recording import recording
 from heedful.registry.aliases import CHAMPION, current_aliases, fell_to_base
 from heedful.registry.versions import quarantine_refusal, quarantined_models
@@ -32,13 +35,34 @@ def chat(
     with reporting() as output, open_desk(workspace) as desk, recording(desk.store) as record:
         name = model or champion_or_base(desk.store, output)
         target = find_target(desk.workspace, desk.store, desk.settings, name)
-        companion = load_companion(desk.workspace, target, desk.settings, desk.store, record)
+        companion = joined(load_companion(desk.workspace, target, desk.settings, desk.store, record), desk)
         output.say(f"{companion.engine.model}; {AFRESH} starts afresh, {LEAVE[0]} leaves")
         with asyncio.Runner() as runner:
             try:
                 converse(output, companion, runner, lambda: is_quarantined(desk.store, companion.engine.model))
             finally:
-                runner.run(companion.engine.close())
+                runner.run(close(companion))
+
+
+def joined(companion: Companion, desk: Desk) -> Companion:
+    """With the model of casual turns and the upstream, where they are configured. Nobody is named here, so no upstream is asked."""
+    casual = desk.settings.routing.casual
+    hybrid = hybrid_of(desk.store, desk.settings)
+    if casual is None:
+        return replace(companion, hybrid=hybrid)
+    other = find_target(desk.workspace, desk.store, desk.settings, casual)
+    if other.name == companion.engine.model:
+        return replace(companion, hybrid=hybrid)
+    routing = Routing(load_engine(desk.workspace, other, desk.settings), desk.settings.routing.threshold)
+    return replace(companion, hybrid=hybrid, routing=routing)
+
+
+async def close(companion: Companion) -> None:
+    await companion.engine.close()
+    if companion.routing is not None:
+        await companion.routing.casual.close()
+    if companion.hybrid is not None:
+        await companion.hybrid.upstream.close()
 
 
 def champion_or_base(store: Store, output: Output) -> str:

@@ -59,7 +59,8 @@ BasisOption = Annotated[
 ]
 PURPOSES: tuple[Purpose, ...] = ("chat", "review", "training", "upstream")
 PurposeOption = Annotated[
-    list[str] | None, typer.Option("--purpose", "-p", help="chat, review, training or upstream; may be given again.", show_default="training")
+    list[str] | None,
+    typer.Option("--purpose", "-p", help="chat, review, training, upstream; may be given again.", show_default="training"),
 ]
 STATED: tuple[Basis, ...] = ("consent", "owned", "public")
 HERE = Path()

@@ -16,6 +16,7 @@ from heedful.server.access import Access, access_to
 from heedful.server.app import create_app
 from heedful.server.keeping import Keeper
 from heedful.server.listening import address, bind, server_of
+from heedful.server.modes import modes_router
 from heedful.server.registry_catalog import RegistryCatalog
 from heedful.server.training import training_router
 
@@ -43,7 +44,8 @@ def serve(
         listener = bind(where.host, where.port)
         with timer(desk.store, desk.settings.guards), recording(desk.store) as record, Keeper(desk.store) as keeper:
             catalog = RegistryCatalog(desk.workspace, desk.store, desk.settings, record)
-            rooms = [training_router(keeper, desk.settings.worker, lambda: is_working(desk.workspace))]
+            training = training_router(keeper, desk.settings.worker, lambda: is_working(desk.workspace))
+            rooms = [training, modes_router(desk.store, desk.settings)]
             announce(output, access, address(listener), [name for c in catalog.cards() for name in (*c.aliases, c.id)])
             with worker_beside(desk.workspace, worker):
                 server_of(create_app(catalog, access, where.origins, catalog.lifespan, keeper, rooms)).run(sockets=[listener])

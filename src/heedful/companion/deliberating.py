@@ -1,4 +1,4 @@
-"""Deliberating: a question that local model and upstream may both answer, in; the whole reply of the one that is to be read, out."""
+"""Deliberating: a question that local model and upstream may both answer, in; the whole reply of the one that is read, out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -26,6 +26,13 @@ from heedful.guards.responses import is_response
 from heedful.privacy.disguise import disguise
 
 LOG = logging.getLogger("heedful.upstream")
+STAYS = re.compile(  # whatever the guard makes of it: that these words were used at all keeps a chat on this machine
+    r"\bsuicid|\bself[- ]?harm|\boverdos|\bkill(?:s|ed|ing)? (?:my|him|her|them|your)sel|\bwant(?:s|ed)? to die\b"
+    r"|\bend(?:s|ed|ing)? (?:my|his|her|their) life|\b(?:hang|hurt|cut)(?:s|ting|ing)? (?:my|him|her|them)sel"
+    r"|\brap(?:e[sd]?|ing)\b|\babus(?:e|es|ed|ive|ing)\b"
+    r"|\b(?:hit|hits|hitting|beat|beats|beating|beaten|choke[sd]?|strangle[sd]?)(?: me| her| him| them| us)\b",
+    re.IGNORECASE,
+)
 QUESTION = re.compile(r"\?(?=\s|$)")
 MILLION = 1_000_000
 
@@ -86,7 +93,7 @@ async def plan_turn(hybrid: Hybrid, guards: Guards, messages: Sequence[Message],
 
 def has_crisis(guards: Guards, messages: Sequence[Message], seen: GuardTrace) -> bool:
     """Anywhere in the chat, however long ago, for all of it would be sent. The guard itself lets what is past fade."""
-    if seen.tier not in ("none", "distress") or any(map(is_response, messages)):
+    if seen.tier not in ("none", "distress") or any(is_response(one) or STAYS.search(one.content) for one in messages):
         return True
     turns = [place for place, message in enumerate(messages) if message.role == "user"]
     return any(is_crisis(assess_crisis(messages[: place + 1], classifier=guards.classifier)) for place in turns)
@@ -104,7 +111,7 @@ def is_complex(hybrid: Hybrid, messages: Sequence[Message]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Of the upstream: its whole reply, with the person's own names in it; or None, and in a word why not. It may have cost anyway."""
+    """Of the upstream: its whole reply, with the person's own names in it; or None, and in a word why. It may have cost anyway."""
 
     found: Generation | None
     why: str = ""

@@ -34,8 +34,8 @@ class Trace:
     """One turn. `turn` is its id, which feedback may name; empty where nobody gave one.
 
     model: the version that wrote the reply, or would have. prompt: the system prompt, as NAME@VERSION; empty: it has no name.
-    served: who wrote what the person read; why: in a word, why it was they. route: None where nothing was to be routed. variant: the
-    arm of an experiment. sources: ids of what was retrieved. cost: of the upstream, in the team's money.
+    served: who wrote what the person read; why: in a word, why it was they. route: None where nothing was to be routed. variant:
+    the arm of an experiment. sources: ids of what was retrieved. cost: of the upstream, in the team's money.
     """
 
     turn: str = field(default="", compare=False)

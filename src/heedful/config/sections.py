@@ -182,7 +182,9 @@ class UpstreamSettings(Section):
     people_agreed: bool = Field(
         False, description="all people served agreed that their words go to this address; needed by serving.engine: upstream only"
     )
-    budget_s: float = Field(8.0, gt=0, description="in mode hosted or hybrid: seconds for its whole reply; then the local model answers")
+    budget_s: float = Field(
+        8.0, gt=0, description="in mode hosted or hybrid: seconds for its whole reply; then the local model answers"
+    )
     failures: int = Field(3, ge=1, description="failures in a row after which it is left alone")
     pause_s: float = Field(30.0, gt=0, description="for so many seconds; then one turn tries it again")
     price_read: float = Field(0.0, ge=0, description="what it costs to read a million tokens, in the team's money")

@@ -58,7 +58,8 @@ class Settings(BaseSettings):
     )
     system_prompt: str = Field(SYSTEM_PROMPT, description="used in training and in service alike")
     mode: Mode = Field(
-        "local", description="local: no network; hosted: `upstream` answers who allowed it; hybrid: only what is complex; heedful mode"
+        "local",
+        description="local: no network; hosted: `upstream` answers who allowed it; hybrid: only what is complex; heedful mode",
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where to compute")
     dataset: DatasetSettings = DatasetSettings()

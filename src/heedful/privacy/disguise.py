@@ -12,7 +12,9 @@ from heedful.conversation import Conversation, Message
 from heedful.privacy.pseudonymise import replace_identifiers
 
 PARTS = frozenset({"name", "place", "employer", "school", "address"})  # a reply may use one word of these
+BARE = frozenset({"age", "date"})  # a reply may use one word of these as well, which then may mean anything
 LEAST = 3  # letters of such a word
+WORD = re.compile(r"\w+")
 NUMBER = re.compile(r"[\d\s.,:/-]+")
 
 
@@ -51,12 +53,13 @@ def disguise(messages: Sequence[Message], seed: int, known: Sequence[str] = ()) 
 
 
 def spellings(kind: str, original: str, surrogate: str) -> list[tuple[str, str]]:
-    """A surrogate and what it stands for: as it is, with a capital, and word by word where both have as many words."""
+    """A surrogate and what it stands for: as it is, with a capital, and by its words; empty where nobody can say for what."""
     pairs = [(surrogate, original)]
-    made, meant = surrogate.split(), original.split()
-    if kind in PARTS and len(made) > 1:
-        same = len(made) == len(meant)
-        pairs += [(word, meant[place] if same else "") for place, word in enumerate(made) if len(word) >= LEAST]
+    made, meant = WORD.findall(surrogate), WORD.findall(original)
+    by_word = kind in PARTS and len(made) == len(meant)
+    if len(made) > 1:
+        words = [(word, meant[place] if by_word else "") for place, word in enumerate(made) if kind in PARTS | BARE]
+        pairs += [(word, of) for word, of in words if word not in meant and (len(word) >= LEAST or word.isdigit())]
     return [*pairs, *((a.title(), b.title()) for a, b in pairs if kind == "name" and a.islower())]
 
 

@@ -9,6 +9,10 @@
 | heedful_reply_seconds | model | from the request to the end of the reply |
 | heedful_guarded_turns_total | tier, answered | turns by what the crisis guard saw; answered: a template stood in for the model |
 | heedful_findings_total | finding | what was rewritten, replaced or ended in replies |
+| heedful_served_total | served (guard, local, upstream), mode, why | who wrote what people read |
+| heedful_served_seconds | served | from the beginning of the turn to its end; p50 and p95 come from its buckets |
+| heedful_upstream_cost_total | | in the team's money, by `upstream.price_read` and `price_written` |
+| heedful_routes_total | route | where turns are routed |
 | heedful_replies | model, state (running, waiting) | of each engine that takes memory now |
 | heedful_alias | alias, model | 1 for each name that stands for a version now |
 
@@ -50,6 +54,12 @@ class Turn:
             self.spoken = True
 
     def end(self, reply: Reply) -> None:
+        trace = reply.trace
+        self.metrics.served.labels(trace.served, trace.mode, trace.why).inc()
+        self.metrics.served_seconds.labels(trace.served).observe(trace.seconds.total)
+        self.metrics.cost.inc(trace.cost)
+        if trace.route is not None:
+            self.metrics.routes.labels(trace.route.name).inc()
         self.metrics.reply.labels(self.model).observe(time.perf_counter() - self.begun)
         for kind, count in (("prompt", reply.prompt_tokens), ("completion", reply.completion_tokens)):
             self.metrics.tokens.labels(self.model, kind).inc(count)
@@ -70,6 +80,10 @@ class Metrics:
         self.reply = histogram("heedful_reply_seconds", "Until the end of a reply.", registry)
         self.turns = Counter("heedful_guarded_turns", "Turns by danger.", ("tier", "answered"), registry=registry)
         self.findings = Counter("heedful_findings", "Things taken out of replies.", ("finding",), registry=registry)
+        self.served = Counter("heedful_served", "Turns by who served them.", ("served", "mode", "why"), registry=registry)
+        self.served_seconds = histogram("heedful_served_seconds", "Of whole turns.", registry, "served")
+        self.cost = Counter("heedful_upstream_cost", "What the upstream cost.", registry=registry)
+        self.routes = Counter("heedful_routes", "Turns by route.", ("route",), registry=registry)
         self.replies = Gauge("heedful_replies", "Replies being written, and in the queue.", ("model", "state"), registry=registry)
         self.alias = Gauge("heedful_alias", "Names of versions.", ("alias", "model"), registry=registry)
 
@@ -114,8 +128,8 @@ class Status:
             self.code = message["status"]
 
 
-def histogram(name: str, words: str, registry: CollectorRegistry) -> Histogram:
-    return Histogram(name, words, ("model",), buckets=SECONDS, registry=registry)
+def histogram(name: str, words: str, registry: CollectorRegistry, label: str = "model") -> Histogram:
+    return Histogram(name, words, (label,), buckets=SECONDS, registry=registry)
 
 
 def metrics_router(catalog: Catalog, metrics: Metrics) -> APIRouter:

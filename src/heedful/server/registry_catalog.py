@@ -15,14 +15,16 @@ from dataclasses import replace
 
 from fastapi import FastAPI
 
+from heedful.companion.routing import Routing
 from heedful.companion.trace import Record
 from heedful.companion.turn import Companion
 from heedful.config import Settings
 from heedful.engines.base import Engine
-from heedful.errors import HeedfulError
+from heedful.errors import HeedfulError, RegistryError
 from heedful.lifecycle.companions import BASE, find_target, load_companion
 from heedful.lifecycle.experiments.joining import serving_variant
 from heedful.lifecycle.experiments.monitor import variant_name, watch
+from heedful.lifecycle.modes import hybrid_of
 from heedful.registry.aliases import CHAMPION, fell_to_base
 from heedful.registry.versions import list_versions
 from heedful.server.catalog import ModelCard
@@ -42,6 +44,7 @@ class RegistryCatalog:
     def __init__(self, workspace: Workspace, store: Store, settings: Settings, record: Record | None = None) -> None:
         self._workspace, self._store, self._settings, self._record = workspace, store, settings, record
         self._models = LoadedModels(self._load)
+        self._hybrid = hybrid_of(store, settings)
         self._champion: str | None = None  # the model that answers for that name now
         self._begun = self._obeyed = 0  # readings of the registry
 
@@ -61,16 +64,30 @@ class RegistryCatalog:
             model = self._champion
         experiment = standing.experiment_in_effect()
         if name != CHAMPION or not subject or experiment is None or experiment.shadow or model != experiment.champion:
-            return await self._get(model, experiment)
+            return await self._get(standing, model, experiment)
         ready = experiment.challenger in self._models
         variant = await asyncio.to_thread(serving_variant, self._store, experiment, subject, ready)
-        companion = await self._get(experiment.challenger if variant == "challenger" else model, experiment)
+        companion = await self._get(standing, experiment.challenger if variant == "challenger" else model, experiment)
         return companion if variant is None else replace(companion, variant=variant_name(experiment, variant))
 
-    async def _get(self, model: str, experiment: Experiment | None) -> Companion:
+    async def _get(self, standing: Standing, model: str, experiment: Experiment | None) -> Companion:
         companion = await self._models.get(model)
-        self._models.keep(self._champion, None if experiment is None else experiment.challenger)
-        return companion
+        routing = await self._routing(standing, model)
+        casual = None if routing is None else routing.casual.model
+        self._models.keep(self._champion, None if experiment is None else experiment.challenger, casual)
+        return replace(companion, routing=routing, hybrid=self._hybrid)
+
+    async def _routing(self, standing: Standing, asked: str) -> Routing | None:
+        """With the model of casual turns, loaded beside; None where there is none, or where it is the one that was asked for."""
+        wanted = self._settings.routing
+        if wanted.casual is None:
+            return None
+        try:
+            casual = standing.model_of(wanted.casual)
+        except RegistryError as error:  # quarantined, or not there any more: nobody is to be refused for that
+            LOG.warning("no turn is routed: %s", error.text)
+            return None
+        return None if casual == asked else Routing((await self._models.get(casual)).engine, wanted.threshold)
 
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
@@ -87,6 +104,8 @@ class RegistryCatalog:
     async def close(self) -> None:
         """End every reply and free every engine."""
         await self._models.close()
+        if self._hybrid is not None:
+            await self._hybrid.upstream.close()
 
     async def _follow(self) -> None:
         moods = 0

@@ -10,6 +10,7 @@ from heedful.store import (  # noqa: F401 - their tables join the metadata
     schema_collection,
     schema_experiments,
     schema_guards,
+    schema_modes,
     schema_review,
     schema_runs,
     schema_trust,
