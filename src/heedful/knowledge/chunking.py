@@ -15,6 +15,7 @@ CHUNK_TOKENS = 200  # of text; measured, see docs/log.md
 OVERLAP_TOKENS = 40
 LEAST_TOKENS = 48  # however long the headings are, so much text has room
 ARROW = " > "  # between the headings of a section
+LISTS = re.compile(r"(references|bibliography|works cited|literature cited)\W*", re.IGNORECASE)  # sections that tell nothing
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’)\]]*\s+(?=[\"“‘(\[]?[A-Z0-9])")
 
 Count = Callable[[Sequence[str]], list[int]]  # tokens of each text
@@ -65,7 +66,10 @@ def header(title: str, section: str) -> str:
 
 
 def sections_of(parsed: Parsed) -> Iterator[Section]:
-    """Text below one heading, before the next. Headings without text of their own only name what is below them."""
+    """Text below one heading, before the next. Headings without text of their own only name what is below them.
+
+    Bibliographies are left out: they hold the words of titles, which draw questions, and answer none.
+    """
     path: list[Block] = []
     held: list[Piece] = []
     paragraphs = 0
@@ -74,9 +78,9 @@ def sections_of(parsed: Parsed) -> Iterator[Section]:
             held += [Piece(text, block.page, paragraphs) for text in sentences(block.text)]
             paragraphs += 1
             continue
-        if held:
+        if held and not (path and LISTS.fullmatch(path[-1].text)):
             yield Section(name_of(path, parsed.title), tuple(held))
-            held = []
+        held = []
         path = [*(above for above in path if above.level < block.level), block]
 
 

@@ -12,13 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
+from heedful.conversation import Message
+from heedful.knowledge.chunking import sentences
 from heedful.knowledge.index import TABLE, Hit, Index, Vectors, open_index
+from heedful.knowledge.rewriting import question_of
 from heedful.modeling.embedder import load_embedder
 from heedful.workspace import Workspace, find_workspace
 
 CANDIDATES = 50  # of each search
-RANK_CONSTANT = 60.0
-BY_MEANING, BY_WORDS = 1.0, 1.0  # weights of the two rankings; measured, see docs/log.md
+RANK_CONSTANT = 10.0  # the three were measured on half of the questions, see docs/log.md
+BY_MEANING, BY_WORDS = 2.0, 1.0  # weights of the two rankings
+ASKING = 0.5  # what a passage is worth that only asks, as exercises do: it answers nobody
+ALONE = 0.5  # share of the last turn by itself in the vector of a question that leans on the chat
 FLOOR = 0.30  # least cosine of question and passage; measured, see docs/log.md
 
 
@@ -56,6 +61,22 @@ def search(
     return search_vector(index, query, vector, k, collections, floor)
 
 
+def search_chat(
+    workspace: Workspace, messages: Sequence[Message], k: int, collections: Sequence[str] = (), floor: float = FLOOR
+) -> list[Passage]:
+    """What bears on the person's last turn, read together with what it goes on from. Raises as `search`."""
+    question = question_of(messages)
+    if not question.context:
+        return search(workspace, question.text, k, collections, floor)
+    index = opened(workspace)
+    if index is None or k < 1:
+        return []
+    together = f"{question.context} {question.text}"
+    alone, joined = load_embedder().embed([question.text, together])
+    vector = ALONE * alone + (1 - ALONE) * joined
+    return search_vector(index, together, vector / np.linalg.norm(vector), k, collections, floor)
+
+
 def search_vector(
     index: Index, words: str, vector: Vectors, k: int, collections: Sequence[str] = (), floor: float = FLOOR
 ) -> list[Passage]:
@@ -74,10 +95,16 @@ def fuse(by_meaning: Sequence[Hit], by_words: Sequence[Hit], vector: Vectors) ->
         for rank, hit in enumerate(ranking, start=1):
             key = (hit.document, hit.ordinal)
             hits[key] = hit
-            worth[key] = worth.get(key, 0.0) + weight / (RANK_CONSTANT + rank)
+            worth[key] = worth.get(key, 0.0) + weight / (RANK_CONSTANT + rank) * (ASKING if only_asks(hit.text) else 1.0)
     best = (BY_MEANING + BY_WORDS) / (RANK_CONSTANT + 1)
     order = sorted(hits, key=lambda key: (-worth[key], key))
     return [passage_of(hits[key], worth[key] / best, float(np.dot(hits[key].vector, vector))) for key in order]
+
+
+def only_asks(text: str) -> bool:
+    """At least half of it are questions, or it has blanks to fill in."""
+    told = list(sentences(text))
+    return "___" in text or 2 * sum(sentence.rstrip('"”’)').endswith("?") for sentence in told) >= len(told)
 
 
 def passage_of(hit: Hit, score: float, similarity: float) -> Passage:
