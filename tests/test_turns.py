@@ -19,12 +19,14 @@ from heedful.companion.turn import Companion, reply, reply_many, stream_reply
 from heedful.conversation import Message
 from heedful.engines.scripted import ScriptedEngine
 from heedful.errors import EngineError
+from heedful.knowledge import Passage
 from heedful.lifecycle.recording import recording, row_of
 from heedful.store.database import open_store
 from heedful.store.schema import utc_now
 from heedful.store.schema_turns import TurnTrace
 from heedful.store.traces import Share, shares
 
+SLEEPING = Passage("cats.md", "Cats", "", None, "Cats sleep.", 1.0, document_id="leaflet", ordinal=7)
 CALM = [Message("user", "My cat sleeps all day long.")]
 DANGER = [Message("user", "I want to kill myself tonight.")]
 RULES_ALONE = Guards(classifier=False)
@@ -51,7 +53,7 @@ def made(script: Sequence[str], kept: Kept, **fields: object) -> tuple[Companion
 def test_every_stage_stands_in_the_trace_and_it_is_recorded_once() -> None:
     async def look_up(messages: Sequence[Message]) -> Retrieved:
         await asyncio.sleep(0.02)
-        return Retrieved((*messages[:-1], Message("user", f"[1] Cats sleep.\n\n{messages[-1].content}")), ("leaflet-7",))
+        return Retrieved((*messages[:-1], Message("user", f"[1] Cats sleep.\n\n{messages[-1].content}")), (SLEEPING,))
 
     kept = Kept()
     mine, engine = made(["They do sleep much. You have bipolar disorder."], kept, retrieve=look_up)
@@ -61,7 +63,7 @@ def test_every_stage_stands_in_the_trace_and_it_is_recorded_once() -> None:
         model="m-1",
         prompt="kind@1",
         variant="champion",
-        sources=("leaflet-7",),
+        sources=("leaflet#7",),
         guard=replace(found.guard, found=("diagnosis",)),
         finish_reason="stop",
         prompt_tokens=11,

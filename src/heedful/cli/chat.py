@@ -9,9 +9,11 @@ import typer
 
 from heedful.cli.options import HERE, Desk, WorkspaceOption, open_desk
 from heedful.cli.output import Output, reporting
+from heedful.companion.retrieving import Source
 from heedful.companion.routing import Routing
 from heedful.companion.turn import Companion, Reply, stream_reply
 from heedful.conversation import Message
+from heedful.knowledge.citing import place_of
 from heedful.lifecycle.companions import BASE, find_target, load_companion, load_engine
 from heedful.lifecycle.modes import hybrid_of
 from heedful.lifecycle.recording import recording
@@ -104,12 +106,16 @@ def ask() -> str | None:
 
 
 async def answer(output: Output, companion: Companion, said: Sequence[Message]) -> str:
-    """Print the reply as it comes; return it whole."""
+    """Print the reply as it comes, and the passages that the model was shown; return it whole."""
     text = ""
+    sources: tuple[Source, ...] = ()
     async for event in stream_reply(companion, said):
         if isinstance(event, Reply):
-            text = event.text
+            text, sources = event.text, event.sources
         else:
             output.stdout.out(event, end="", highlight=False)
     output.stdout.out("")
+    for source in sources:
+        mark = f"[{source.number}]" if source.cited else "read, not cited:"
+        output.say(f"  {mark} {place_of(source.passage)} ({source.passage.document})")
     return text

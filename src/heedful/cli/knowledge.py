@@ -9,6 +9,7 @@ import typer
 from heedful.cli.options import HERE, JsonOption, WorkspaceOption
 from heedful.cli.output import FAILED, Output, progress_bar, reporting
 from heedful.knowledge import Passage, search
+from heedful.knowledge.citing import place_of
 from heedful.knowledge.index import Document
 from heedful.knowledge.library import GENERAL, Added, add_files, list_documents, remove_documents, update_documents
 from heedful.workspace import find_workspace
@@ -127,10 +128,9 @@ def stop_if_refused(added: Added) -> None:
 
 
 def show_passage(output: Output, number: int, passage: Passage) -> None:
-    page = "" if passage.page is None else f", page {passage.page}"
     text = " ".join(passage.text.split())
     short = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS].rsplit(' ', 1)[0]} …"
-    output.say(f"[{number}] {passage.title}, {passage.section}{page} ({passage.document}; {passage.similarity:.2f})")
+    output.say(f"[{number}] {place_of(passage)} ({passage.document}; {passage.similarity:.2f})")
     output.say(f"    {short}")
 
 

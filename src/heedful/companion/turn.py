@@ -13,13 +13,14 @@ from heedful.companion.asking import ask_model
 from heedful.companion.deliberating import Question, deliberate, guard_whole
 from heedful.companion.guarding import LOG, Guards, GuardTrace, Look, look, reply_rules
 from heedful.companion.hybrid import Hybrid, Plan, plan_turn
-from heedful.companion.retrieving import Retrieve, Retrieved
+from heedful.companion.retrieving import Retrieve, Retrieved, Source
 from heedful.companion.routing import Routing, route_turn
 from heedful.companion.trace import Account, Record, Served, Trace
+from heedful.companion.writing import Writing, cite_whole
 from heedful.conversation import FinishReason, Message
 from heedful.engines.base import Engine, Finished, Generation, Sampling
 from heedful.errors import EngineError
-from heedful.guards.reply.guard import Guarded, ReplyGuard
+from heedful.guards.reply.guard import Guarded
 from heedful.guards.reply.screen import Rules
 
 NOTHING = Finished("stop", 0, 0)  # what an engine that was not asked has written
@@ -51,7 +52,8 @@ class Reply:
     """`text` is for people; `raw` is what the model wrote, tags included; `cleaned` has a reason for each thing taken out.
 
     Counts are tokens. `finish_reason` is the engine's, whatever was cleaned. `dropped_messages` counts the oldest messages of the
-    chat that the model could not see, because they did not fit in its context. `trace` is the turn without its text.
+    chat that the model could not see, because they did not fit in its context. `trace` is the turn without its text. `sources` are
+    the passages that the model was shown.
     """
 
     text: str
@@ -62,6 +64,7 @@ class Reply:
     cleaned: tuple[str, ...]
     dropped_messages: int = 0
     trace: Trace = field(default_factory=Trace)
+    sources: tuple[Source, ...] = ()
 
     @property
     def guard(self) -> GuardTrace:
@@ -139,10 +142,12 @@ async def take_turn(
         question = Question(ready.retrieved.messages, ready.rules, sampling, subject)
         draft = await deliberate(companion.hybrid, ready.plan, ready.engine, question, account)
         if draft is not None:
-            text = draft.guarded.text + behind_reply(ready.look)
+            whole, sources = cite_whole(draft.guarded, ready.retrieved)
+            text = whole.text + behind_reply(ready.look)
             yield text
             account.trace = replace(account.trace, model=draft.model)
-            yield settle(draft.found.text, replace(draft.guarded, text=text), draft.found.finished, draft.served, account)
+            found = draft.found
+            yield settle(found.text, replace(whole, text=text), found.finished, draft.served, account, sources)
             return
     async with aclosing(speak(ready, sampling, account)) as events:
         async for event in events:
@@ -151,7 +156,7 @@ async def take_turn(
 
 async def speak(ready: Ready, sampling: Sampling, account: Account) -> AsyncGenerator[str | Reply, None]:
     """The local model, heard while it speaks."""
-    guard = ReplyGuard(ready.rules)
+    writing = Writing(ready.rules, ready.retrieved)
     raw, shown = "", ""
     finished: Finished | None = None
     async with aclosing(ready.engine.stream(ready.retrieved.messages, sampling)) as events:
@@ -161,19 +166,19 @@ async def speak(ready: Ready, sampling: Sampling, account: Account) -> AsyncGene
                 finished = event
                 break
             raw += event.text
-            text = guard.feed(event.text)
+            text = writing.feed(event.text)
             shown += text
             account.lap("guard_out")
             if text:
                 yield text
     if finished is None:
         raise EngineError(f"the engine of {ready.engine.model} stopped in the middle of a reply", "try again")
-    rest = guard.finish(finished.reason)
+    rest = writing.finish(finished.reason)
     behind = rest.text + behind_reply(ready.look)
     account.lap("guard_out")
     if behind:
         yield behind
-    yield settle(raw, replace(rest, text=shown + behind), finished, "local", account)
+    yield settle(raw, replace(rest, text=shown + behind), finished, "local", account, writing.sources)
 
 
 async def prepare(companion: Companion, messages: Sequence[Message], subject: str, account: Account) -> Ready:
@@ -243,9 +248,9 @@ def settle_whole(ready: Ready, found: Generation | None, account: Account) -> Re
     if ready.look.response is not None:
         return settle_response(ready, found, account)
     assert found is not None, "a chat without a response is asked"
-    guarded = guard_whole(ready.rules, found, account)
-    whole = replace(guarded, text=guarded.text + behind_reply(ready.look))
-    return settle(found.text, whole, found.finished, "local", account)
+    cited, sources = cite_whole(guard_whole(ready.rules, found, account), ready.retrieved)
+    whole = replace(cited, text=cited.text + behind_reply(ready.look))
+    return settle(found.text, whole, found.finished, "local", account, sources)
 
 
 def settle_response(ready: Ready, found: Generation | None, account: Account) -> Reply:
@@ -278,7 +283,9 @@ def open_account(companion: Companion, turn: str) -> Account:
     return Account(Trace(turn=turn, model=companion.engine.model, prompt=companion.prompt, variant=companion.variant))
 
 
-def settle(raw: str, guarded: Guarded, finished: Finished, served: Served, account: Account) -> Reply:
+def settle(
+    raw: str, guarded: Guarded, finished: Finished, served: Served, account: Account, sources: tuple[Source, ...] = ()
+) -> Reply:
     if guarded.found:
         LOG.info("in a reply of %d tokens: %s", finished.completion_tokens, ", ".join(guarded.found))
     account.trace = replace(
@@ -299,6 +306,7 @@ def settle(raw: str, guarded: Guarded, finished: Finished, served: Served, accou
         cleaned=guarded.reasons,
         dropped_messages=finished.dropped_messages,
         trace=account.close("done"),
+        sources=sources,
     )
 
 

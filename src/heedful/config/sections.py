@@ -156,6 +156,15 @@ class ServingSettings(Section):
     )
 
 
+class KnowledgeSettings(Section):
+    """What a turn looks up in the documents of `heedful knowledge add`. docs/knowledge.md says how."""
+
+    passages: int = Field(3, ge=0, le=10, description="passages that the model is shown and may cite; 0: nothing is looked up")
+    collections: tuple[str, ...] = Field((), description="collections that are looked through; none named: all")
+    floor: float = Field(0.38, ge=-1, le=1, description="cosine that the nearest passage must reach, else there is no source")
+    room: float = Field(0.35, gt=0, lt=1, description="share of the model's context that passages may take")
+
+
 UpstreamField = Literal[
     "max_tokens",
     "max_completion_tokens",  # the same under OpenAI's new name

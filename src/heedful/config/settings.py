@@ -21,6 +21,7 @@ from heedful.config.sections import (
     GenerationSettings,
     GuardSettings,
     JudgeSettings,
+    KnowledgeSettings,
     Mode,
     RoutingSettings,
     Section,
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
     serving: ServingSettings = ServingSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     routing: RoutingSettings = RoutingSettings()
+    knowledge: KnowledgeSettings = KnowledgeSettings()
     server: ServerSettings = ServerSettings()
     worker: WorkerSettings = WorkerSettings()
 

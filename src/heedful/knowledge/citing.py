@@ -19,14 +19,16 @@ HEAD = (
 )
 BAR = "| "
 BRACKETED = re.compile(r"\[(\s*\d[\d\s,;–-]*)\]")
-ORDERS = re.compile(
-    r"\b(ignore|disregard|forget|override|bypass)\b.{0,40}\b(instructions?|prompts?|rules|guidelines|everything)\b"
+ORDERS = re.compile(  # to a model, not to a reader
+    r"\b(ignore|disregard|forget|override|bypass)\s+"
+    r"(((all|any|every|the|your|these|those|of|other|previous|prior|earlier|above|preceding|safety|system)\s+){0,5}"
+    r"(instructions?|prompts?|rules|guidelines)|everything (above|before|you were told))\b"
     r"|\b(system|developer) (prompt|message)\b"
-    r"|\byou are (now|no longer) (a|an|the|in)\b"
-    r"|\b(as|you are) an? (ai|language) (model|assistant)\b.{0,40}\b(must|should|will|always|never)\b"
+    r"|\byou are (now|no longer) (an? )?(ai|assistant|chatbot|companion|language model|model|dan)\b"
+    r"|\bas an (ai|assistant|chatbot|language model)\b.{0,40}\byou (must|should|will|always|never)\b"
     r"|\b(reveal|print|repeat|output) (your|the) (instructions|prompt|rules)\b"
     r"|\bnew instructions?\s*:",
-    re.IGNORECASE | re.DOTALL,
+    re.IGNORECASE,
 )
 CITATION = re.compile(r"[ \t]*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
 UNFINISHED = re.compile(r"[ \t]*(?:\[[\d,;\s]{0,24})?\Z")
@@ -68,17 +70,22 @@ def quote(passages: Sequence[Passage], count: Count | None = None, room: int | N
 
 
 def quotation(number: int, passage: Passage) -> str:
-    section = "" if passage.section in ("", passage.title) else f", {passage.section}"
-    page = "" if passage.page is None else f", page {passage.page}"
-    title = " ".join(as_data(f"{passage.title}{section}{page}").split())
+    title = " ".join(as_data(place_of(passage)).split())
     lines = [BAR + line for line in as_data(passage.text).splitlines() if line.strip()]
     return "\n".join([f"[{number}] {title}", *lines])
+
+
+def place_of(passage: Passage) -> str:
+    """Where a passage stands, for people."""
+    section = "" if passage.section in ("", passage.title) else f", {passage.section}"
+    return f"{passage.title}{section}{'' if passage.page is None else f', page {passage.page}'}"
 
 
 def as_data(text: str) -> str:
     """Without tags of chat formats, also such as appear when one is taken out, and without what looks like a citation."""
     while (plain := MARK.sub(" ", text)) != text:
         text = plain
+    text = text.replace("<|", "< |").replace("|>", "| >")  # halves of a tag
     return BRACKETED.sub(r"(\1)", text)
 
 

@@ -1,8 +1,8 @@
 """Retrieval: a question in; the passages of the team's documents that bear on it out, best first, or none.
 
 Two searches look: one by meaning (vectors), one by words (BM25). Their ranks are added up (reciprocal rank fusion: Cormack,
-Clarke and Büttcher 2009, SIGIR). A passage whose vector is too far from the question's is left out: no source is better than a
-wrong one.
+Clarke and Büttcher 2009, SIGIR). Where no passage's vector is near enough to the question's, nothing is found: no source is better
+than a wrong one.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,8 @@ RANK_CONSTANT = 10.0  # the three were measured on half of the questions, see do
 BY_MEANING, BY_WORDS = 2.0, 1.0  # weights of the two rankings
 ASKING = 0.5  # what a passage is worth that only asks, as exercises do: it answers nobody
 ALONE = 0.5  # share of the last turn by itself in the vector of a question that leans on the chat
-FLOOR = 0.30  # least cosine of question and passage; measured, see docs/log.md
+FLOOR = 0.38  # cosine to the question that at least one passage must reach, else none is shown; measured, see docs/log.md
+SLACK = 0.08  # so much lower may the others be
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,9 @@ def search_vector(
     by_meaning = index.nearest(vector, CANDIDATES, collections)
     by_words = index.wording(words, CANDIDATES, collections)
     passages = fuse(by_meaning, by_words, vector)
-    return [passage for passage in passages if passage.similarity >= floor][:k]
+    if max((passage.similarity for passage in passages), default=-1.0) < floor:
+        return []
+    return [passage for passage in passages if passage.similarity >= floor - SLACK][:k]
 
 
 def fuse(by_meaning: Sequence[Hit], by_words: Sequence[Hit], vector: Vectors) -> list[Passage]:

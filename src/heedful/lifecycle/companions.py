@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from heedful.companion.guarding import Guards, HandOver
+from heedful.companion.retrieving import Retrieve, Wanted, from_documents
 from heedful.companion.trace import Record
 from heedful.companion.turn import Companion
 from heedful.config import GenerationSettings, GuardSettings, Settings, UpstreamSettings
@@ -99,7 +100,22 @@ def load_companion(
         load_classifier()
     guards = guards_of(settings.guards, hand_over_to(store, settings.guards, target.name))
     engine, sampling = load_engine(workspace, target, settings), sampling_of(settings.generation)
-    return Companion(engine, target.system_prompt, sampling, guards, record=record)
+    retrieve = retrieve_for(workspace, target, settings)
+    return Companion(engine, target.system_prompt, sampling, guards, retrieve=retrieve, record=record)
+
+
+def retrieve_for(workspace: Workspace, target: Target, settings: Settings) -> Retrieve | None:
+    """The look-up in the team's documents; None where it is switched off."""
+    asked = settings.knowledge
+    if asked.passages == 0:
+        return None
+    tokenizer = load_tokenizer(target.base)
+
+    def count(text: str) -> int:
+        return len(tokenizer.encode(text, add_special_tokens=False))
+
+    room = int(context_length(target.base) * asked.room)
+    return from_documents(workspace, Wanted(asked.passages, asked.collections, asked.floor, count, room))
 
 
 def load_engine(workspace: Workspace, target: Target, settings: Settings) -> Engine:

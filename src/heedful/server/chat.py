@@ -10,6 +10,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from heedful.companion.retrieving import Source
 from heedful.companion.turn import Companion, CrisisResponse, Reply, stream_reply
 from heedful.conversation import FinishReason
 from heedful.errors import RegistryError
@@ -29,6 +30,7 @@ from heedful.server.schemas import (
     Choice,
     ChunkChoice,
     Delta,
+    SourceEntry,
     Usage,
 )
 from heedful.server.stop import StopCutter
@@ -58,10 +60,26 @@ class Ended:
     reason: FinishReason
     usage: Usage | None
     dropped_messages: int = 0
+    sources: tuple[Source, ...] = ()
 
-    def notice(self) -> dict[str, int]:
-        """The field that tells of messages that the model could not see; none where it saw all."""
-        return {"dropped_messages": self.dropped_messages} if self.dropped_messages else {}
+    def notice(self) -> dict[str, Any]:
+        """Fields that tell of messages that the model could not see, and of passages that it was shown, where there are any."""
+        dropped = {"dropped_messages": self.dropped_messages} if self.dropped_messages else {}
+        return {**dropped, **({"sources": [entry_of(source) for source in self.sources]} if self.sources else {})}
+
+
+def entry_of(source: Source) -> SourceEntry:
+    passage = source.passage
+    return SourceEntry(
+        number=source.number,
+        cited=source.cited,
+        document=passage.document,
+        title=passage.title,
+        section=passage.section,
+        page=passage.page,
+        text=passage.text,
+        score=passage.score,
+    )
 
 
 def chat_router(catalog: Catalog, metrics: Metrics, keeper: Keeper | None) -> APIRouter:
@@ -190,7 +208,7 @@ async def speak(companion: Companion, asked: ChatRequest, name: str, turn: Turn,
                 if rest:
                     yield rest
                 reason = "stop" if cutter.hit else event.finish_reason
-                yield Ended(reason, usage_of(event) if count else None, event.dropped_messages)
+                yield Ended(reason, usage_of(event) if count else None, event.dropped_messages, event.sources)
                 continue  # to the stream's own end: closing it here would look like a cancellation
             turn.piece()
             text = event if isinstance(event, CrisisResponse) else cutter.feed(event)

@@ -30,10 +30,24 @@ class Choice(BaseModel):
     finish_reason: Literal["stop", "length"]
 
 
+class SourceEntry(BaseModel):
+    """A passage of the team's documents that the model was shown. The reply names it as [number] where it is `cited`."""
+
+    number: int
+    cited: bool
+    document: str
+    title: str
+    section: str
+    page: int | None
+    text: str
+    score: float
+
+
 class ChatCompletion(BaseModel):
     """`model` is the version that answered, whatever alias was asked.
 
-    `dropped_messages`, an addition of Heedful's, is there when the oldest messages did not fit in the model's context: how many.
+    Additions of Heedful's: `dropped_messages` is there when the oldest messages did not fit in the model's context: how many;
+    `sources` when something was found in the team's documents.
     """
 
     id: str
@@ -43,6 +57,7 @@ class ChatCompletion(BaseModel):
     choices: list[Choice]
     usage: Usage
     dropped_messages: int | None = None
+    sources: list[SourceEntry] | None = None
 
 
 class Delta(BaseModel):
@@ -58,7 +73,7 @@ class ChunkChoice(BaseModel):
 
 
 class ChatCompletionChunk(BaseModel):
-    """`dropped_messages` as in ChatCompletion, in the chunk that has the finish reason."""
+    """`dropped_messages` and `sources` as in ChatCompletion, in the chunk that has the finish reason."""
 
     id: str
     object: Literal["chat.completion.chunk"]
@@ -67,6 +82,7 @@ class ChatCompletionChunk(BaseModel):
     choices: list[ChunkChoice]
     usage: Usage | None = None
     dropped_messages: int | None = None
+    sources: list[SourceEntry] | None = None
 
 
 class ModelEntry(BaseModel):
