@@ -227,15 +227,28 @@ def step(name):
         return True
     return Step(name, did)
 settings = load_settings(workspace.config_file)
-shop = Shop(workspace, open_store(workspace.database), settings, lambda run, event: None, {"loop": tuple(map(step, "abc"))})
+shop = Shop(workspace, open_store(workspace.database), settings, lambda run, event: None, {"loop": tuple(map(step, sys.argv[3]))})
 work_off(shop, forever=False)
 """
 
 
+def dies(workspace: Workspace, at: str, steps: str) -> int:
+    """The code with which a worker ended."""
+    return subprocess.run([sys.executable, "-c", DIES, str(workspace.root), at, steps], check=False).returncode
+
+
+def test_steps_that_are_others_after_an_upgrade_begin_anew(workspace: Workspace, store: Store) -> None:
+    run_id = ask(store)
+    assert [dies(workspace, "b", "ab"), dies(workspace, "", "axb")] == [-9, 0]
+    did = (workspace.root / "did.txt").read_text().split("\n")[:-1]
+    assert did == [f"{run_id} {name}" for name in ("a", "b", "a", "x", "b")]
+    with store.snapshot() as session:
+        assert get_run(session, run_id).state == "succeeded"
+
+
 def test_a_killed_worker_is_followed_by_one_that_goes_on_behind_the_last_step(workspace: Workspace, store: Store) -> None:
     run_id = ask(store)
-    codes = [subprocess.run([sys.executable, "-c", DIES, str(workspace.root), at], check=False).returncode for at in ("b", "c", "")]
-    assert codes == [-9, -9, 0]
+    assert [dies(workspace, at, "abc") for at in ("b", "c", "")] == [-9, -9, 0]
     did = (workspace.root / "did.txt").read_text().split("\n")[:-1]
     assert did == [f"{run_id} {name}" for name in ("a", "b", "b", "c", "c")]
     with store.snapshot() as session:

@@ -43,7 +43,7 @@ from heedful.training.train import TrainedAdapter
 from heedful.training.watch import RESUME
 from heedful.workspace import Workspace, read_manifest, sha256, write_manifest
 
-LOCK = ".training.lock"
+LOCK, LOOKED_AT_S = ".training.lock", 1.0  # somebody who only looks whether it is held holds it for a moment
 Note = Callable[[Session, str], None]  # the transaction that registers a version, and its id
 
 
@@ -167,7 +167,7 @@ def see_through(
 def only_training(workspace: Workspace) -> Iterator[None]:
     """One training at a time in a workspace. The lock dies with this process. Raises TrainingError while somebody else trains."""
     try:
-        with FileLock(workspace.root / LOCK, blocking=False):
+        with FileLock(workspace.root / LOCK, timeout=LOOKED_AT_S):
             yield
     except Timeout:
         raise TrainingError("another training is under way in this workspace", "wait for it; heedful worker --status") from None

@@ -16,7 +16,6 @@ from heedful.lifecycle.loop.work import Step, Work
 from heedful.store.database import Store
 from heedful.store.vault import digest
 
-VERSION = "1"  # of the workflow below; what another one began is not gone on with
 ALIVE = ("ENQUEUED", "DELAYED", "PENDING")
 
 
@@ -25,11 +24,18 @@ class Durable:
     """`carry_out` is the workflow. Its id is that of the run, so however often it is started, it is one."""
 
     carry_out: Callable[[str], None]
+    version: str
 
     def start(self, run_id: str) -> None:
-        """Begin it, or let it go on. It works in a thread."""
+        """Begin it, or let it go on. It works in a thread.
+
+        Where Heedful was upgraded and the steps are others now, they begin anew, for each finds out what is done.
+        """
         from dbos import DBOS, SetWorkflowID
 
+        begun = DBOS.get_workflow_status(run_id)
+        if begun is not None and begun.app_version != self.version:
+            DBOS.delete_workflow(run_id)
         with SetWorkflowID(run_id):
             DBOS.start_workflow(self.carry_out, run_id)
 
@@ -41,23 +47,24 @@ class Durable:
 
 
 @contextmanager
-def durable(store: Store, url: str, open_work: Callable[[str], tuple[Work, Sequence[Step]]]) -> Iterator[Durable]:
+def durable(store: Store, url: str, open_work: Callable[[str], tuple[Work, Sequence[Step]]], version: str) -> Iterator[Durable]:
     """While the block runs, DBOS works in threads of this process. One at a time in a process, for DBOS is a singleton.
 
-    `open_work` finds a run and its steps by id. Raises StoreError when the database of the steps cannot be used.
+    `open_work` finds a run and its steps by id; `version` is another one when the steps are others.
+
+    Raises StoreError when the database of the steps cannot be used.
     """
     from dbos import DBOS, DBOSConfig
 
-    with store.session() as session:
+    with store.snapshot() as session:
         executor = digest(session, "worker", "executor")[:16]  # of the workspace, wherever it lies; a shared Postgres holds several
     config = DBOSConfig(
         name="heedful",
         system_database_url=url,
-        application_version=VERSION,
+        application_version=version,
         executor_id=executor,
         log_level="CRITICAL",  # what fails is told by the run; DBOS would print tracebacks
     )
-    DBOS(config=config)
 
     @DBOS.workflow(name="training_run", max_recovery_attempts=None)
     def carry_out(run_id: str) -> None:
@@ -68,6 +75,7 @@ def durable(store: Store, url: str, open_work: Callable[[str], tuple[Work, Seque
         DBOS.run_step({"name": "end"}, end, work, "succeeded")
 
     try:
+        DBOS(config=config)
         DBOS.launch()
     except Exception as error:
         DBOS.destroy(destroy_registry=True)
@@ -75,6 +83,6 @@ def durable(store: Store, url: str, open_work: Callable[[str], tuple[Work, Seque
             f"the steps of runs cannot be kept at {make_url(url)!r}: {type(error).__name__}", "mend worker.database"
         ) from None
     try:
-        yield Durable(carry_out)
+        yield Durable(carry_out, version)
     finally:
         DBOS.destroy(destroy_registry=True)

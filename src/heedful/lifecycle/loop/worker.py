@@ -4,6 +4,8 @@ One in a workspace: a lock of the file system, which the kernel takes back when 
 wants a worker to stop kills it, and the next one goes on where it was.
 """
 
+import hashlib
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +29,7 @@ from heedful.store.training_runs import ENDED, claim_next, get_run, list_events,
 from heedful.workspace import Workspace
 
 LOG = logging.getLogger("heedful.worker")
-LOCK = ".worker.lock"
+LOCK, LOOKED_AT_S = ".worker.lock", 1.0  # somebody who only looks whether it is held holds it for a moment
 LOOK_EVERY_S = 1.0
 
 
@@ -46,7 +48,7 @@ class Shop:
 def sole_worker(workspace: Workspace) -> Iterator[None]:
     """Raises StoreError while another worker is there."""
     try:
-        with FileLock(workspace.root / LOCK, blocking=False):
+        with FileLock(workspace.root / LOCK, timeout=LOOKED_AT_S):
             yield
     except Timeout:
         raise StoreError("a worker of this workspace is running already", "heedful worker --status") from None
@@ -70,10 +72,15 @@ def work_off(shop: Shop, forever: bool) -> int:
     url = shop.settings.worker.database
     with (
         sole_worker(shop.workspace),
-        durable(shop.store, f"sqlite:///{shop.workspace.jobs}" if url is None else url, lambda run: open_work(shop, run)) as engine,
+        durable(
+            shop.store,
+            f"sqlite:///{shop.workspace.jobs}" if url is None else url,
+            lambda run_id: open_work(shop, run_id),
+            version_of(shop.kinds),
+        ) as engine,
     ):
         while True:
-            run_id = next_run(shop, since)
+            run_id = next_run(shop, since, patient=forever)
             if run_id is not None:
                 told = told_before(shop.store, run_id, since)
                 engine.start(run_id)
@@ -85,8 +92,17 @@ def work_off(shop: Shop, forever: bool) -> int:
                 return ended
 
 
-def next_run(shop: Shop, since: datetime) -> str | None:
-    """What a killed worker left, else the next one that waits; what is due is queued first. None also while the store is busy."""
+def version_of(kinds: Mapping[RunKind, tuple[Step, ...]]) -> str:
+    """Equal for equal steps in equal order."""
+    names = {kind: [step.name for step in steps] for kind, steps in kinds.items()}
+    return hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def next_run(shop: Shop, since: datetime, patient: bool) -> str | None:
+    """What a killed worker left, else the next one that waits; what is due is queued first.
+
+    Raises StoreError while the store is busy; `patient`: None then, for somebody asks again.
+    """
     try:
         with shop.store.session() as session:
             request_what_is_due(session, shop.settings.worker, since)
@@ -94,6 +110,8 @@ def next_run(shop: Shop, since: datetime) -> str | None:
             run = claim_next(session) if left is None else left
             return None if run is None else run.id
     except StoreError as busy:
+        if not patient:
+            raise
         LOG.warning("%s", busy.text)
         return None
 
