@@ -1,5 +1,6 @@
 """An experiment in service: the real server on a port, two versions of the bundled base, persons, thumbs over the API, a stop."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from heedful.config import ServerSettings, load_settings
+from heedful.lifecycle.experiments.pairs import open_pair
 from heedful.lifecycle.experiments.reading import Reading, read_experiment
 from heedful.lifecycle.experiments.start import Wanted, start
 from heedful.lifecycle.recording import recording
@@ -18,6 +20,7 @@ from heedful.server.keeping import Keeper
 from heedful.server.registry_catalog import RegistryCatalog
 from heedful.store.database import Store
 from heedful.store.experiments import End, end_experiment, find_experiment, harms_of, members_of
+from heedful.store.schema_experiments import ReplyPair
 from heedful.store.schema_turns import TurnTrace
 from heedful.workspace import Workspace
 from test_experiments import GATE, same_draws  # noqa: F401 - a fixture
@@ -25,7 +28,7 @@ from test_server import serving
 from test_switch_over import proven, store, wait_until_loaded  # noqa: F401 - a fixture
 
 PERSONS = [f"person-{n}" for n in range(8)]
-SHORT = {"max_tokens": 2, "messages": [{"role": "user", "content": "I cannot sleep before exams."}]}
+SHORT: dict[str, Any] = {"max_tokens": 2, "messages": [{"role": "user", "content": "I cannot sleep before exams."}]}
 
 
 def ask(url: str, person: str, **extra: Any) -> dict[str, Any]:
@@ -39,8 +42,8 @@ def tell(url: str, path: str, **body: Any) -> None:
     assert httpx.post(f"{url}/api/{path}", json=body).json()["kept"] is True
 
 
-def agree(url: str, person: str, decision: str = "granted") -> None:
-    body = {"person": person, "purpose": "chat", "decision": decision}
+def agree(url: str, person: str, decision: str = "granted", purpose: str = "chat") -> None:
+    body = {"person": person, "purpose": purpose, "decision": decision}
     assert httpx.post(f"{url}/api/consent", json=body).status_code == 200
 
 
@@ -99,6 +102,33 @@ def test_persons_are_served_by_their_variant_until_it_ends(
         end_experiment(session, experiment.id, End("stopped", "tester"))
     assert {ask(url, person)["model"] for person in PERSONS} == {champion}
     check_traces(store, experiment.id, served, champion, challenger)
+
+
+def test_in_shadow_mode_everybody_reads_the_champion_and_pairs_gather(
+    url: str,
+    workspace: Workspace,
+    store: Store,  # noqa: F811
+    versions: tuple[str, str],
+) -> None:
+    champion, challenger = versions
+    for person in PERSONS[:2]:
+        agree(url, person)
+    agree(url, PERSONS[0], purpose="review")
+    start(store, workspace, GATE, Wanted(challenger, shadow=True), "tester")
+    wait_until_loaded(f"{url}/v1", champion, challenger)
+    assert {ask(url, person, max_tokens=12)["model"] for person in PERSONS[:3]} == {champion}
+    until = time.monotonic() + 60
+    found: list[ReplyPair] = []
+    while not found and time.monotonic() < until:
+        time.sleep(0.2)
+        with store.snapshot() as session:
+            found = list(session.scalars(select(ReplyPair)))
+    with store.snapshot() as session:
+        blind = open_pair(session, found[0].id)
+        traced = session.execute(select(TurnTrace.model, TurnTrace.variant)).all()
+    assert len(found) == 1
+    assert len(set(blind.replies)) == 2 and blind.messages[0].content == SHORT["messages"][0]["content"]
+    assert {tuple(row) for row in traced} == {(champion, "")}  # what nobody saw is no turn
 
 
 def check_traces(store: Store, number: int, served: dict[str, str], champion: str, challenger: str) -> None:  # noqa: F811

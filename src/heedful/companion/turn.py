@@ -5,7 +5,7 @@ are put in a row.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
@@ -32,7 +32,7 @@ class Companion:
 
     `prompt` names the system prompt and its version; `variant` is the arm of an experiment that this companion is. `routing` sends
     casual turns to another engine, `hybrid` some turns to an upstream; `retrieve` looks something up for the model, `record` keeps
-    the trace of every turn. None leaves them out.
+    the trace of every turn, `after` is told of it with its words. None leaves them out.
     """
 
     engine: Engine
@@ -45,6 +45,7 @@ class Companion:
     hybrid: Hybrid | None = None
     retrieve: Retrieve | None = None
     record: Record | None = None
+    after: "After | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,10 @@ class Reply:
     @property
     def guard(self) -> GuardTrace:
         return self.trace.guard
+
+
+# Told of a whole turn when its reply is ready: what was asked, the reply, whose turn it was. It must not wait, and must not raise.
+After = Callable[[Sequence[Message], Reply, str], None]
 
 
 class CrisisResponse(str):
@@ -118,6 +123,8 @@ async def stream_reply(
             async for event in events:
                 if isinstance(event, Reply):
                     keep(companion, account, subject)
+                    if companion.after is not None:
+                        companion.after(messages, event, subject)
                 elif event:
                     account.shown()
                 yield event

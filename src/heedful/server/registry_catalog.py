@@ -5,6 +5,7 @@ answers; then every new turn is its own, and the former one is freed when its la
 promotion or a rollback. A quarantined model answers nobody any more, and the replies that it is writing are ended.
 
 While an experiment runs, whoever asks the champion may be served by its challenger. It ends for everybody with the next request.
+In shadow mode the champion serves everybody, and the challenger answers unseen when nobody is being answered.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ from heedful.registry.aliases import CHAMPION, fell_to_base
 from heedful.registry.versions import list_versions
 from heedful.server.catalog import ModelCard
 from heedful.server.loaded_models import LoadedModels
+from heedful.server.shadow import Shadow
 from heedful.server.standing import Standing, read_standing
 from heedful.store.database import Store
 from heedful.store.schema_experiments import Experiment
@@ -47,6 +49,7 @@ class RegistryCatalog:
         self._hybrid = hybrid_of(store, settings)
         self._champion: str | None = None  # the model that answers for that name now
         self._begun = self._obeyed = 0  # readings of the registry
+        self._shadow = Shadow(store, self._models.get, self._busy)
 
     def cards(self) -> list[ModelCard]:
         with self._store.snapshot() as session:
@@ -58,13 +61,16 @@ class RegistryCatalog:
         return self._models.engines()
 
     async def resolve(self, name: str, subject: str = "") -> Companion:
+        self._shadow.give_way()
         standing = await self._look()
         model = standing.model_of(name)
         if name == CHAMPION and self._champion is not None:
             model = self._champion
         experiment = standing.experiment_in_effect()
-        if name != CHAMPION or not subject or experiment is None or experiment.shadow or model != experiment.champion:
+        if name != CHAMPION or not subject or experiment is None or model != experiment.champion:
             return await self._get(standing, model, experiment)
+        if experiment.shadow:
+            return replace(await self._get(standing, model, experiment), after=self._shadow.after(experiment))
         ready = experiment.challenger in self._models
         variant = await asyncio.to_thread(serving_variant, self._store, experiment, subject, ready)
         companion = await self._get(standing, experiment.challenger if variant == "challenger" else model, experiment)
@@ -89,16 +95,20 @@ class RegistryCatalog:
             return None
         return None if casual == asked else Routing((await self._models.get(casual)).engine, wanted.threshold)
 
+    async def _busy(self) -> bool:
+        return any([(await engine.health()).running for engine in self._models.engines()])
+
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         """Follow the registry while the server runs, requests or not; free every engine at its end."""
-        following = asyncio.create_task(self._follow())
+        tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._shadow.run())]
         try:
             yield
         finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await self.close()
 
     async def close(self) -> None:

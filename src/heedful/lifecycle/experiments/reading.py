@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from heedful.companion.experiments import binary, coin, graded
 from heedful.companion.experiments.before import Floats
 from heedful.lifecycle.experiments.monitor import Harm, harms_so_far
-from heedful.lifecycle.experiments.outcomes import OUTCOMES, PREFERENCE, Settled, settled
+from heedful.lifecycle.experiments.outcomes import OUTCOMES, Settled, settled
+from heedful.lifecycle.experiments.pairs import Judged, judgements_of
 from heedful.store.experiments import harms_of, members_of, staying
 from heedful.store.schema_experiments import Experiment, ExperimentEnd, Variant
 
@@ -59,8 +60,21 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Preference:
+    """What clinicians preferred, in shadow mode. `share` prefer the challenger, among those who preferred one."""
+
+    judged: Judged
+    share: float | None
+    interval: tuple[float, float] | None
+    e_value: float
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """`findings`: the outcome that decides first. `course` is of that one; None without persons."""
+    """`findings`: the outcome that decides first. `course` is of that one; None without persons.
+
+    In shadow mode there are none, and `preference` decides.
+    """
 
     experiment: Experiment
     end: ExperimentEnd | None
@@ -68,23 +82,39 @@ class Reading:
     findings: tuple[Finding, ...]
     harms: tuple[Harm, ...]
     course: Course | None
+    preference: Preference | None = None
 
 
 def read_experiment(session: Session, experiment: Experiment, end: ExperimentEnd | None) -> Reading:
     """`session` may be a snapshot."""
+    if experiment.shadow:
+        preference, preferred = read_preference(judgements_of(session, experiment))
+        return Reading(experiment, end, preferred, (), (), None, preference)
     names = [name for name in OUTCOMES if name != "assessment" or experiment.instrument]
     ordered = sorted(names, key=lambda name: name != experiment.outcome)
     courses = {name: settled(session, experiment, name) for name in ordered}
     findings = tuple(find(session, experiment, name, rows) for name, rows in courses.items())
     harms = tuple(harms_so_far(harms_of(session, experiment.id), experiment.margin))
-    course = None
-    verdict: Verdict = "inconclusive"
-    if experiment.outcome != PREFERENCE:
-        course = course_of(experiment, experiment.outcome, courses[experiment.outcome])
-        verdict = judge(findings[0], course)
+    course = course_of(experiment, experiment.outcome, courses[experiment.outcome])
+    verdict = judge(findings[0], course)
     if end is not None and end.ending == "harm":
         verdict = "stopped for harm"
     return Reading(experiment, end, verdict, findings, harms, course)
+
+
+def read_preference(judged: Judged) -> tuple[Preference, Verdict]:
+    """A fair coin where the replies are alike: sides were drawn, and each pair counts once. Ties say nothing."""
+    decided = np.array([one == "challenger" for one in judged.preferences if one != "tie"], dtype=bool)
+    if not len(decided):
+        return Preference(judged, None, None, 1.0), "inconclusive"
+    logs = coin.log_e_process(decided, 0.5)
+    low, high = (float(ends[-1]) for ends in coin.confidence_sequence(decided, LEVEL))
+    preference = Preference(judged, float(decided.mean()), (low, high), exp(min(float(logs[-1]), 700.0)))
+    sure = logs >= -log(LEVEL)
+    if not sure.any():
+        return preference, "inconclusive"
+    first = int(sure.argmax())
+    return preference, "challenger better" if decided[: first + 1].mean() > 0.5 else "champion better"
 
 
 def find(session: Session, experiment: Experiment, name: str, rows: Sequence[Settled]) -> Finding:

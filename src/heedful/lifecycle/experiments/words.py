@@ -1,8 +1,8 @@
 """Words: a reading in; sentences that a clinician can act on, out."""
 
 from heedful.lifecycle.experiments.monitor import Harm
-from heedful.lifecycle.experiments.outcomes import OUTCOMES, PREFERENCE
-from heedful.lifecycle.experiments.reading import UNLIKE, Finding, Reading
+from heedful.lifecycle.experiments.outcomes import OUTCOMES
+from heedful.lifecycle.experiments.reading import UNLIKE, Finding, Preference, Reading
 
 HARMS = {
     "guard": "the output guard had to keep something harmful from the person",
@@ -32,6 +32,8 @@ def say(reading: Reading) -> list[str]:
     deciding = next((finding for finding in reading.findings if finding.decides), None)
     if deciding is not None:
         lines += say_finding(deciding)
+    if reading.preference is not None:
+        lines += say_preference(reading.preference)
     return [*lines, *(say_harm(harm) for harm in reading.harms if harm.champion + harm.challenger)]
 
 
@@ -55,6 +57,22 @@ def say_finding(finding: Finding) -> list[str]:
     return lines
 
 
+def say_preference(preference: Preference) -> list[str]:
+    judged = preference.judged
+    decided, ties = sum(one != "tie" for one in judged.preferences), sum(one == "tie" for one in judged.preferences)
+    lines = [f"Clinicians compared {len(judged.preferences)} of {judged.pairs} pairs of replies, blind: {ties} were alike to them."]
+    if preference.share is not None and preference.interval is not None:
+        low, high = preference.interval
+        lines.append(
+            f"The challenger's was preferred in {preference.share:.0%} of {decided}; truly between {low:.0%} and {high:.0%}, "
+            f"however often you look (95 %); e-value {preference.e_value:.3g} of 20."
+        )
+    if judged.doubly:
+        beyond = "" if judged.kappa is None else f", kappa {judged.kappa:.2f}"
+        lines.append(f"Two clinicians saw {judged.doubly} of them and agreed on {judged.agreed}{beyond}.")
+    return lines
+
+
 def say_harm(harm: Harm) -> str:
     counts = f"{harm.challenger} persons with the challenger, {harm.champion} with the champion"
     return f"Harm, {HARMS[harm.kind]}: {counts}; e-value {harm.e_value:.3g}."
@@ -67,4 +85,4 @@ def show(finding: Finding, value: float, signed: bool = False) -> str:
 
 
 def is_graded(finding: Finding) -> bool:
-    return finding.outcome != PREFERENCE and OUTCOMES[finding.outcome].graded
+    return OUTCOMES[finding.outcome].graded
