@@ -1,4 +1,4 @@
-"""Contact: a text in; e-mail addresses, web addresses, handles and network addresses in it, out.
+"""Contact: a text in; e-mail addresses, web addresses and network addresses in it, out.
 
 What belongs to a public body identifies nobody: pages of health services and information sites, and their office mailboxes. A page
 of one person (a profile, a blog, a practice) does.
@@ -8,8 +8,9 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
+from heedful.privacy.identifiers.handles import NO_HANDLES
 from heedful.privacy.identifiers.kinds import Identifier
-from heedful.privacy.identifiers.lexicon import FREQUENT, ORDINARY, lexicon
+from heedful.privacy.identifiers.lexicon import ORDINARY, lexicon
 from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import Words
 
@@ -29,73 +30,23 @@ SCHEME = r"https?://|www\d?\."
 TOP = (
     "com|org|net|edu|gov|mil|int|info|biz|io|me|co|app|dev|blog|site|online|page|link|xyz|tv|uk|us|ca|au|nz|ie|de|fr|"
     "es|it|nl|be|pl|se|no|dk|fi|ch|at|pt|gr|cz|ro|hu|ru|ua|tr|"
-    "in|pk|bd|lk|cn|hk|tw|jp|kr|sg|my|ph|th|vn|id|ng|gh|ke|za|br|mx|ar|cl|health|care|club|shop|store|art|family|live|social|eu"
+    "in|pk|bd|lk|cn|hk|tw|jp|kr|sg|my|ph|th|vn|id|ng|gh|ke|za|br|mx|ar|cl|health|care|club|shop|store|art|family|live|social|eu|"
+    "gg|ee|gl|ly|be|fm|to|st|cc|ai|so|is|im|la|ws|vc|cloud|world|life|love|news|chat|video|studio|design|photos|pics|space|website"
 )
 # Without a scheme or a path, only endings that are no words: "i hate it.me too" is two sentences.
 BARE_TOP = "com|org|net|edu|gov|info|biz|io|dev|uk|de|fr|nl|pl|eu|app|xyz|blog|site|online|tv|ca|au|nz|ie|ng|za|health"
+# These are words as well: what stands before them must be none.
+WORD_TOP = (
+    "me|co|us|in|it|es|at|be|ch|se|gg|ee|ly|gl|fm|tv|ai|page|link|life|live|love|art|care|club|shop|store|family|"
+    "social|space|studio"
+)
 URL = re.compile(
-    rf"(?<![\w@.])(?:(?:{SCHEME})[^\s<>\"'“”]+|(?:[^\W_][\w-]*\.)+(?:(?:{TOP})/[^\s<>\"'“”]*|(?:{BARE_TOP})\b(?![\w@-]|\.\w)))",
+    rf"(?<![\w@.])(?:(?:{SCHEME})[^\s<>\"'“”]+|(?:[^\W_][\w-]*\.)+(?:(?:{TOP})/[^\s<>\"'“”]*|(?:{BARE_TOP})\b(?![\w@-]|\.\w))"
+    rf"|(?P<label>[^\W_][\w-]{{3,}})\.(?:{WORD_TOP})\b(?![\w@'’-]|\.\w))",
     re.IGNORECASE,
 )
-TOP_SIGN = re.compile(rf"\.(?:{BARE_TOP})\b|\.\w{{2,6}}/", re.IGNORECASE)
+TOP_SIGN = re.compile(rf"\w\.(?:{BARE_TOP}|{WORD_TOP})\b|\w\.\w{{2,7}}/", re.IGNORECASE)
 TRAILING = ".,;:!?)]}'\"*"
-HANDLE = re.compile(
-    r"(?<![\w@.+/-])@(?=[\w.]*[^\W\d_])[\w.]{1,29}\w|(?<![\w/])/?u/[\w-]{3,20}(?![\w/])|(?<!\w)[\w.]{2,32}#\d{4}(?!\d)"
-)
-SERVICE = (
-    r"insta(?:gram)?|ig|snap(?:chat)?|sc|tik\s?tok|twitter|x|discord|telegram|tg|kik|reddit|tumblr|psn|xbox(?: live)?|"
-    r"steam|twitch|gamertag|gamer tag|gt|roblox|wattpad|"
-    r"user\s?name|screen\s?name|handle|skype(?: id)?|wechat(?: id)?|weixin|line id|qq|threads|mastodon|signal|bereal|"
-    r"venmo|cash\s?app|onlyfans|youtube|fb|facebook|insta handle|fortnite|minecraft"
-)
-NAMED_HANDLE = re.compile(
-    rf"\b(?:{SERVICE})(?:\s+(?:name|user|username|handle|account|acct|id|tag|is called|page|profile))?\s*(?:is|was|:|=|"
-    rf"-|@|—|–|->|as)\s*(?:now |still |called )?[\"'“]?(?P<handle>[\w.$#-]{{2,31}}\w)",
-    re.IGNORECASE,
-)
-# "sc lil_mo_x": with no "is" between, only what can be nothing else.
-BARE_HANDLE = re.compile(
-    r"\b(?:insta(?:gram)?|ig|snap(?:chat)?|sc|tik\s?tok|twitter|discord|telegram|kik|reddit|tumblr|psn|steam|twitch|roblox|wattpad)\s"
-    r"(?P<handle>(?=[\w.]*(?:_|[a-z]\d\d))[a-zA-Z][\w.]{3,30}\w)",
-    re.IGNORECASE,
-)
-ADDED_HANDLE = re.compile(
-    rf"\b(?:(?:{SERVICE})\s+me(?:\s+(?:at|on|@))?|add me(?:\s+on\s+\w+)?(?:\s+at)?|(?:find|follow|dm|message|"
-    rf"add)\s+(?:me|him|her|them)(?:\s+(?:on|at)\s+(?:{SERVICE}))?\s*(?:at|as|:|under|-)?|"
-    rf"(?:goes|go|going) by|posts?(?:ed)? as|streams? as|plays? as|known as)\s+[\"'“]?(?P<handle>[\w.$#-]{{2,31}}\w)",
-    re.IGNORECASE,
-)
-NO_HANDLES = word_set(
-    """
-    everyone here all channel home work school night me you him her them us this that the a an my in on it instagram snapchat
-    twitter discord gmail
-    """
-)
-SERVICE_WORDS = word_set(
-    """
-    insta instagram ig snap snapchat sc tik tiktok twitter x discord telegram tg kik reddit tumblr psn xbox steam twitch
-    gamertag gamer gt roblox wattpad username screenname handle skype wechat weixin line qq threads mastodon signal bereal venmo
-    cash cashapp onlyfans youtube fb facebook fortnite minecraft user screen
-    """
-)
-ADDED_SIGNS = (
-    "add me",
-    "Add me",
-    "find me",
-    "follow me",
-    "dm me",
-    "DM me",
-    "message me",
-    "goes by",
-    "go by",
-    "going by",
-    "posted as",
-    "posts as",
-    "post as",
-    "streams as",
-    "plays as",
-    "known as",
-)
 PROVIDERS = word_set(
     """
     gmail googlemail hotmail outlook yahoo ymail icloud me live msn aol proton protonmail gmx web mail btinternet sky
@@ -119,7 +70,8 @@ PERSONAL_HOSTS = re.compile(
     r"cash|paypal|ko-fi|linktr|calendly|github|gitlab|"
     r"soundcloud|letterboxd|goodreads|strava|meetup|vimeo|flickr|threads|bsky|telegram|t|wa|dropbox|substack|medium|"
     r"tumblr|wordpress|blogspot|wixsite|weebly|livejournal|"
-    r"bit|tinyurl|forms|goo|carrd|about|deviantart|ao3|wattpad|pinterest|reddit|discord|twitch|etsy|depop|vinted|spotify|ancestry|"
+    r"bit|tinyurl|forms|goo|youtu|t|tumblr|monzo|revolut|buymeacoffee|whatsapp|mixcloud|bandcamp|last|twitcasting|untappd|"
+    r"carrd|about|deviantart|ao3|wattpad|pinterest|reddit|discord|twitch|etsy|depop|vinted|spotify|ancestry|"
     r"findagrave|legacy)\.[a-z.]{2,6}$"
 )
 PERSONAL_PATH = re.compile(
@@ -129,8 +81,10 @@ PERSONAL_PATH = re.compile(
 )
 PUBLIC_HOSTS = re.compile(
     r"(?:^|\.)(?:gov|mil|int|edu|nhs\.uk|gov\.[a-z]{2}|ac\.[a-z]{2}|edu\.[a-z]{2}|org|org\.[a-z]{2}|example\.com|"
-    r"example\.net|europa\.eu|gc\.ca|gouv\.fr|go\.[a-z]{2}|health\.[a-z]{2})$|"
-    r"(?:^|\.)(?:google|youtube|youtu|amazon|bbc|cnn|nytimes|theguardian|guardian|washingtonpost|wikipedia|wikihow|"
+    r"example\.net|europa\.eu|gc\.ca|gouv\.fr|go\.[a-z]{2}|health\.[a-z]{2})$"
+)
+KNOWN_SITES = re.compile(
+    r"(?:^|\.)(?:google|youtube|amazon|bbc|cnn|nytimes|theguardian|guardian|washingtonpost|wikipedia|wikihow|"
     r"apple|microsoft|netflix|zoom|webmd|healthline|verywellmind|verywellhealth|"
     r"psychcentral|psychologytoday|goodtherapy|counsel-?chat|counselchat|betterhelp|talkspace|7cups|headspace|calm|"
     r"mayoclinic|clevelandclinic|drugs|medscape|medlineplus|healthunlocked|patient|"
@@ -140,6 +94,7 @@ PUBLIC_HOSTS = re.compile(
     r"dominos|expedia|booking|airbnb|tripadvisor|uber|stackoverflow|"
     r"mentalhealth|therapistaid|gottman|16personalities|openai|huggingface|python|pypi)\.[a-z.]{2,6}$"
 )
+OWN_PAGE = re.compile(r"\b(?:my|our|his|her|their|i (?:blog|write|post) at)\b[^.!?\n]{0,30}$", re.IGNORECASE)
 SHARED_FILES = frozenset(
     ("docs.google.com", "drive.google.com", "sites.google.com", "forms.gle", "photos.google.com", "calendar.google.com")
 )
@@ -158,13 +113,6 @@ def find_contacts(words: Words) -> Iterator[Identifier]:
         yield from find_emails(text, spelled)
     if has_url(text):
         yield from find_urls(text)
-    if "@" in text or "u/" in text or "#" in text:
-        yield from (Identifier(*m.span(), "handle", 0.9) for m in HANDLE.finditer(text) if is_handle(m.group()))
-    if not SERVICE_WORDS.isdisjoint(words.present):
-        yield from find_named_handles(text, NAMED_HANDLE)
-        yield from find_named_handles(text, BARE_HANDLE)
-    if any(sign in text for sign in ADDED_SIGNS) or not SERVICE_WORDS.isdisjoint(words.present):
-        yield from find_named_handles(text, ADDED_HANDLE)
     if words.has_digits and IP_SIGN.search(text):
         yield from find_ips(text)
 
@@ -203,54 +151,50 @@ def is_spelled_email(match: re.Match[str]) -> bool:
 
 
 def find_urls(text: str) -> Iterator[Identifier]:
-    for match in URL.finditer(text):
-        address = match.group().rstrip(TRAILING)
-        if is_personal_page(address):
+    for match, address in web_addresses(text):
+        if is_somebodys(match, address, text):
             yield Identifier(match.start(), match.start() + len(address), "url", 0.96)
+
+
+def web_addresses(text: str) -> Iterator[tuple[re.Match[str], str]]:
+    """Each with what stands behind it cut off; "hate it.me too" is two sentences, for "it" is a word."""
+    for match in URL.finditer(text):
+        label = match.group("label")
+        if label is None or not lexicon().flags.get(label.lower(), 0) & ORDINARY:
+            yield match, match.group().rstrip(TRAILING)
+
+
+def is_somebodys(match: re.Match[str], address: str, text: str) -> bool:
+    """A page of one person, or one behind "my": not the front page of a site that everyone knows."""
+    if is_personal_page(address):
+        return True
+    own = OWN_PAGE.search(text, max(0, match.start() - 40), match.start())
+    path = re.sub(r"^https?://", "", address).partition("/")[2]
+    return own is not None and (bool(path) or KNOWN_SITES.search(host_of(address)) is None)
 
 
 def public_spans(words: Words) -> list[tuple[int, int]]:
     """Web addresses that are kept as they are: the digits and names in them are no identifiers."""
     if not has_url(words.text):
         return []
-    found = ((match.span(), match.group().rstrip(TRAILING)) for match in URL.finditer(words.text))
-    return [span for span, address in found if not is_personal_page(address)]
+    return [m.span() for m, address in web_addresses(words.text) if not is_somebodys(m, address, words.text)]
 
 
 def is_personal_page(address: str) -> bool:
     """A profile, a blog or the site of somebody; not a page of a public body or of a company that everyone knows."""
-    bare = re.sub(r"^https?://", "", address.lower())
-    host, slash, path = bare.partition("/")
-    host = host.split(":")[0].split("?")[0].removeprefix("www.")
+    _, slash, path = re.sub(r"^https?://", "", address.lower()).partition("/")
+    host = host_of(address)
     if host in SHARED_FILES:
         return bool(path)
     if PERSONAL_HOSTS.search(host):
         return bool(path.strip("/")) or host.count(".") > 1
     if PERSONAL_PATH.search(slash + path):
         return True
-    return PUBLIC_HOSTS.search(host) is None
+    return PUBLIC_HOSTS.search(host) is None and KNOWN_SITES.search(host) is None
 
 
-def is_handle(found: str) -> bool:
-    return found.strip("@#/").lower() not in NO_HANDLES
-
-
-def find_named_handles(text: str, pattern: re.Pattern[str]) -> Iterator[Identifier]:
-    """ "my insta is X", "kik me X": after the name of a service a word that is no word."""
-    for match in pattern.finditer(text):
-        handle = match.group("handle").rstrip(".-")
-        if looks_made_up(handle):
-            score = 0.97 if re.search(r"[\d_]", handle) else 0.88  # no name has digits
-            yield Identifier(match.start("handle"), match.start("handle") + len(handle), "handle", score)
-
-
-def looks_made_up(handle: str) -> bool:
-    """Digits, underscores, dots or inner capitals; or in no list. "my insta is private" tells no handle."""
-    if len(handle) < 3 or handle.lower() in NO_HANDLES or handle.isdigit():
-        return False
-    if re.search(r"[\d_.$#]|[a-z][A-Z]", handle):
-        return not re.fullmatch(r"\d+(?:st|nd|rd|th|am|pm|yo|k|m|f)?|\d+[.,:]\d+", handle, re.IGNORECASE)
-    return lexicon().flags.get(handle.lower(), 0) & (ORDINARY | FREQUENT) == 0 and "-" not in handle
+def host_of(address: str) -> str:
+    return re.sub(r"^https?://", "", address.lower()).partition("/")[0].split(":")[0].split("?")[0].removeprefix("www.")
 
 
 def find_ips(text: str) -> Iterator[Identifier]:

@@ -62,7 +62,7 @@ WORDS: dict[int, str] = {
         visiting phoned phone rang ring call forgive forgave trust trusted know knew knows blame blamed blaming help helped
         remember remembered between because named than like about against without fancy fancied ignore ignored left hurt hit
         divorced divorcing leave leaving lost for by to from beside after before until since given gave let lets makes made
-        thanks
+        thanks hear heard hearing
         """,
     # "live in X": a place follows.
     PLACED: """

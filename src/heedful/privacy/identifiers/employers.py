@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from heedful.privacy.identifiers.cues import FUNCTION, KIN, SAYS, TIME
 from heedful.privacy.identifiers.kinds import Identifier
 from heedful.privacy.identifiers.lexicon import BRAND, FREQUENT, GIVEN, ORDINARY, PLACE, PUBLIC, SURNAME
-from heedful.privacy.identifiers.name_words import is_unknown
+from heedful.privacy.identifiers.name_unknown import is_unknown
 from heedful.privacy.identifiers.sentences import is_personal
 from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import TITLE, Words

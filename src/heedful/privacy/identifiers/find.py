@@ -6,12 +6,14 @@ Each recognizer is a function of the words; where two want the same characters, 
 from collections.abc import Iterable, Sequence
 
 from heedful.privacy.identifiers.addresses import find_addresses
+from heedful.privacy.identifiers.addresses_named import find_named_addresses
 from heedful.privacy.identifiers.ages import find_ages
 from heedful.privacy.identifiers.ages_stated import find_stated_ages
 from heedful.privacy.identifiers.contact import find_contacts, public_spans
 from heedful.privacy.identifiers.dates import find_dates
 from heedful.privacy.identifiers.employers import find_employers
 from heedful.privacy.identifiers.fields import find_fields
+from heedful.privacy.identifiers.handles import find_handles
 from heedful.privacy.identifiers.kinds import Identifier
 from heedful.privacy.identifiers.known import find_known, read_known
 from heedful.privacy.identifiers.model import find_by_model
@@ -23,10 +25,12 @@ from heedful.privacy.identifiers.words import Words, read_words
 
 RECOGNIZERS = (
     find_contacts,
+    find_handles,
     find_numbers,
     find_fields,
     find_dates,
     find_addresses,
+    find_named_addresses,
     find_employers,
     find_schools,
     find_names,

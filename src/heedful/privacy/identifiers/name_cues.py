@@ -10,17 +10,8 @@ from heedful.privacy.identifiers.cues import DOES, FUNCTION, GREETING, KIN, PET,
 from heedful.privacy.identifiers.lexicon import BRAND, COUNTRY, FREQUENT, GIVEN, ORDINARY, PUBLIC, REGION, SURNAME
 from heedful.privacy.identifiers.name_greetings import addressed, after_greeting, sign_off
 from heedful.privacy.identifiers.name_slots import DETERMINERS
-from heedful.privacy.identifiers.name_words import (
-    AUXILIARIES,
-    LIKELY,
-    NO,
-    POSSIBLE,
-    SURE,
-    is_given,
-    is_name_word,
-    is_nameable,
-    is_unknown,
-)
+from heedful.privacy.identifiers.name_unknown import LIKELY, NO, POSSIBLE, SURE, is_unknown
+from heedful.privacy.identifiers.name_words import AUXILIARIES, is_given, is_name_word, is_nameable
 from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import TITLE as MIXED
 from heedful.privacy.identifiers.words import Words
@@ -46,6 +37,7 @@ THINGS = word_set(
     street road
     """
 )
+NICKNAMED = word_set("big little lil wee fat young old mad crazy tall skinny")
 PREFIXES = frozenset(["al", "el", "abdul", "abd"])
 INTRODUCED_BY = {",": 1, "(": 1, ":": 1, "-": 1, "": 0}
 
@@ -101,6 +93,10 @@ def after_kin(words: Words, place: int) -> Iterator[tuple[int, float]]:
     if words.key(place + 1) == "in" and words.key(place + 2) == "law":  # "my father in law X"
         place += 2
     following, gap = place + 1, words.gap(place).strip()
+    if gap == "" and words.key(following) in NICKNAMED and words.gap(following) == " " and is_given(words, following + 1):
+        yield following, LIKELY  # "my sponsor big mike"
+        yield following + 1, LIKELY
+        return
     if gap == "" and is_verb_name(words, following):
         yield following, LIKELY
     elif gap == "" and words.key(following) in ("is", "was", "are"):

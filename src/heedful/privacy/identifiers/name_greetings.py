@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from heedful.privacy.identifiers.cues import GREETING, THANKS
 from heedful.privacy.identifiers.lexicon import COUNTRY, FREQUENT, GIVEN, ORDINARY, PUBLIC, REGION, SURNAME
-from heedful.privacy.identifiers.name_words import LIKELY, POSSIBLE, is_given, is_name_word, is_nameable, is_unknown
-from heedful.privacy.identifiers.words import Words
+from heedful.privacy.identifiers.name_unknown import LIKELY, POSSIBLE, is_unknown
+from heedful.privacy.identifiers.name_words import is_given, is_name_word, is_nameable
+from heedful.privacy.identifiers.words import TITLE, Words
 
 CLOSING = re.compile(r"(?:^|[\n\r.!?,]|\s{2,})[ \t]*(?:-|–|—|~|x+)[ \t]*$")
 ENDING = re.compile(r"[\s.!,xX❤💔-]*$")
@@ -40,6 +41,8 @@ def after_greeting(words: Words, place: int) -> Iterator[tuple[int, float]]:
         return
     if known or (words.capital(following) and not words.flags[following] & ORDINARY):
         yield following, LIKELY
+    elif ends and not greets and words.shapes[following] == TITLE and not words.flags[following] & FREQUENT:
+        yield following, POSSIBLE  # "love, Marigold x"
     elif is_unknown(words, following) and (greets or ends):
         yield following, POSSIBLE
 

@@ -1,7 +1,5 @@
 """Name words: one word and its neighbours in; how surely it is a person's name, out. `names.py` walks the text and asks here."""
 
-import re
-
 from heedful.privacy.identifiers.cues import DOES, EPONYM, FUNCTION, KIN, PLACED, SAYS, TIME, TOWARDS
 from heedful.privacy.identifiers.lexicon import (
     CITY,
@@ -29,11 +27,11 @@ from heedful.privacy.identifiers.name_slots import (
     is_linked,
     stands_as_person,
 )
+from heedful.privacy.identifiers.name_unknown import LIKELY, NO, POSSIBLE, is_syllable_name, is_unknown, unknown_capital
 from heedful.privacy.identifiers.sentences import is_personal
 from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import TITLE, UPPER, Words
 
-SURE, LIKELY, POSSIBLE, UNSURE, NO = 0.95, 0.85, 0.7, 0.55, 0.0
 # A person, and little else, comes after these.
 TOWARDS_PERSON = word_set(
     """
@@ -58,8 +56,6 @@ NAMES_THAT_ARE_WORDS = word_set(
 )
 PERSONAL_VERBS = word_set("know care want talk like love answer reply believe understand speak text call calls")
 BEING = frozenset(("is", "was", "has", "had"))
-SAID_OF = word_set("my her his our so being been always still not now like very really my the getting going")
-NOUN_ENDINGS = ("ing", "tion", "sion", "ism", "ness", "ity", "ia", "osis", "ment", "ly", "ics", "logy", "ance", "ence", "apy")
 PLACE_LINKS = word_set("in at from on of near to into via a an the called")
 CLAUSE = word_set(
     """
@@ -68,6 +64,7 @@ CLAUSE = word_set(
 )
 DIRECTIONS = word_set("north south east west downtown central greater inner upper lower")
 ONLY_MEN = word_set("frank bill rob ray lee chase jack pat drew rod guy ed gene dale")
+OF_TIMES = word_set("my the a an when what where how")
 SUBJECTS = word_set("i you we they he she it u")
 
 
@@ -77,23 +74,12 @@ def is_name_word(words: Words, place: int) -> bool:
     return bool(flags & GIVEN) and not flags & (ORDINARY | PUBLIC | COUNTRY | REGION)
 
 
-def is_unknown(words: Words, place: int) -> bool:
-    """In no list at all, and no slip of the pen for a frequent word."""
-    key = words.key(place)
-    return words.flag(place) == 0 and not words.cue(place) and len(key) >= 3 and not is_near(key, FREQUENT)
-
-
-def is_misspelt_name(words: Words, place: int) -> bool:
-    key = words.key(place)
-    return len(key) >= 5 and is_unknown(words, place) and is_near(key, COMMON)
-
-
 def context(words: Words, place: int) -> int:
     """2: only a person stands here. 1: a person may stand here. 0: nothing says so."""
     before = words.key(place - 1) if words.before(place) in (" ", " & ") or words.before(place).isspace() else ""
     after = words.key(place + 1) if words.gap(place).isspace() else ""
     possessive = words.stops[place] > words.ends[place]
-    if before in TOWARDS_PERSON or (before == "and" and words.key(place - 2) == "me"):
+    if before in TOWARDS_PERSON or (before in ("and", "n") and words.key(place - 2) == "me") or is_linked(words, place):
         return 2
     if after and not possessive and words.cue(place + 1) & SAYS and before not in DETERMINERS:
         return 2
@@ -128,6 +114,8 @@ def by_itself(words: Words, place: int) -> float:
         return POSSIBLE  # "Christian told me"
     if flags & PUBLIC or len(key) < 2 or is_eponym(words, place, flags):
         return NO
+    if is_syllable_name(words, place) or (flags & SURNAME and words.gap(place) == " " and is_syllable_name(words, place + 1)):
+        return POSSIBLE  # "Park Ji-young"
     if flags & (COUNTRY | REGION) and is_person_and_place(words, place, flags):
         return LIKELY
     if flags & (COUNTRY | REGION) or (flags & LARGE and words.before(place) == " " and words.key(place - 1) in DIRECTIONS):
@@ -161,7 +149,13 @@ def is_person_and_place(words: Words, place: int, flags: int) -> bool:
     there = (
         flags & GIVEN and place not in words.phrases and words.key(place - 1) not in ("visit", "visited", "leave", "left", "for")
     )
-    return bool(there) and (context(words, place) == 2 or is_introduced(words, place) > NO)
+    first = (
+        bool(flags & COMMON)
+        and not flags & COUNTRY
+        and not words.cue(place - 1) & PLACED
+        and words.key(place - 1) not in DETERMINERS
+    )
+    return bool(there) and (first or context(words, place) == 2 or is_introduced(words, place) > NO)
 
 
 def is_eponym(words: Words, place: int, flags: int) -> bool:
@@ -187,7 +181,9 @@ def capital_by_itself(words: Words, place: int, flags: int) -> float:
         return NO if before in ("a", "an") and not words.capital(place + 1) else LIKELY
     if flags & SURNAME and words.before(place) == "-":
         return NO
-    if before in DETERMINERS or (words.capital(place - 1) and words.flag(place - 1) & ORDINARY and words.key(place - 2) == "the"):
+    if (before in DETERMINERS and before != "of") or (
+        words.capital(place - 1) and words.flag(place - 1) & ORDINARY and words.key(place - 2) == "the"
+    ):
         return NO
     begins, strength = words.begins(place), context(words, place)
     if flags & GIVEN:
@@ -200,40 +196,16 @@ def capital_by_itself(words: Words, place: int, flags: int) -> float:
         return POSSIBLE
     if flags == 0 and words.cues[place] == 0 and len(words.keys[place]) >= 3:
         return unknown_capital(words, place, begins, strength)
-    return NO
-
-
-STYLED = re.compile(r"(?:[A-Z][a-z]{0,2}['’][A-Z]|(?:La|De|Da|Mc|Mac|Sha|Ja|Van|Le|Ke|Ti|Ra|Jo|Mar)[A-Z])[a-z]{2,}")
-
-
-def unknown_capital(words: Words, place: int, begins: bool, strength: int) -> float:
-    """No list has it. A capital inside a sentence needs a person's place; one at the beginning also what only a person does."""
-    key = words.keys[place]
-    if is_misspelt_name(words, place) or STYLED.fullmatch(words.text[words.starts[place] : words.ends[place]]):
-        return POSSIBLE  # "LaToya", "D'Andre"
-    if (
-        words.shapes[place] != TITLE
-        or not words.text[words.starts[place] + 1 : words.ends[place]].islower()
-        or is_near(key, FREQUENT)
-    ):
-        return NO
-    if begins:
-        acts = (
-            (words.cue(place + 1) & SAYS or words.key(place + 1) in REFUSES) and words.gap(place) == " " and not key.endswith("ing")
-        )
-        said_of = words.key(place + 1) in BEING and words.key(place + 2) in SAID_OF and not key.endswith(NOUN_ENDINGS)
-        return POSSIBLE if acts or said_of else NO
-    apart = not words.capital(place - 1) and not words.capital(place + 1)
-    loose = apart and words.key(place - 1) not in PLACE_LINKS and words.before(place) in (" ", ", ")
-    if (strength or loose) and is_personal(words, words.starts[place], words.ends[place]):
-        return POSSIBLE if strength == 2 else UNSURE
-    return NO
+    named = strength == 2 and words.shapes[place] == TITLE and not flags & FREQUENT and not words.cues[place]
+    return POSSIBLE if named and (not begins or words.key(place + 1) in SAID) else NO  # "told Juniper", "Preston said"
 
 
 def ambiguous_capital(words: Words, place: int, begins: bool, strength: int) -> float:
     """Grace, Mark, Hope: a name by its capital, if that means something, or by what stands around it."""
     if begins:
         return POSSIBLE if begins_with_person(words, place) else is_introduced(words, place)
+    if words.keys[place] in ABSTRACT and words.gap(place) != " " and strength < 2:
+        return NO  # "and Faith, and Hope"
     if words.cues[place] & TIME:
         return POSSIBLE if strength == 2 else NO
     surname = words.capital(place + 1) and words.gap(place) == " " and words.flag(place + 1) & SURNAME
@@ -266,7 +238,8 @@ def begins_with_person(words: Words, place: int) -> bool:
     if (after in REFUSES and (key not in ABSTRACT or third in PERSONAL_VERBS)) or is_in_row(words, place):
         return key not in AUXILIARIES
     if after in BEING and key not in ABSTRACT and key not in AUXILIARIES and is_rather_person(words, place):
-        return is_personal(words, words.starts[place], words.ends[place])
+        of_thing = third in OF_TIMES and is_introduced(words, place) == NO  # "Dawn is my favourite time"
+        return not of_thing and is_personal(words, words.starts[place], words.ends[place])
     if key in ONLY_MEN and after in ("had", "has", "is", "was", "never"):
         return True
     acts = bool(words.cue(place + 1) & SAYS)

@@ -11,13 +11,8 @@ from heedful.privacy.identifiers.kinds import Identifier
 from heedful.privacy.identifiers.lexicon import COUNTRY, FREQUENT, GIVEN, ORDINARY, PUBLIC, REGION, SURNAME
 from heedful.privacy.identifiers.name_cues import by_cue, says_or_ends
 from heedful.privacy.identifiers.name_slots import DETERMINERS
-from heedful.privacy.identifiers.name_words import (
-    POSSIBLE,
-    by_itself,
-    is_misspelt_name,
-    is_nameable,
-    is_unknown,
-)
+from heedful.privacy.identifiers.name_unknown import POSSIBLE, is_misspelt_name, is_unknown
+from heedful.privacy.identifiers.name_words import by_itself, is_nameable
 from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import LOWER, TITLE, Words
 
@@ -43,7 +38,10 @@ def find_names(words: Words) -> list[Identifier]:
     heads = dict(by_cue(words))
     for place in range(len(words)):
         if place not in heads and (
-            words.flags[place] & (GIVEN | SURNAME) or words.flags[place] == 0 or len(words.keys[place]) == 1
+            words.flags[place] & (GIVEN | SURNAME)
+            or words.flags[place] == 0
+            or words.shapes[place] == TITLE
+            or len(words.keys[place]) == 1
         ):
             score = by_itself(words, place)
             if score:

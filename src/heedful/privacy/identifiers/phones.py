@@ -7,6 +7,7 @@ the word "helpline" or in the address block of an organisation.
 import re
 from collections.abc import Iterator
 from functools import cache
+from importlib.resources import files
 
 from heedful.privacy.identifiers.cues import PERSONAL
 from heedful.privacy.identifiers.kinds import Identifier
@@ -29,9 +30,15 @@ SHAPE = re.compile(
 )
 EXTENSION = re.compile(r"\s?(?:x|ext\.?|extension)\s?\d{1,6}$", re.IGNORECASE)
 OPEN_LINE = re.compile(
-    r"(?:1?8(?:00|88|77|66|55|44|33)\d{7}|(?:44|0)(?:800|808|3\d\d|84\d|87\d)\d{3,7}|1[38]00\d{4,7}|13\d{4}|116\d{3}|"
+    r"(?:1?8(?:00|88|77|66|55|44|33)\d{7}|(?:44|0)(?:80[08]\d{4,7}|(?:3\d\d|84\d|87\d)\d{7}|84[45]\d{4,6})|1[38]00\d{4,7}|13\d{4}|116\d{3}|"
     r"0?8457909090|741741|85258|686868|85258|18002738255|131114|1860\d{7}|1850\d{6})"
 )
+OWN_BEHIND = re.compile(
+    r"\s?(?:is|are|'s|was)\s(?:my|his|her|their|our|the)\b[^.!?\n]{0,20}\b(?:number|mobile|cell|phone|line|whatsapp)\b",
+    re.IGNORECASE,
+)
+# Lines for people in danger that have a mobile number and stand in no table of ours: iCall, AASRA, Vandrevala, MANI, SURPIN, Umang.
+MOBILE_LINES = frozenset(("9152987821", "9820466726", "9999666555", "8091116264", "9080217555", "3117786264"))
 LINE_WORDS = re.compile(
     r"hot\s?line|help\s?line|life\s?line|crisis|samaritans|emergency (?:number|line|services)|toll.free|clearinghouse|"
     r"childline|switchboard|"
@@ -48,11 +55,20 @@ DIGIT_WORDS = word_set(
     zero oh o nought naught one two three four five six seven eight nine double triple treble
     """
 )
+TENS = word_set("ten twenty thirty forty fifty sixty seventy eighty ninety hundred thousand eleven twelve fifteen and")
 COUNTING = " one two three four five six seven eight nine nine eight seven six five four three two one "
 
 
 def is_cued(text: str, start: int) -> bool:
     return CUE.search(text, max(0, start - 45), start) is not None
+
+
+@cache
+def published_lines() -> frozenset[str]:
+    """Digits of every number in the bundled table of lines for people in danger, which anyone may call."""
+    table = files("heedful").joinpath("assets/guards/resources.yaml").read_text(encoding="utf-8")
+    values = re.findall(r"\b(?:phone|text):\s*\"([^\"]+)\"", table)
+    return MOBILE_LINES | {digits for value in values if len(digits := re.sub(r"\D", "", value)) >= 5}
 
 
 def is_phone(piece: str, text: str, start: int) -> bool:
@@ -66,7 +82,7 @@ def is_phone(piece: str, text: str, start: int) -> bool:
         return False
     if bare.startswith("+") and len(digits) >= 8:
         return True
-    if len(digits) >= 7 and is_cued(text, start):
+    if len(digits) >= 7 and (is_cued(text, start) or OWN_BEHIND.match(text, start + len(piece))):
         return True
     return SHAPE.fullmatch(bare) is not None or (len(digits) >= 9 and len(groups) <= 5 and is_valid(digits, bare))
 
@@ -74,6 +90,8 @@ def is_phone(piece: str, text: str, start: int) -> bool:
 def is_open_line(digits: str, text: str, start: int, end: int) -> bool:
     before = text[max(0, start - 90) : start]
     mine = MINE.search(before[-35:]) is not None
+    if digits in published_lines() or (len(digits) > 10 and digits[-10:] in published_lines()):
+        return True
     if OPEN_LINE.fullmatch(digits):
         return not mine
     if LINE_WORDS.search(before[-60:]) or LINE_WORDS.search(text, end, end + 30):
@@ -105,13 +123,17 @@ def find_spelled_phones(words: Words) -> Iterator[Identifier]:
     """ "oh seven seven double oh ...": at least seven digit words in a row that do not just count."""
     if len(DIGIT_WORDS & words.present) < 3:
         return
+    zeros = not {"oh", "zero", "double", "nought", "naught", "triple", "o"}.isdisjoint(words.present)
+    digits = DIGIT_WORDS | TENS if zeros else DIGIT_WORDS
     place = 0
     while place < len(words):
         last = place
-        while words.key(last) in DIGIT_WORDS and (last == place or words.gap(last - 1) in (" ", ", ", "-", " - ", ". ", "... ")):
+        while words.key(last) in digits and (last == place or words.gap(last - 1) in (" ", ", ", "-", " - ", ". ", "... ")):
             last += 1
         run = words.keys[place:last]
-        if len(run) >= 7 and " ".join(run) not in COUNTING:
+        while run and run[-1] == "and":
+            run, last = run[:-1], last - 1
+        if len(run) >= 7 and run[0] in DIGIT_WORDS and " ".join(run) not in COUNTING:
             yield Identifier(words.starts[place], words.ends[last - 1], "phone", 0.9)
         place = max(last, place + 1)
 

@@ -6,7 +6,6 @@ A town by its name in the lists, or any word behind "live in". A country or a re
 import re
 from collections.abc import Iterator
 
-from heedful.privacy.identifiers.addresses import US_STATES
 from heedful.privacy.identifiers.cues import EPONYM, FUNCTION, KIN, PLACED, SAYS, TIME
 from heedful.privacy.identifiers.kinds import Identifier
 from heedful.privacy.identifiers.lexicon import (
@@ -22,7 +21,8 @@ from heedful.privacy.identifiers.lexicon import (
     REGION,
     SURNAME,
 )
-from heedful.privacy.identifiers.name_words import is_unknown
+from heedful.privacy.identifiers.name_unknown import is_unknown
+from heedful.privacy.identifiers.postcodes import US_STATES
 from heedful.privacy.identifiers.sentences import is_personal
 from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import FOREIGN, TITLE, UPPER, Words

@@ -3,10 +3,11 @@
 import re
 from functools import cache
 
-from heedful.privacy.identifiers.addresses import CERTAIN, POSSIBLE, US_STATES
+from heedful.privacy.identifiers.addresses import CERTAIN, POSSIBLE
 from heedful.privacy.identifiers.contact import DOT
 from heedful.privacy.identifiers.employers import BODY, LEGAL
 from heedful.privacy.identifiers.lexicon import CITY, COUNTRY, LARGE, NAME, ORDINARY, PUBLIC, REGION, fold, lexicon
+from heedful.privacy.identifiers.postcodes import US_STATES
 from heedful.privacy.identifiers.schools import SCHOOL_TAIL, SCHOOLS
 from heedful.privacy.identifiers.terms import terms, word_set
 from heedful.privacy.surrogates.draws import Draws, like
