@@ -67,6 +67,11 @@ class Workspace:
         return self.root / "served"
 
     @property
+    def prompts(self) -> Path:
+        """The team's own system prompts, NAME@VERSION.md. The team makes it."""
+        return self.root / "prompts"
+
+    @property
     def ledger(self) -> Path:
         """Of erasures; see `store.ledger`."""
         return self.root / "erasures.jsonl"

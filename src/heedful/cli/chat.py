@@ -14,7 +14,7 @@ from heedful.companion.routing import Routing
 from heedful.companion.turn import Companion, Reply, stream_reply
 from heedful.conversation import Message
 from heedful.knowledge.citing import place_of
-from heedful.lifecycle.companions import BASE, find_target, load_companion, load_engine
+from heedful.lifecycle.companions import BASE, find_target, load_companion, load_engine, prompt_difference
 from heedful.lifecycle.modes import hybrid_of
 from heedful.lifecycle.recording import recording
 from heedful.registry.aliases import CHAMPION, current_aliases, fell_to_base
@@ -38,6 +38,9 @@ def chat(
         name = model or champion_or_base(desk.store, output)
         target = find_target(desk.workspace, desk.store, desk.settings, name)
         companion = joined(load_companion(desk.workspace, target, desk.settings, desk.store, record), desk)
+        difference = prompt_difference(desk.workspace, target, desk.settings)
+        if difference:
+            output.stderr.print(f"warning: {difference}", style="bold yellow")
         output.say(f"{companion.engine.model}; {AFRESH} starts afresh, {LEAVE[0]} leaves")
         with asyncio.Runner() as runner:
             try:

@@ -79,8 +79,7 @@ def fresh_workspace(folder: Path) -> Workspace:
         shutil.rmtree(folder)
     elif folder.exists() and any(folder.iterdir()):
         raise WorkspaceError(f"{folder} is there already and was not made by a demo", "heedful demo ANOTHER_FOLDER")
-    default_prompt = str(Settings.model_fields["system_prompt"].default)
-    workspace = create_workspace(folder, CONFIG_TEXT.format(system_prompt=default_prompt))
+    workspace = create_workspace(folder, CONFIG_TEXT)
     (workspace.root / MARK).touch()
     return workspace
 

@@ -7,7 +7,7 @@ import typer
 
 from heedful.cli.options import HERE, JsonOption
 from heedful.cli.output import reporting
-from heedful.config import Settings, read_secret
+from heedful.config import read_secret
 from heedful.errors import ConfigError
 from heedful.store.cipher import new_key
 from heedful.store.master_key import KEY_FILE, VARIABLE, write_key
@@ -24,9 +24,10 @@ CONFIG_TEXT = """\
 # tiny (bundled, works offline), a local directory, or a hub id such as Qwen/Qwen2.5-0.5B-Instruct
 base: tiny
 
-# Used in training and in service alike.
-system_prompt: >-
-  {system_prompt}
+# The system prompt, a file with a version, used in training and in service alike; your own lie in prompts/, as NAME@VERSION.md.
+# `heedful prompts list` shows what there is.
+prompt:
+  name: support@1
 """
 
 
@@ -41,16 +42,12 @@ def init(
     Example: heedful init my-companion --recipe calma-llama
     """
     with reporting(as_json) as output:
-        workspace = create_workspace(folder, plain_text() if recipe is None else recipe_text(recipe))
+        workspace = create_workspace(folder, CONFIG_TEXT if recipe is None else recipe_text(recipe))
         if read_secret(VARIABLE) is None and not (workspace.root / KEY_FILE).exists():
             write_key(workspace.root / KEY_FILE, new_key())
         output.say(f"made {workspace.root}")
         output.say(f"next: cd {folder} && heedful run FILE")
         output.result({"workspace": str(workspace.root)})
-
-
-def plain_text() -> str:
-    return CONFIG_TEXT.format(system_prompt=Settings.model_fields["system_prompt"].default)
 
 
 def recipe_names() -> list[str]:

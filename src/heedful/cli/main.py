@@ -34,6 +34,7 @@ VERBS = {
     "chat": "Talk with a model in the terminal.",
     "serve": "Serve the champion to every OpenAI client.",
     "worker": "Train in the background: by schedule, when new conversations are there, or when asked.",
+    "prompts": "List, show and compare system prompts.",
     "mode": "Show or switch where replies are computed: hosted, hybrid or local; who served how many.",
     "keys": "Make, list and revoke keys of the server.",
     "run": "Import, build, train, evaluate and promote in one go.",

@@ -4,14 +4,16 @@ from typing import Annotated
 
 import typer
 
-from heedful.cli.options import HERE, WorkspaceOption, open_desk
+from heedful.cli.options import HERE, Desk, WorkspaceOption, open_desk
 from heedful.cli.output import Output, reporting
 from heedful.errors import ServerError
+from heedful.lifecycle.companions import find_target, prompt_difference
 from heedful.lifecycle.handover import timer
 from heedful.lifecycle.loop.beside import worker_beside
 from heedful.lifecycle.loop.worker import is_working
 from heedful.lifecycle.loopback import is_loopback
 from heedful.lifecycle.recording import recording
+from heedful.registry.aliases import CHAMPION, current_aliases, fell_to_base
 from heedful.server.access import Access, access_to
 from heedful.server.app import create_app
 from heedful.server.keeping import Keeper
@@ -46,9 +48,20 @@ def serve(
             catalog = RegistryCatalog(desk.workspace, desk.store, desk.settings, record)
             training = training_router(keeper, desk.settings.worker, lambda: is_working(desk.workspace))
             rooms = [training, modes_router(desk.store, desk.settings)]
+            warn_of_prompt(output, desk)
             announce(output, access, address(listener), [name for c in catalog.cards() for name in (*c.aliases, c.id)])
             with worker_beside(desk.workspace, worker):
                 server_of(create_app(catalog, access, where.origins, catalog.lifespan, keeper, rooms)).run(sockets=[listener])
+
+
+def warn_of_prompt(output: Output, desk: Desk) -> None:
+    """Where the champion was trained with another system prompt than is configured."""
+    with desk.store.snapshot() as session:
+        there = CHAMPION in current_aliases(session) and not fell_to_base(session)
+    target = find_target(desk.workspace, desk.store, desk.settings, CHAMPION) if there else None
+    difference = "" if target is None else prompt_difference(desk.workspace, target, desk.settings)
+    if difference:
+        output.stderr.print(f"warning: {difference}; next: heedful prompts list", style="bold yellow")
 
 
 def check_open(access: Access, host: str) -> None:

@@ -211,6 +211,16 @@ class RoutingSettings(Section):
     complex_questions: int = Field(3, ge=1, description="likewise one with so many questions")
 
 
+class PromptSettings(Section):
+    """The system prompt as a file with a version: NAME@VERSION.md in the folder `prompts`, or a packaged one."""
+
+    name: str | None = Field(None, description="such as support@2, or support for its newest; stands in place of system_prompt")
+    values: dict[str, str] = Field({}, description="of its variables: {name: Ada, team: Campus Line}")
+    serve: Literal["trained", "configured"] = Field(
+        "trained", description="trained: a model is told what it was told in training; configured: this prompt, with a warning"
+    )
+
+
 Mode = Literal["hosted", "hybrid", "local"]
 
 

@@ -14,6 +14,7 @@ import yaml
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from heedful.config.prompts import FOLDER, PACKAGED, find_prompt, name_of, read_text, render
 from heedful.config.secrets import SECRETS
 from heedful.config.sections import (
     DatasetSettings,
@@ -23,6 +24,7 @@ from heedful.config.sections import (
     JudgeSettings,
     KnowledgeSettings,
     Mode,
+    PromptSettings,
     RoutingSettings,
     Section,
     ServerSettings,
@@ -36,11 +38,7 @@ from heedful.errors import ConfigError
 CONFIG_FILE = "heedful.yaml"
 ENV_PREFIX = "HEEDFUL_"
 ENV_DELIMITER = "__"
-SYSTEM_PROMPT = (
-    "You are a warm, supportive companion. Listen first, name what you heard, then offer one concrete step. "
-    "You are not a therapist and you do not diagnose or prescribe. "
-    "In an emergency you ask the person to call local emergency services."
-)
+SYSTEM_PROMPT = read_text(PACKAGED / "support@1.md")
 
 
 class Settings(BaseSettings):
@@ -57,7 +55,8 @@ class Settings(BaseSettings):
     base: str = Field(
         "tiny", min_length=1, description="`tiny` (bundled), a local directory, or a hub id such as Qwen/Qwen2.5-0.5B-Instruct"
     )
-    system_prompt: str = Field(SYSTEM_PROMPT, description="used in training and in service alike")
+    system_prompt: str = Field(SYSTEM_PROMPT, description="used in training and in service alike; a file of prompts goes before it")
+    prompt: PromptSettings = PromptSettings()
     mode: Mode = Field(
         "local",
         description="local: no network; hosted: `upstream` answers who allowed it; hybrid: only what is complex; heedful mode",
@@ -75,6 +74,10 @@ class Settings(BaseSettings):
     knowledge: KnowledgeSettings = KnowledgeSettings()
     server: ServerSettings = ServerSettings()
     worker: WorkerSettings = WorkerSettings()
+
+    def prompt_name(self, folder: Path) -> str:
+        """What the system prompt is called, as NAME@VERSION; `folder` has the team's own prompts."""
+        return name_of(self.system_prompt, folder, self.prompt.values)
 
     @classmethod
     def settings_customise_sources(
@@ -105,9 +108,22 @@ def load_settings(config_file: Path | None = None, flags: Mapping[str, Any] | No
         check_keys(layer, origin)
         merged = merge(merged, layer)
     try:
-        return Settings(**merged)
+        settings = Settings(**merged)
     except ValidationError as error:
         raise ConfigError(describe(error, layers), f"edit {config_file or CONFIG_FILE}, or run: heedful doctor") from None
+    return with_prompt(settings, (Path() if config_file is None else config_file.parent) / FOLDER, merged)
+
+
+def with_prompt(settings: Settings, folder: Path, given: Mapping[str, Any]) -> Settings:
+    """The file that `prompt.name` names becomes the system prompt. Raises ConfigError when there is none, or two are given."""
+    if settings.prompt.name is None:
+        if settings.prompt.values:
+            raise ConfigError("prompt.values are given, and no prompt that has variables", "set prompt.name in heedful.yaml")
+        return settings
+    if "system_prompt" in given:
+        raise ConfigError("system_prompt and prompt.name are both set; one of them is meant", "remove one from heedful.yaml")
+    text = render(find_prompt(folder, settings.prompt.name), settings.prompt.values)
+    return settings.model_copy(update={"system_prompt": text})
 
 
 def read_yaml(config_file: Path | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from heedful.companion.retrieving import Retrieve, Wanted, from_documents
 from heedful.companion.trace import Record
 from heedful.companion.turn import Companion
 from heedful.config import GenerationSettings, GuardSettings, Settings, UpstreamSettings
+from heedful.config.prompts import name_of
 from heedful.engines.base import Engine, Sampling
 from heedful.engines.openai_compatible import OpenAICompatibleEngine, Upstream
 from heedful.engines.openvino.load import load_openvino_engine
@@ -101,7 +102,9 @@ def load_companion(
     guards = guards_of(settings.guards, hand_over_to(store, settings.guards, target.name))
     engine, sampling = load_engine(workspace, target, settings), sampling_of(settings.generation)
     retrieve = retrieve_for(workspace, target, settings)
-    return Companion(engine, target.system_prompt, sampling, guards, retrieve=retrieve, record=record)
+    told = told_in_service(workspace, target, settings)
+    name = name_of(told, workspace.prompts, settings.prompt.values)
+    return Companion(engine, told, sampling, guards, name, retrieve=retrieve, record=record)
 
 
 def retrieve_for(workspace: Workspace, target: Target, settings: Settings) -> Retrieve | None:
@@ -116,6 +119,25 @@ def retrieve_for(workspace: Workspace, target: Target, settings: Settings) -> Re
 
     room = int(context_length(target.base) * asked.room)
     return from_documents(workspace, Wanted(asked.passages, asked.collections, asked.floor, count, room))
+
+
+def told_in_service(workspace: Workspace, target: Target, settings: Settings) -> str:
+    """The system prompt of the training, unless `prompt.serve` asks for the configured one; a difference is logged."""
+    difference = prompt_difference(workspace, target, settings)
+    if difference:
+        LOG.warning("%s", difference)
+    return settings.system_prompt if settings.prompt.serve == "configured" else target.system_prompt
+
+
+def prompt_difference(workspace: Workspace, target: Target, settings: Settings) -> str:
+    """One line where a model was trained with another system prompt than is configured now; else nothing."""
+    if target.system_prompt.strip() == settings.system_prompt.strip():
+        return ""
+    trained, configured = (
+        name_of(text, workspace.prompts, settings.prompt.values) for text in (target.system_prompt, settings.system_prompt)
+    )
+    told = "the configured one" if settings.prompt.serve == "configured" else "that of its training"
+    return f"{target.name} was trained with prompt {trained}, configured is {configured}; it is served with {told}"
 
 
 def load_engine(workspace: Workspace, target: Target, settings: Settings) -> Engine:

@@ -18,11 +18,12 @@ from heedful.engines.base import Health
 from heedful.engines.openai_compatible import OpenAICompatibleEngine
 from heedful.engines.selection import choose_engine
 from heedful.errors import HeedfulError
-from heedful.lifecycle.companions import BASE, upstream_of
+from heedful.lifecycle.companions import BASE, find_target, prompt_difference, upstream_of
 from heedful.lifecycle.erasure.standing import RESUME, check_ledger, find_unfinished
 from heedful.lifecycle.guard_checks import check_guards
 from heedful.lifecycle.unfinished import DISCARD, disk_of, list_unfinished
 from heedful.modeling.devices import available, choose_device
+from heedful.registry.aliases import CHAMPION, current_aliases, fell_to_base
 from heedful.registry.quarantine import open_retrains
 from heedful.store.database import open_store, schema_state
 from heedful.store.experiments import list_experiments
@@ -58,6 +59,7 @@ def examine(workspace: Workspace | None) -> list[Finding]:
         checks += [lambda: check_disk(workspace.root), lambda: check_writable(workspace), lambda: check_migrations(workspace)]
         checks += [
             lambda: check_engine(workspace),
+            lambda: check_prompt(workspace),
             lambda: check_master_key(workspace),
             lambda: check_erasures(workspace),
             lambda: check_trainings(workspace),
@@ -255,6 +257,24 @@ def check_experiments(workspace: Workspace) -> Finding:
         )
         return Finding("experiments", "problem", found, f"heedful experiment status {newest.id}")
     return Finding("experiments", "ok", f"none runs; experiment {newest.id} ended: {end.ending}")
+
+
+def check_prompt(workspace: Workspace) -> Finding:
+    """The champion is told what it was told in training; a configuration that says otherwise waits for the next training."""
+    settings = load_settings(workspace.config_file)
+    configured = settings.prompt_name(workspace.prompts)
+    if not workspace.database.exists():
+        return Finding("prompt", "ok", configured)
+    store = open_store(workspace.database, migrate=False)
+    try:
+        with store.snapshot() as session:
+            there = CHAMPION in current_aliases(session) and not fell_to_base(session)
+        difference = prompt_difference(workspace, find_target(workspace, store, settings, CHAMPION), settings) if there else ""
+    finally:
+        store.close()
+    if difference:
+        return Finding("prompt", "warning", difference, "heedful run FILE trains with the configured one, or set prompt.name back")
+    return Finding("prompt", "ok", f"{configured}, of the champion's training too" if there else configured)
 
 
 def check_trainings(workspace: Workspace) -> Finding:
