@@ -151,7 +151,8 @@ async def take_turn(
         if draft is not None:
             whole, sources = cite_whole(draft.guarded, ready.retrieved)
             text = whole.text + behind_reply(ready.look)
-            yield text
+            if text:
+                yield text
             account.trace = replace(account.trace, model=draft.model)
             found = draft.found
             yield settle(found.text, replace(whole, text=text), found.finished, draft.served, account, sources)
