@@ -14,6 +14,7 @@ from heedful.modeling.openvino_runtime import import_openvino
 if TYPE_CHECKING:
     import numpy as np
 
+SHAPES = 64  # that OpenVINO keeps its kernels ready for; of its own accord 5,000, which is memory that grows for hours
 EXACT = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
 WARM_TOKENS = 64
 QUICK = {"KV_CACHE_PRECISION": "f16"}  # of 16 bits, as the weights are; OpenVINO's own choice would be 8
@@ -47,7 +48,11 @@ class PagedNetwork:
         core = self._openvino.Core()
         read = core.read_model(str(model))
         page(read)
-        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": default_threads() if threads is None else threads}
+        hints = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "CPU_RUNTIME_CACHE_CAPACITY": SHAPES,
+            "INFERENCE_NUM_THREADS": default_threads() if threads is None else threads,
+        }
         compiled = core.compile_model(read, "CPU", {**hints, **(EXACT if exact else QUICK)})
         self.blocks = -(-tokens // BLOCK)
         self.precision = "float32" if exact else str(compiled.get_property("INFERENCE_PRECISION_HINT")).split("'")[1]
