@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test check bench conformance clean
 setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
@@ -27,6 +27,9 @@ check: $(READY)
 
 bench: $(READY)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script --json; done
+
+conformance: $(READY)  # the server's description put to the test: 1,000 drawn cases a route
+	$(BIN)/python benchmarks/conformance.py --cases 1000
 
 clean:
 	rm -rf .venv demo-workspace .mypy_cache .ruff_cache .pytest_cache

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,15 @@ from typer.testing import CliRunner
 
 from heedful.cli import keys
 from heedful.companion.turn import Companion
-from heedful.config import ServerSettings, WorkerSettings
+from heedful.config import ServerSettings, load_settings
 from heedful.engines.scripted import ScriptedEngine
 from heedful.errors import ServerError, StoreError
 from heedful.server.access import Access, Allowed, Caller, access_to, allow
 from heedful.server.app import create_app
+from heedful.server.assembly import assembled
 from heedful.server.catalog import StaticCatalog
 from heedful.server.errors import ApiError
-from heedful.server.keeping import Keeper
-from heedful.server.training import training_router
-from heedful.store.api_keys import create_key, find_key, list_keys, revoke_key
+from heedful.store.api_keys import ROLES, create_key, find_key, list_keys, revoke_key
 from heedful.store.database import Store, open_store
 from heedful.store.schema_access import ApiKey
 from heedful.workspace import Workspace
@@ -87,10 +87,10 @@ def test_no_route_answers_without_a_key(store: Store) -> None:
 
 @contextmanager
 def whole_app(store: Store) -> Iterator[FastAPI]:
-    """With every route there is."""
-    with Keeper(store) as keeper:
-        rooms = [training_router(keeper, WorkerSettings(), lambda: False)]
-        yield create_app(CATALOG, access_to(store, ServerSettings()), keeper=keeper, rooms=rooms)
+    """As `heedful serve` runs it, with every route there is."""
+    settings = load_settings()
+    with assembled(Workspace(store.database.parent), store, settings, access_to(store, settings.server)) as (app, _):
+        yield app
 
 
 def routes_of(app: FastAPI) -> list[APIRoute]:
@@ -109,19 +109,27 @@ def test_every_route_says_who_may_ask(store: Store) -> None:
             assert len(declared) == 1, route.path
 
 
-def test_a_client_gets_403_on_every_route_that_is_not_for_clients(store: Store) -> None:
-    secret = make(store, "app")
-    refused = set()
+def test_every_role_gets_403_on_every_route_that_is_not_for_it(store: Store) -> None:
+    secrets = {role: make(store, role, role) for role in ROLES}
+    refused: dict[str, set[str]] = {role: set() for role in ROLES}
     with whole_app(store) as app, serving(app) as address:
-        for route in routes_of(app):
+        for route, role in product(routes_of(app), ROLES):
             (allowed,) = [one.dependency for one in route.dependencies if isinstance(one.dependency, Allowed)]
-            if "client" in allowed.roles:
+            if role in allowed.roles:
                 continue
             for method in route.methods:
-                answer = httpx.request(method, address + route.path, headers=bearer(secret))
+                answer = httpx.request(method, address + route.path, headers=bearer(secrets[role]))
                 assert (answer.status_code, answer.json()["error"]["code"]) == (403, "insufficient_role"), (method, route.path)
-                refused.add(route.path)
-    assert refused >= {"/metrics", "/api/counters", "/api/training/run", "/api/training/status", "/api/training/runs/{run}/cancel"}
+                refused[role].add(route.path)
+    assert refused["operator"] == set()
+    assert "/metrics" in refused["clinician"] < refused["client"]
+    assert refused["client"] >= {
+        "/metrics",
+        "/api/counters",
+        "/api/training/run",
+        "/api/training/status",
+        "/api/training/runs/{run}/cancel",
+    }
 
 
 def test_another_role_is_refused(store: Store) -> None:

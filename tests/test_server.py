@@ -282,7 +282,7 @@ def test_openapi_is_true(http: httpx.Client) -> None:
     }
     assert "HTTPValidationError" not in json.dumps(document) and "'422'" not in str(document)
     post = document["paths"]["/v1/chat/completions"]["post"]
-    assert set(post["responses"]) == {"200", "400", "401", "403", "404", "413", "415", "429", "500", "503", "default"}
+    assert set(post["responses"]) == {"200", "400", "401", "403", "404", "413", "415", "429", "500", "503"}
     assert set(post["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
     assert post["responses"]["400"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorEnvelope"}
     body = post["requestBody"]["content"]["application/json"]["schema"]

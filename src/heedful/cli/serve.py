@@ -8,19 +8,12 @@ from heedful.cli.options import HERE, Desk, WorkspaceOption, open_desk
 from heedful.cli.output import Output, reporting
 from heedful.errors import ServerError
 from heedful.lifecycle.companions import find_target, prompt_difference
-from heedful.lifecycle.handover import timer
 from heedful.lifecycle.loop.beside import worker_beside
-from heedful.lifecycle.loop.worker import is_working
 from heedful.lifecycle.loopback import is_loopback
-from heedful.lifecycle.recording import recording
 from heedful.registry.aliases import CHAMPION, current_aliases, fell_to_base
 from heedful.server.access import Access, access_to
-from heedful.server.app import create_app
-from heedful.server.keeping import Keeper
+from heedful.server.assembly import assembled
 from heedful.server.listening import address, bind, server_of
-from heedful.server.modes import modes_router
-from heedful.server.registry_catalog import RegistryCatalog
-from heedful.server.training import training_router
 
 app = typer.Typer()
 
@@ -44,14 +37,11 @@ def serve(
         access = access_to(desk.store, where)
         check_open(access, where.host)
         listener = bind(where.host, where.port)
-        with timer(desk.store, desk.settings.guards), recording(desk.store) as record, Keeper(desk.store) as keeper:
-            catalog = RegistryCatalog(desk.workspace, desk.store, desk.settings, record)
-            training = training_router(keeper, desk.settings.worker, lambda: is_working(desk.workspace))
-            rooms = [training, modes_router(desk.store, desk.settings)]
+        with assembled(desk.workspace, desk.store, desk.settings, access) as (application, catalog):
             warn_of_prompt(output, desk)
             announce(output, access, address(listener), [name for c in catalog.cards() for name in (*c.aliases, c.id)])
             with worker_beside(desk.workspace, worker):
-                server_of(create_app(catalog, access, where.origins, catalog.lifespan, keeper, rooms)).run(sockets=[listener])
+                server_of(application).run(sockets=[listener])
 
 
 def warn_of_prompt(output: Output, desk: Desk) -> None:

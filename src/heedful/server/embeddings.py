@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from heedful.modeling.embedder import DIMENSIONS, MAX_TOKENS, Vectors, load_embedder
 from heedful.server.access import allow
 from heedful.server.body import read_json
-from heedful.server.errors import ApiError, refusal
+from heedful.server.errors import ApiError, failures, refusal
 from heedful.server.kinds import name, one_of, text, texts
 from heedful.server.parameters import Parameter, check, request_body
 from heedful.server.schemas import EmbeddingEntry, EmbeddingList, EmbeddingUsage
@@ -33,7 +33,7 @@ PARAMETERS = (
 def embeddings_router() -> APIRouter:
     router = APIRouter(dependencies=[allow()])
 
-    @router.post("/v1/embeddings", openapi_extra=request_body(PARAMETERS))
+    @router.post("/v1/embeddings", openapi_extra=request_body(PARAMETERS), responses=failures(400, 404, 413, 415))
     async def create_embeddings(request: Request) -> EmbeddingList:
         """Vectors of length 1: a dot product is the cosine."""
         asked = check(PARAMETERS, await read_json(request))

@@ -3,7 +3,7 @@
 from html import escape
 
 from fastapi import APIRouter
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from heedful.server.access import allow
 from heedful.server.catalog import Catalog
@@ -31,7 +31,7 @@ PAGE = """<!doctype html>
 def home_router(catalog: Catalog) -> APIRouter:
     router = APIRouter(dependencies=[allow()])
 
-    @router.get("/", response_class=HTMLResponse)
+    @router.get("/", response_class=Response, responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}})
     def show_home() -> HTMLResponse:
         """What this server is, for a person."""
         models = [", ".join((card.id, *card.aliases)) for card in catalog.cards()]

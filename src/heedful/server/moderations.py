@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from heedful.guards import CrisisAssessment, assess_crisis
 from heedful.server.access import allow
 from heedful.server.body import read_json
-from heedful.server.errors import ApiError
+from heedful.server.errors import ApiError, failures
 from heedful.server.kinds import name, texts
 from heedful.server.parameters import Parameter, check, request_body
 from heedful.server.schemas import Danger, ModerationList, ModerationResult
@@ -32,7 +32,7 @@ PARAMETERS = (
 def moderations_router() -> APIRouter:
     router = APIRouter(dependencies=[allow()])
 
-    @router.post("/v1/moderations", openapi_extra=request_body(PARAMETERS))
+    @router.post("/v1/moderations", openapi_extra=request_body(PARAMETERS), responses=failures(400, 404, 413, 415))
     async def create_moderation(request: Request) -> ModerationList:
         """Whether a text tells of danger. `model` may be absent, ours, or the names that OpenAI's clients send by themselves."""
         asked = check(PARAMETERS, await read_json(request))

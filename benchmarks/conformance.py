@@ -1,0 +1,115 @@
+"""The server's own description put to the test: Schemathesis makes requests of it, right and wrong ones, and judges every answer.
+
+    python benchmarks/conformance.py --cases 1000
+
+`heedful serve` runs in a process of its own on a fresh workspace on the tiny base, with a key; every route of its /openapi.json is
+asked, whatever it is. Wrong is: a status of 500 or more, a status, type or body that the description does not have, an answer
+without a key, a request that the description refuses and the server takes. What was wrong is told as a curl command.
+
+The last line is one JSON object; the exit code is 1 where anything was wrong.
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from heedful.store.api_keys import create_key
+from heedful.store.database import open_store
+from heedful.workspace import create_workspace
+
+HOOKS = Path(__file__).resolve().parent / "data"
+SETTINGS = {"base": "tiny", "generation": {"max_new_tokens": 4}}
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+    "response_headers_conformance",
+    "negative_data_rejection",
+    "unsupported_method",
+    "ignored_auth",
+)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[str, str]]:
+    """(address, secret of an operator's key)."""
+    workspace = create_workspace(folder / "workspace", json.dumps(SETTINGS))
+    store = open_store(workspace.database)
+    with store.session() as session:
+        _, secret = create_key(session, "fuzz", "operator", "conformance")
+    store.close()
+    command = [Path(sys.executable).with_name("heedful"), "serve", "--port", "0", "--workspace", workspace.root]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout is not None
+        found = re.search(r"(http://\S+)/v1", process.stdout.readline())
+        if found is None:
+            raise SystemExit("the server did not start")
+        try:
+            yield found[1], secret
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(60)
+
+
+def put_to_the_test(url: str, secret: str, given: argparse.Namespace, report: Path) -> dict[str, Any]:
+    """The report that Schemathesis writes."""
+    options = {
+        "header": f"Authorization: Bearer {secret}",
+        "phases": given.phases,
+        "max-examples": given.cases,
+        "seed": given.seed,
+        "checks": ",".join(CHECKS),
+        "report": "json",
+        "report-json-path": report,
+        "generation-database": "none",
+        "request-timeout": 120,
+        "suppress-health-check": "all",
+        "warnings": "off",
+    }
+    command = [Path(sys.executable).with_name("st"), "run", f"{url}/openapi.json", "--continue-on-failure", "--no-color"]
+    command += [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    path = os.pathsep.join([str(HOOKS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "conformance_hooks", "PYTHONPATH": path}
+    subprocess.run(command, env=environment, cwd=report.parent, stdout=sys.stderr, check=False)
+    found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    return found
+
+
+def summary(report: dict[str, Any]) -> dict[str, Any]:
+    """`accepted`: by route, how many requests were answered with what they asked for."""
+    return {
+        "routes": report["operations"]["tested"],
+        "left_out": report["operations"]["total"] - report["operations"]["tested"],
+        "cases": report["test_cases"]["generated"],
+        "wrong": [{"what": one["title"], "routes": one["operations"], "count": one["count"]} for one in report["failures"]],
+        "errors": report["errors"],
+        "accepted": {route: sum(phase["accepted"] for phase in rates.values()) for route, rates in report["valid_rates"].items()},
+        "seed": report["seed"],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=25, help="drawn for each route, at most")
+    parser.add_argument("--phases", default="coverage,fuzzing", help="coverage: derived from the description; fuzzing: drawn")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--json", action="store_true", help="as ever: progress goes to stderr, one JSON line to stdout")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, serving(Path(name)) as (url, secret):
+        found = summary(put_to_the_test(url, secret, given, Path(name) / "report.json"))
+    print(json.dumps(found))
+    sys.exit(bool(found["wrong"] or found["errors"] or found["left_out"]))
+
+
+if __name__ == "__main__":
+    main()
