@@ -14,9 +14,9 @@ from heedful.config import load_settings
 from heedful.conversation import Message
 from heedful.engines.scripted import ScriptedEngine
 from heedful.knowledge import Passage
+from heedful.knowledge.chunking import only_asks
 from heedful.knowledge.citing import BAR, Citations, cite, quote
 from heedful.knowledge.library import add_files
-from heedful.knowledge.retrieval import only_asks
 from heedful.knowledge.rewriting import Question, question_of
 from heedful.lifecycle.companions import Target, retrieve_for
 from heedful.modeling.bases import load_tokenizer

@@ -96,6 +96,12 @@ def sentences(text: str) -> Iterator[str]:
         yield from (part.strip() for part in SENTENCE_END.split(line) if part.strip())
 
 
+def only_asks(text: str) -> bool:
+    """At least half of it are questions, or it has blanks to fill in, as exercises have."""
+    told = list(sentences(text))
+    return "___" in text or 2 * sum(sentence.rstrip('"”’)').endswith("?") for sentence in told) >= len(told)
+
+
 def cut(piece: Piece, budget: int) -> Iterator[Piece]:
     """A sentence that is longer than a chunk, as lists without full stops are, in parts of equal length."""
     if piece.tokens <= budget:

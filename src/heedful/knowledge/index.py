@@ -33,7 +33,7 @@ LOOSE_FRAGMENTS = 24  # commits that may lie beside the index before they are jo
 VECTOR_INDEX_ROWS = 20_000  # below, looking at every vector is as fast and exact
 KEEP_VERSIONS = timedelta(minutes=10)  # for those who are reading one
 AT_ONCE = timedelta(0)
-REFINE = 8  # times the wanted rows, that the approximate index proposes to be compared exactly
+COMPARED = 400  # rows that the approximate index proposes, to be compared exactly
 PLAIN = {b"lance-encoding:compression": b"none"}  # see above
 FIELDS = (
     pa.field("id", pa.string(), False),
@@ -51,6 +51,7 @@ FIELDS = (
     pa.field("ordinal", pa.int32(), False),
     pa.field("section", pa.string(), False, metadata=PLAIN),
     pa.field("page", pa.int32()),
+    pa.field("asks", pa.bool_(), False),
     pa.field("body", pa.string(), False, metadata=PLAIN),
     pa.field("vector", pa.list_(pa.float16(), DIMENSIONS), False),
 )
@@ -58,7 +59,9 @@ SCHEMA = pa.schema(FIELDS)
 OF_DOCUMENT = (
     "document", "name", "collection", "title", "source", "sha256", "bytes", "pages", "version", "added_at", "chunks",
 )  # fmt: skip
-OF_HIT = ("document", "name", "collection", "title", "section", "page", "body", "ordinal", "vector")
+OF_CANDIDATE = ("document", "ordinal", "asks", "vector")
+OF_HIT = ("document", "name", "collection", "title", "section", "page", "body", "ordinal")
+ROW_ID = "_rowid"
 
 Vectors = NDArray[np.float32]
 
@@ -81,8 +84,23 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A chunk as a ranking names it. `row` is where it lies now; `asks`: it holds questions only; `similarity` is its cosine."""
+
+    row: int
+    document: str
+    ordinal: int
+    asks: bool
+    similarity: float
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.document, self.ordinal
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk as a search finds it. `vector` has length 1."""
+    """A chunk as people read it."""
 
     document: str
     name: str
@@ -92,7 +110,10 @@ class Hit:
     page: int | None
     text: str
     ordinal: int
-    vector: Vectors
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.document, self.ordinal
 
 
 @contextmanager
@@ -132,17 +153,35 @@ class Index:
         """Every chunk with its headings."""
         return [row["body"] for row in self._rows(lambda: self._table.search().select(["body"]).limit(None))]
 
-    def nearest(self, vector: Vectors, most: int, collections: Sequence[str]) -> list[Hit]:
-        """By meaning, nearest first."""
+    def nearest(self, vector: Vectors, most: int, collections: Sequence[str], exact: bool = False) -> list[Candidate]:
+        """By meaning, nearest first. `exact` looks at every vector, also where there is an index of them."""
 
         def query() -> Any:
-            return self._table.search(vector, vector_column_name="vector").distance_type("dot").refine_factor(REFINE)
+            asked = self._table.search(vector, vector_column_name="vector").distance_type("dot")
+            return asked.bypass_vector_index() if exact else asked.refine_factor(-(-COMPARED // most))
 
-        return self._hits(query, "_distance", most, collections)
+        return self._candidates(query, "_distance", vector, most, collections)
 
-    def wording(self, words: str, most: int, collections: Sequence[str]) -> list[Hit]:
+    def wording(self, words: str, vector: Vectors, most: int, collections: Sequence[str]) -> list[Candidate]:
         """By words (BM25), best first."""
-        return self._hits(lambda: self._table.search(words, query_type="fts", fts_columns="body"), "_score", most, collections)
+
+        def query() -> Any:
+            return self._table.search(words, query_type="fts", fts_columns="body")
+
+        return self._candidates(query, "_score", vector, most, collections)
+
+    def hits(self, candidates: Sequence[Candidate]) -> list[Hit]:
+        """What they hold, in their order. One that was removed meanwhile is left out."""
+        if not candidates:
+            return []
+        wanted = {one.key for one in candidates}
+        rows = self._rows(lambda: self._table.take_row_ids([one.row for one in candidates]).select(list(OF_HIT)))
+        found = {hit.key: hit for hit in map(hit_of, rows)}
+        if not wanted <= set(found):  # files were joined between the two looks, so rows lie elsewhere
+            where = " OR ".join(f"(document = {quoted([of])} AND ordinal = {ordinal})" for of, ordinal in sorted(wanted))
+            rows = self._rows(lambda: self._table.search().where(where).select(list(OF_HIT)).limit(None))
+            found = {hit.key: hit for hit in map(hit_of, rows)}
+        return [found[one.key] for one in candidates if one.key in found]
 
     def add(self, rows: pa.Table, replaced: Sequence[str] = ()) -> None:
         """One commit: `rows` are in, and what there was of the documents `replaced` is out."""
@@ -200,12 +239,18 @@ class Index:
 
         self._table.create_index("vector", config=IvfRq(distance_type="dot"), replace=True)
 
-    def _hits(self, query: Callable[[], Any], score: str, most: int, collections: Sequence[str]) -> list[Hit]:
+    def _candidates(
+        self, query: Callable[[], Any], score: str, vector: Vectors, most: int, collections: Sequence[str]
+    ) -> list[Candidate]:
         def asked() -> Any:
-            made = query().select([*OF_HIT, score]).limit(most)
-            return made.where(f"collection IN ({quoted(collections)})", prefilter=True) if collections else made
+            made = query().with_row_id(True).select([*OF_CANDIDATE, score]).limit(most)
+            return (made.where(f"collection IN ({quoted(collections)})", prefilter=True) if collections else made).to_arrow()
 
-        return [hit_of(row) for row in self._rows(asked)]
+        table: pa.Table = self._read(asked).combine_chunks()
+        flat = table.column("vector").combine_chunks().flatten().to_numpy()
+        cosines = flat.reshape(-1, DIMENSIONS).astype(np.float32) @ vector
+        columns = (table.column(name).to_pylist() for name in (ROW_ID, "document", "ordinal", "asks"))
+        return [Candidate(*row) for row in zip(*columns, map(float, cosines), strict=True)]
 
     def _rows(self, query: Callable[[], Any]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._read(lambda: query().to_arrow()).to_pylist()
@@ -260,7 +305,6 @@ def quoted(values: Iterable[str]) -> str:
 def hit_of(row: dict[str, Any]) -> Hit:
     body: str = row["body"]
     above = header(row["title"], row["section"])
-    vector = np.asarray(row["vector"], dtype=np.float32)
     return Hit(
         document=row["document"],
         name=row["name"],
@@ -270,5 +314,4 @@ def hit_of(row: dict[str, Any]) -> Hit:
         page=row["page"],
         text=body.removeprefix(above).removeprefix("\n"),
         ordinal=row["ordinal"],
-        vector=vector,
     )

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from heedful.errors import KnowledgeError
 from heedful.knowledge.blocks import Parsed, Unreadable
-from heedful.knowledge.chunking import Chunk, chunk, header
+from heedful.knowledge.chunking import Chunk, chunk, header, only_asks
 from heedful.knowledge.index import DIMENSIONS, SCHEMA, Document, Index, open_index, writing
 from heedful.knowledge.parse import SUFFIXES, Limits
 from heedful.knowledge.reader import Reader
@@ -196,6 +196,7 @@ def rows_of(batch: Batch, bodies: Sequence[str], vectors: np.ndarray) -> pa.Tabl
             "ordinal": ordinal,
             "section": one.section,
             "page": one.page,
+            "asks": only_asks(one.text),
         }
         for of, chunks in batch.documents
         for ordinal, one in enumerate(chunks)

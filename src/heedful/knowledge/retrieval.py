@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from heedful.conversation import Message
-from heedful.knowledge.chunking import sentences
-from heedful.knowledge.index import TABLE, Hit, Index, Vectors, open_index
+from heedful.knowledge.index import TABLE, Candidate, Hit, Index, Vectors, open_index
 from heedful.knowledge.rewriting import question_of
 from heedful.modeling.embedder import load_embedder
 from heedful.workspace import Workspace, find_workspace
@@ -83,31 +82,30 @@ def search_vector(
 ) -> list[Passage]:
     """The same with the question's vector at hand, which may be of another text than the words."""
     by_meaning = index.nearest(vector, CANDIDATES, collections)
-    by_words = index.wording(words, CANDIDATES, collections)
-    passages = fuse(by_meaning, by_words, vector)
-    if max((passage.similarity for passage in passages), default=-1.0) < floor:
+    by_words = index.wording(words, vector, CANDIDATES, collections)
+    return passages_of(index, fuse(by_meaning, by_words), k, floor)
+
+
+def passages_of(index: Index, ranked: Sequence[tuple[Candidate, float]], k: int, floor: float) -> list[Passage]:
+    """The best `k` that pass the floor."""
+    if max((one.similarity for one, _ in ranked), default=-1.0) < floor:
         return []
-    return [passage for passage in passages if passage.similarity >= floor - SLACK][:k]
+    best = [(one, score) for one, score in ranked if one.similarity >= floor - SLACK][:k]
+    of = {one.key: (score, one.similarity) for one, score in best}
+    return [passage_of(hit, *of[hit.key]) for hit in index.hits([one for one, _ in best])]
 
 
-def fuse(by_meaning: Sequence[Hit], by_words: Sequence[Hit], vector: Vectors) -> list[Passage]:
-    """Every hit once, by the sum of what its ranks are worth."""
+def fuse(by_meaning: Sequence[Candidate], by_words: Sequence[Candidate]) -> list[tuple[Candidate, float]]:
+    """Every candidate once with its score, by the sum of what its ranks are worth."""
     worth: dict[tuple[str, int], float] = {}
-    hits: dict[tuple[str, int], Hit] = {}
+    found: dict[tuple[str, int], Candidate] = {}
     for ranking, weight in ((by_meaning, BY_MEANING), (by_words, BY_WORDS)):
-        for rank, hit in enumerate(ranking, start=1):
-            key = (hit.document, hit.ordinal)
-            hits[key] = hit
-            worth[key] = worth.get(key, 0.0) + weight / (RANK_CONSTANT + rank) * (ASKING if only_asks(hit.text) else 1.0)
-    best = (BY_MEANING + BY_WORDS) / (RANK_CONSTANT + 1)
-    order = sorted(hits, key=lambda key: (-worth[key], key))
-    return [passage_of(hits[key], worth[key] / best, float(np.dot(hits[key].vector, vector))) for key in order]
-
-
-def only_asks(text: str) -> bool:
-    """At least half of it are questions, or it has blanks to fill in."""
-    told = list(sentences(text))
-    return "___" in text or 2 * sum(sentence.rstrip('"”’)').endswith("?") for sentence in told) >= len(told)
+        for rank, one in enumerate(ranking, start=1):
+            found[one.key] = one
+            share = weight / (RANK_CONSTANT + rank) * (ASKING if one.asks else 1.0)
+            worth[one.key] = worth.get(one.key, 0.0) + share
+    most = (BY_MEANING + BY_WORDS) / (RANK_CONSTANT + 1)
+    return [(found[key], worth[key] / most) for key in sorted(found, key=lambda key: (-worth[key], key))]
 
 
 def passage_of(hit: Hit, score: float, similarity: float) -> Passage:
