@@ -194,6 +194,7 @@ def test_nothing_is_left_and_the_others_are(workspace: Workspace, store: Store, 
     assert {table: n for table, n in result.detail["removed"]["rows"].items() if table != "split_assignments"} == {
         "messages": 20, "dataset_members": EACH, "conversations": 10, "data_keys": 1, "corrections": 0, "review_items": 0,
         "replies": 0, "moods": 0, "assessments": 0, "feedback": 0, "experiment_members": 0, "reply_pairs": 0,
+        "upload_rows": 0,
     }  # fmt: skip
     with store.snapshot() as session:
         held = [one.conversation for one in iterate_conversations(session)]

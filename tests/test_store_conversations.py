@@ -168,7 +168,7 @@ def test_texts_of_people_are_in_sealed_columns_only() -> None:
     assert free == {
         "imports.path", "model_versions.base", "alias_events.actor", "alias_events.reason", "audit_events.actor",
         "audit_events.subject", "consent_events.actor", "erasures.actor", "review_items.actor",
-        "handovers.model", "handovers.acknowledged_by", "replies.model", "api_keys.name", "api_keys.created_by",
+        "handovers.model", "handovers.acknowledged_by", "replies.model", "uploads.problem", "api_keys.name", "api_keys.created_by",
         "training_runs.requested_by", "training_runs.error", "training_run_events.message",
         "experiments.reason", "experiments.actor", "experiment_ends.reason", "experiment_ends.actor", "pair_judgements.actor",
         "handovers.subject",  # what the calling program calls the person: read by the team in a hurry, removed by an erasure
@@ -178,6 +178,7 @@ def test_texts_of_people_are_in_sealed_columns_only() -> None:
         "vault.sealed_index_key", "data_keys.sealed_key", "persons.sealed_name", "conversations.sealed_group",
         "messages.sealed_content", "corrections.sealed_content", "feedback.sealed_comment",
         "reply_pairs.sealed_chat", "reply_pairs.sealed_champion", "reply_pairs.sealed_challenger",
+        "uploads.sealed_name", "upload_parts.sealed_content",
     }  # fmt: skip
 
 

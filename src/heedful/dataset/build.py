@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from heedful.config import DatasetSettings
@@ -23,6 +23,7 @@ from heedful.dataset.scratch import Scratch
 from heedful.dataset.selection import select_members, tie
 from heedful.dataset.survey import languages_of, survey
 from heedful.dataset.topics import find_topics
+from heedful.dataset.uploads import Uploads
 from heedful.dataset.writing import Draft, KnownOf, Written, content_settings, write_lines
 from heedful.errors import DatasetError
 from heedful.store.assignments import assignments, freeze
@@ -63,32 +64,37 @@ def build_dataset(
     actor: str,
     observe: Observe | None = None,
     note: Note | None = None,
+    uploads: Uploads | None = None,
 ) -> BuiltDataset:
-    """`note` is called in the transaction that registers the version, so that whoever asked for it knows of it for certain.
+    """Of all that may be trained on, or of uploaded files alone.
+
+    `note` is called in the transaction that registers the version, so that whoever asked for it knows of it for certain.
 
     Raises DatasetError when there are too few conversations, WorkspaceError when the existing version was changed on disk.
     """
     with store.snapshot() as snapshot, Scratch(workspace.datasets) as scratch, staging(workspace.datasets) as aside:
-        there = count_permitted(snapshot)
+        scope = None if uploads is None else uploads.condition()
+        there = count_permitted(snapshot, scope)
         workers = choose_workers(settings.workers, there)
         watch = Progress(there, observe)
-        found = survey(read_permitted(snapshot, watch, "read"), settings, system_prompt, scratch, workers)
-        found.withhold(count_withheld(snapshot, "training"))
+        found = survey(read_permitted(snapshot, scope, watch, "read"), settings, system_prompt, scratch, workers)
+        found.withhold(count_withheld(snapshot, "training", scope))
         tied = tie(found, workers)
         met = hold_back(found, tied.twins, replies_to_look_at(snapshot), decisions(snapshot), settings)
-        if not is_current(snapshot, met):
+        if not is_current(snapshot, met, scope):
             with store.session() as session:
-                enqueue(session, met)
+                enqueue(session, met, scope)
         load = partial(iterate_conversations, snapshot, corrected=True)
-        selection = select_members(found, tied, settings, partial(assignments, snapshot), load, workers)
+        frozen = partial(assignments if uploads is None else uploads.sides, snapshot)
+        selection = select_members(found, tied, settings, frozen, load, workers)
         with store.snapshot() as now:  # with what has just been queued
             reviews = count_reviews(now)
         draft = Draft(found, selection, settings, system_prompt, reviews)
-        written = write_lines(read_permitted(snapshot, watch, "write"), names_known(snapshot), aside, draft, workers)
-        manifest = describe(snapshot, draft, written)
+        written = write_lines(read_permitted(snapshot, scope, watch, "write"), names_known(snapshot), aside, draft, workers)
+        manifest = describe(snapshot, scope, draft, written)
         target = workspace.datasets / written.id
         existing = target.exists()
-        result = Result(draft, written, manifest, actor, note)
+        result = Result(draft, written, manifest, actor, note, scope)
         if existing:
             heal(store, snapshot, target, result)
         else:
@@ -105,6 +111,7 @@ class Result:
     manifest: dict[str, Any]
     actor: str
     note: Note | None
+    scope: ColumnElement[bool] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +128,13 @@ class Progress:
             yield one
 
 
-def count_permitted(session: Session) -> int:
-    return session.scalar(select(func.count()).select_from(permitted("training").subquery())) or 0
+def count_permitted(session: Session, scope: ColumnElement[bool] | None) -> int:
+    return session.scalar(select(func.count()).select_from(permitted("training", scope).subquery())) or 0
 
 
-def read_permitted(session: Session, watch: Progress, stage: str) -> Iterator[Stored]:
+def read_permitted(session: Session, scope: ColumnElement[bool] | None, watch: Progress, stage: str) -> Iterator[Stored]:
     """What may be trained on. The text of what may not is not read."""
-    return watch.of(iterate_conversations(session, permitted("training"), corrected=True), stage)
+    return watch.of(iterate_conversations(session, permitted("training", scope), corrected=True), stage)
 
 
 def names_known(session: Session) -> KnownOf:
@@ -176,7 +183,7 @@ def heal(store: Store, snapshot: Session, target: Path, result: Result) -> None:
 
 def register(session: Session, record_: DatasetRecord, result: Result) -> None:
     """Raises DatasetError when somebody withdrew, or was erased, or another build gave a question another side meanwhile."""
-    still = set(session.scalars(permitted("training")))
+    still = set(session.scalars(permitted("training", result.scope)))
     if any(key not in still for key, _, _ in result.written.places):
         raise DatasetError("a person withdrew or was erased while the dataset was built", "heedful dataset build")
     if not freeze(session, result.draft.selection.assigned, result.draft.selection.moved):
@@ -198,7 +205,7 @@ def to_record(folder: Path) -> DatasetRecord:
     )
 
 
-def describe(session: Session, draft: Draft, written: Written) -> dict[str, Any]:
+def describe(session: Session, scope: ColumnElement[bool] | None, draft: Draft, written: Written) -> dict[str, Any]:
     """Fields of the manifest: what went in, what was left out, what was changed, and how it was divided."""
     found, selection = draft.found, draft.selection
     counted = {**found.dropped, BOILERPLATE: written.empty}
@@ -210,7 +217,7 @@ def describe(session: Session, draft: Draft, written: Written) -> dict[str, Any]
         "system_prompt": draft.system_prompt,
         "input": {"conversations": found.conversations, "fingerprints_sha256": found.fingerprints_sha256},
         "consent": consent_snapshot(session),
-        "sources": [asdict(contribution) for contribution in contributions(session)],
+        "sources": [asdict(contribution) for contribution in contributions(session, scope)],
         "counts": written.counts,
         "dropped": {name: counted.get(name, 0) for name in reasons(draft.settings)},
         "changed": {"signature_cut": written.cut},

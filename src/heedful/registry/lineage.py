@@ -19,6 +19,7 @@ from heedful.store.batches import batches
 from heedful.store.consent import permitted
 from heedful.store.schema import ConversationRow, DatasetMember, DatasetVersion, LineageRole, ModelVersion, Person, Split
 from heedful.store.schema_trust import LEARNING, Membership
+from heedful.store.scope import everything
 
 BATCH = 4_000
 ALL = "all"
@@ -147,7 +148,7 @@ def withdrawn(session: Session, model_id: str) -> tuple[int, int]:
     known = list(generations(model_id, parents_of(session)))
     learned = select(Membership.conversation_id).where(Membership.model_id.in_(known), Membership.role.in_(LEARNING)).distinct()
     rows = learned.subquery()
-    without = select(func.count()).select_from(rows).where(rows.c.conversation_id.not_in(permitted("training")))
+    without = select(func.count()).select_from(rows).where(rows.c.conversation_id.not_in(permitted("training", everything())))
     return session.scalar(without) or 0, session.scalar(select(func.count()).select_from(rows)) or 0
 
 

@@ -23,6 +23,7 @@ from heedful.server.consents import consents_router
 from heedful.server.counting import counting_router
 from heedful.server.embeddings import embeddings_router
 from heedful.server.errors import ApiError, answer_failure, answer_http_exception, error_response, failures
+from heedful.server.files import files_router
 from heedful.server.home import home_router
 from heedful.server.keeping import Keeper
 from heedful.server.metrics import Metrics, metrics_router
@@ -72,7 +73,7 @@ def create_app(
         embeddings_router(),
         moderations_router(),
         home_router(catalog),
-        *([] if keeper is None else [collecting_router(keeper), consents_router(keeper), counting_router(keeper)]),
+        *([] if keeper is None else kept_routers(keeper)),
         *rooms,
     ):
         app.include_router(router)
@@ -107,6 +108,11 @@ def described(app: FastAPI) -> dict[str, Any]:
         document["components"]["schemas"].pop(name, None)
     document["components"]["securitySchemes"] = KEYS
     return {**document, "security": [dict.fromkeys(KEYS, ())]}
+
+
+def kept_routers(keeper: Keeper) -> list[APIRouter]:
+    """What needs a store."""
+    return [collecting_router(keeper), consents_router(keeper), counting_router(keeper), files_router(keeper)]
 
 
 def healthz() -> Health:

@@ -8,7 +8,7 @@ without a basis. It is asked anew for every build, so a late consent and a late 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from heedful.errors import StatementRefused
@@ -16,6 +16,7 @@ from heedful.store.audit import record
 from heedful.store.persons import find_or_add_persons
 from heedful.store.schema import ConversationRow, Decision, Person, Purpose
 from heedful.store.schema_trust import ConsentEvent
+from heedful.store.scope import not_uploaded
 
 OURS = ("owned", "public")  # a basis that needs nobody's consent, but gives way to a withdrawal
 
@@ -85,8 +86,11 @@ def newest_decision(session: Session, person_id: int, purpose: Purpose) -> Decis
     return session.scalars(query.order_by(ConsentEvent.version.desc()).limit(1)).first()
 
 
-def permitted(purpose: Purpose) -> Select[int]:
-    """Ids of the conversations that may serve a purpose, as a query to be used within others."""
+def permitted(purpose: Purpose, scope: ColumnElement[bool] | None = None) -> Select[int]:
+    """Ids of the conversations that may serve a purpose, as a query to be used within others.
+
+    `scope` is a condition of `store.scope`; without it, what was uploaded for a job of its own is not among them.
+    """
     newest = aliased(ConsentEvent)
     later = aliased(ConsentEvent)
     overtaken = (
@@ -102,6 +106,7 @@ def permitted(purpose: Purpose) -> Select[int]:
         .outerjoin(Person, Person.id == ConversationRow.person_id)
         .outerjoin(newest, decided)
         .where(Person.erased_at.is_(None), or_(newest.decision == "granted", undecided, nobody))
+        .where(not_uploaded() if scope is None else scope)
     )
 
 
@@ -114,7 +119,8 @@ def consent_snapshot(session: Session) -> dict[str, int]:
     return {"events": events or 0, "persons": persons or 0, **{f"basis_{basis}": count for basis, count in counted}}
 
 
-def count_withheld(session: Session, purpose: Purpose) -> int:
-    """How many stored conversations may not serve a purpose."""
-    there = select(func.count()).select_from(ConversationRow).where(ConversationRow.id.not_in(permitted(purpose)))
+def count_withheld(session: Session, purpose: Purpose, scope: ColumnElement[bool] | None = None) -> int:
+    """How many stored conversations of the scope may not serve a purpose."""
+    within = not_uploaded() if scope is None else scope
+    there = select(func.count()).select_from(ConversationRow).where(within, ConversationRow.id.not_in(permitted(purpose, scope)))
     return session.scalar(there) or 0

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from heedful.store.consent import permitted
@@ -19,15 +19,17 @@ class Contribution:
     conversations: int
 
 
-def contributions(session: Session) -> list[Contribution]:
-    """Of what may be trained on. Oldest import first; a reading that added nothing of it is not among them.
+def contributions(session: Session, scope: ColumnElement[bool] | None = None) -> list[Contribution]:
+    """Of what may be trained on, within a scope as `permitted` takes it.
+
+    Oldest import first; a reading that added nothing of it is not among them.
 
     A path may name a person, so a dataset must not list the file of somebody who is not in it.
     """
     query = (
         select(Import.path, Import.format, Import.sha256, func.count(ConversationRow.id))
         .join(ConversationRow, ConversationRow.import_id == Import.id)
-        .where(ConversationRow.id.in_(permitted("training")))
+        .where(ConversationRow.id.in_(permitted("training", scope)))
         .group_by(Import.id, Import.path, Import.format, Import.sha256)
         .order_by(Import.id)
     )

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from heedful.errors import StoreError
@@ -18,6 +18,7 @@ from heedful.store.consent import permitted
 from heedful.store.conversations import place_of_correction
 from heedful.store.schema import ConversationRow, ReviewStatus, utc_now
 from heedful.store.schema_review import Correction, ReviewItem
+from heedful.store.scope import everything, not_uploaded
 from heedful.store.vault import find_key
 
 BATCH = 2_000
@@ -35,9 +36,12 @@ class Waiting:
     spans: Spans
 
 
-def enqueue(session: Session, met: Mapping[int, Met]) -> None:
-    """What awaits a reviewer is exactly this from now on, as far as it is not decided. `met` is by id of the conversation."""
-    items = list(session.scalars(select(ReviewItem)))
+def enqueue(session: Session, met: Mapping[int, Met], scope: ColumnElement[bool] | None = None) -> None:
+    """What awaits a reviewer is exactly this from now on, as far as it is not decided, of the scope as `permitted` takes it.
+
+    `met` is by id of the conversation.
+    """
+    items = list(session.scalars(select(ReviewItem).where(ReviewItem.conversation_id.in_(of(scope)))))
     for item in items:
         if item.status == "awaiting" and item.rule not in met.get(item.conversation_id, {}):
             session.delete(item)
@@ -53,9 +57,14 @@ def enqueue(session: Session, met: Mapping[int, Met]) -> None:
         session.execute(insert(ReviewItem), batch)
 
 
-def is_current(session: Session, met: Mapping[int, Met]) -> bool:
+def of(scope: ColumnElement[bool] | None) -> Select[int]:
+    return select(ConversationRow.id).where(not_uploaded() if scope is None else scope)
+
+
+def is_current(session: Session, met: Mapping[int, Met], scope: ColumnElement[bool] | None = None) -> bool:
     """Whether `enqueue` would change nothing."""
-    rows = session.execute(select(ReviewItem.conversation_id, ReviewItem.rule, ReviewItem.status)).all()
+    query = select(ReviewItem.conversation_id, ReviewItem.rule, ReviewItem.status)
+    rows = session.execute(query.where(ReviewItem.conversation_id.in_(of(scope)))).all()
     wanted = {(conversation, rule) for conversation, rules in met.items() for rule in rules}
     known = {(conversation, rule) for conversation, rule, _ in rows}
     stale = any(status == "awaiting" and (conversation, rule) not in wanted for conversation, rule, status in rows)
@@ -75,7 +84,7 @@ def waiting(session: Session) -> list[Waiting]:
     """What a person may look at now, oldest conversation first: those who did not allow a review are not shown."""
     query = (
         select(ReviewItem)
-        .where(ReviewItem.status == "awaiting", ReviewItem.conversation_id.in_(permitted("review")))
+        .where(ReviewItem.status == "awaiting", ReviewItem.conversation_id.in_(permitted("review", everything())))
         .order_by(ReviewItem.conversation_id, ReviewItem.rule)
     )
     return [Waiting(item.id, item.conversation_id, item.rule, item.spans) for item in session.scalars(query)]

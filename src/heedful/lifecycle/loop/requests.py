@@ -13,6 +13,7 @@ from heedful.store.consent import permitted
 from heedful.store.schema import ConversationRow, ModelVersion, utc_now
 from heedful.store.schema_runs import TrainingRun
 from heedful.store.schema_trust import Membership
+from heedful.store.scope import not_uploaded
 from heedful.store.training_runs import count_runs, enqueue, list_runs, running
 
 SCHEDULE, TRIGGER = "schedule", "trigger"  # in place of a person, as who asked
@@ -105,8 +106,9 @@ def count_waiting(session: Session, before: str | None = None) -> int:
 def last_seen(session: Session, before: str | None) -> int:
     """The newest conversation that a run looked at, or that any model learned from or was judged by."""
     runs = list_runs(session, "loop", limit=1, after=before)
+    not_of_jobs = Membership.conversation_id.not_in(select(ConversationRow.id).where(~not_uploaded()))
     seen: Any = runs[0].metrics.get("seen", runs[0].request["seen"]) if runs else 0
-    return max(int(seen), session.scalar(select(func.max(Membership.conversation_id))) or 0)
+    return max(int(seen), session.scalar(select(func.max(Membership.conversation_id)).where(not_of_jobs)) or 0)
 
 
 def newest_conversation(session: Session) -> int:

@@ -15,6 +15,7 @@ from heedful.store import (  # noqa: F401 - their tables join the metadata
     schema_runs,
     schema_trust,
     schema_turns,
+    schema_uploads,
 )
 from heedful.store.schema import Base
 
