@@ -181,9 +181,16 @@ def test_refusals(store: Store, workspace: Workspace, versions: tuple[str, str])
         (Wanted(challenger, reason="why not"), ExperimentError, "nothing to override"),
         (Wanted(failing), ExperimentError, f"the gate refuses {failing}, so it serves nobody; failed: stop_rate"),
         (Wanted(failing, reason=" "), ExperimentError, "needs a reason"),
+        (Wanted("upstream", reason="why not"), ExperimentError, "the upstream may not be asked now"),
     ):
         with pytest.raises(kind, match=words.replace("(", r"\(")):
             start(store, workspace, GATE, wanted, "tester")
+    for upstream, words in (
+        (Wanted("upstream"), "no gate has proven the upstream"),
+        (Wanted("upstream", shadow=True, reason="why not"), "words of people stay here"),
+    ):
+        with pytest.raises(ExperimentError, match=words):
+            start(store, workspace, GATE, upstream, "tester", "hosted")
     with pytest.raises(PromotionRefused, match="tester is no operator"):
         start(store, workspace, replace_operators("boss"), Wanted(failing, reason="we look at it together"), "tester")
     overridden = start(store, workspace, replace_operators("boss"), Wanted(failing, reason="we look at it together"), "boss")

@@ -12,6 +12,7 @@ from rich.text import Text
 from heedful.cli.keystrokes import QUIT, read_key
 from heedful.cli.options import HERE, Desk, JsonOption, WorkspaceOption, open_desk
 from heedful.cli.output import Output, reporting
+from heedful.config import Mode
 from heedful.errors import ConfigError, ExperimentError
 from heedful.lifecycle.experiments.outcomes import OUTCOMES
 from heedful.lifecycle.experiments.page import to_html
@@ -20,6 +21,7 @@ from heedful.lifecycle.experiments.reading import Finding, Reading, read_experim
 from heedful.lifecycle.experiments.start import Wanted
 from heedful.lifecycle.experiments.start import start as start_experiment
 from heedful.lifecycle.experiments.words import say, show
+from heedful.lifecycle.modes import mode_now
 from heedful.store.experiments import End, end_experiment, find_experiment, list_experiments, running_experiment
 from heedful.store.schema_experiments import Experiment, ExperimentEnd, Preferred, Variant
 from heedful.workspace import write_text
@@ -36,7 +38,9 @@ NumberArgument = Annotated[int | None, typer.Argument(help="Number of an experim
 
 @app.command()
 def start(
-    challenger: Annotated[str, typer.Argument(help="Id or alias of a version that the gate lets through.", show_default=False)],
+    challenger: Annotated[
+        str, typer.Argument(help="Id or alias of a version that the gate lets through, or: upstream.", show_default=False)
+    ],
     share: Annotated[float, typer.Option(help="Share of the persons whom the challenger serves.")] = 0.5,
     outcome: Annotated[str, typer.Option(help=f"What decides: {', '.join(OUTCOMES)}.")] = "thumbs",
     instrument: Annotated[str, typer.Option(help="Questionnaire, for --outcome assessment.", show_default=False)] = "",
@@ -62,7 +66,7 @@ def start(
         if against is (reason is None):
             raise ConfigError("--override and --reason TEXT belong together", "heedful experiment start --help")
         wanted = Wanted(challenger, share, outcome, instrument, hours, margin, shadow, reason)
-        begun = start_experiment(desk.store, desk.workspace, desk.settings.gate, wanted, desk.actor)
+        begun = start_experiment(desk.store, desk.workspace, desk.settings.gate, wanted, desk.actor, mode_of(desk))
         if begun.shadow:
             output.say(f"experiment {begun.id}: {begun.challenger} answers unseen; next: heedful experiment compare")
         else:
@@ -70,6 +74,10 @@ def start(
             output.say(f"experiment {begun.id}: {served}")
             output.say("a running server obeys at once; next: heedful experiment status")
         output.result(as_report(begun, None))
+
+
+def mode_of(desk: Desk) -> Mode | None:
+    return None if desk.settings.upstream.url is None else mode_now(desk.store, desk.settings)
 
 
 @app.command()

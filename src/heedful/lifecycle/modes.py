@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,9 +18,8 @@ from heedful.store.database import Store
 from heedful.store.modes import current_mode, switch_mode
 from heedful.store.persons import find_person
 from heedful.store.schema import utc_now
+from heedful.store.schema_experiments import UPSTREAM
 from heedful.store.traces import Share, shares
-
-UPSTREAM = "upstream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +86,16 @@ def hybrid_of(store: Store, settings: Settings) -> Hybrid | None:
         settings.routing.complex_words,
         settings.routing.complex_questions,
     )
+
+
+def hosted(hybrid: Hybrid) -> Hybrid:
+    """The same, asked for every turn that may leave; where the mode is local, for none."""
+
+    def terms(subject: str) -> Terms:
+        now = hybrid.terms(subject)
+        return now if now.mode == "local" else replace(now, mode="hosted")
+
+    return replace(hybrid, terms=terms)
 
 
 def terms_of(store: Store, settings: Settings) -> Callable[[str], Terms]:

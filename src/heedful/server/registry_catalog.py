@@ -25,7 +25,7 @@ from heedful.errors import HeedfulError, RegistryError
 from heedful.lifecycle.companions import BASE, find_target, load_companion
 from heedful.lifecycle.experiments.joining import serving_variant
 from heedful.lifecycle.experiments.monitor import variant_name, watch
-from heedful.lifecycle.modes import hybrid_of
+from heedful.lifecycle.modes import hosted, hybrid_of
 from heedful.registry.aliases import CHAMPION, fell_to_base
 from heedful.registry.versions import list_versions
 from heedful.server.catalog import ModelCard
@@ -33,7 +33,7 @@ from heedful.server.loaded_models import LoadedModels
 from heedful.server.shadow import Shadow
 from heedful.server.standing import Standing, read_standing
 from heedful.store.database import Store
-from heedful.store.schema_experiments import Experiment
+from heedful.store.schema_experiments import UPSTREAM, Experiment
 from heedful.workspace import Workspace
 
 LOG = logging.getLogger("heedful.server")
@@ -71,10 +71,23 @@ class RegistryCatalog:
             return await self._get(standing, model, experiment)
         if experiment.shadow:
             return replace(await self._get(standing, model, experiment), after=self._shadow.after(experiment))
+        if experiment.challenger == UPSTREAM:
+            return await self._beside_upstream(standing, experiment, subject)
         ready = experiment.challenger in self._models
         variant = await asyncio.to_thread(serving_variant, self._store, experiment, subject, ready)
         companion = await self._get(standing, experiment.challenger if variant == "challenger" else model, experiment)
         return companion if variant is None else replace(companion, variant=variant_name(experiment, variant))
+
+    async def _beside_upstream(self, standing: Standing, experiment: Experiment, subject: str) -> Companion:
+        """The champion; its words are the upstream's for persons of that variant, and its own for the others, whatever the mode."""
+        companion = await self._get(standing, experiment.champion, experiment)
+        if companion.hybrid is None or (await asyncio.to_thread(companion.hybrid.terms, subject)).mode == "local":
+            return companion
+        variant = await asyncio.to_thread(serving_variant, self._store, experiment, subject, True)
+        if variant is None:
+            return companion
+        hybrid = hosted(companion.hybrid) if variant == "challenger" else None
+        return replace(companion, hybrid=hybrid, variant=variant_name(experiment, variant))
 
     async def _get(self, standing: Standing, model: str, experiment: Experiment | None) -> Companion:
         companion = await self._models.get(model)
@@ -150,7 +163,7 @@ class RegistryCatalog:
             former, self._champion = self._champion, wanted
             self._models.let_go(former)
         experiment = standing.experiment_in_effect()
-        if experiment is not None:
+        if experiment is not None and experiment.challenger != UPSTREAM:
             self._models.prepare(experiment.challenger)
 
     def _load(self, model: str) -> Companion:

@@ -9,7 +9,7 @@ from heedful.registry.aliases import CHAMPION, current_aliases, fell_to_base
 from heedful.registry.versions import list_versions, quarantine_refusal
 from heedful.store.database import Store
 from heedful.store.experiments import running_experiment
-from heedful.store.schema_experiments import Experiment
+from heedful.store.schema_experiments import UPSTREAM, Experiment
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class Standing:
     def experiment_in_effect(self) -> Experiment | None:
         """The one that runs, unless a version of it is not what it was: then it is about to be ended."""
         found = self.experiment
-        if found is None or self.aliases.get(CHAMPION, BASE) != found.champion or found.challenger not in self.versions:
+        if found is None or self.aliases.get(CHAMPION, BASE) != found.champion:
             return None
-        return found
+        return found if found.challenger in (*self.versions, UPSTREAM) else None
 
 
 def read_standing(store: Store) -> Standing:

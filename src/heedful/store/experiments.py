@@ -9,7 +9,16 @@ from sqlalchemy.orm import Session, aliased
 from heedful.errors import StoreError
 from heedful.store.audit import record
 from heedful.store.collection import KEEPING
-from heedful.store.schema_experiments import Ending, Experiment, ExperimentEnd, ExperimentHarm, ExperimentMember, Variant
+from heedful.store.schema import Purpose
+from heedful.store.schema_experiments import (
+    UPSTREAM,
+    Ending,
+    Experiment,
+    ExperimentEnd,
+    ExperimentHarm,
+    ExperimentMember,
+    Variant,
+)
 from heedful.store.schema_trust import ConsentEvent
 from heedful.store.vault import digest
 
@@ -92,8 +101,18 @@ def members_of(session: Session, experiment_id: int) -> list[ExperimentMember]:
     return list(session.scalars(query.order_by(ExperimentMember.joined_at, ExperimentMember.person_id)))
 
 
+def purposes_of(experiment: Experiment) -> tuple[Purpose, ...]:
+    """What a person must allow to be in it."""
+    return (KEEPING, "upstream") if experiment.challenger == UPSTREAM else (KEEPING,)
+
+
 def staying(session: Session, experiment_id: int) -> set[int]:
-    """Persons of the experiment whose chats may still be kept; the others have left it."""
+    """Persons of the experiment who still allow what it needs; the others have left it."""
+    purposes = purposes_of(session.get_one(Experiment, experiment_id))
+    return set.intersection(*(allowing(session, experiment_id, purpose) for purpose in purposes))
+
+
+def allowing(session: Session, experiment_id: int, purpose: Purpose) -> set[int]:
     later = aliased(ConsentEvent)
     overtaken = (
         select(later.id)
@@ -107,7 +126,7 @@ def staying(session: Session, experiment_id: int) -> set[int]:
         .join(ConsentEvent, ConsentEvent.person_id == ExperimentMember.person_id)
         .where(
             ExperimentMember.experiment_id == experiment_id,
-            ConsentEvent.purpose == KEEPING,
+            ConsentEvent.purpose == purpose,
             ConsentEvent.decision == "granted",
             ~overtaken,
         )

@@ -4,7 +4,7 @@ What a person is in goes with them; experiments, ends and harms stay: they are i
 """
 
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Literal
 
 from sqlalchemy import CheckConstraint, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -14,7 +14,7 @@ from heedful.store.schema import NEVER_REUSED, Base, utc_now
 Variant = Literal["champion", "challenger"]
 Ending = Literal["stopped", "harm", "champion", "quarantine"]
 Preferred = Literal["champion", "challenger", "tie"]
-VARIANTS: tuple[Variant, ...] = get_args(Variant)
+UPSTREAM = "upstream"  # as a challenger: no version of ours, but the server that `upstream.url` names
 
 
 class Experiment(Base):

@@ -7,9 +7,11 @@ from heedful.lifecycle.companions import BASE
 from heedful.registry.aliases import CHAMPION, current_aliases
 from heedful.registry.versions import quarantined_models
 from heedful.store.collection import agreed
+from heedful.store.consent import newest_decision
 from heedful.store.database import Store
-from heedful.store.experiments import End, draw_of, end_experiment
-from heedful.store.schema_experiments import Experiment, ExperimentMember, Variant
+from heedful.store.experiments import End, draw_of, end_experiment, purposes_of
+from heedful.store.modes import current_mode
+from heedful.store.schema_experiments import UPSTREAM, Experiment, ExperimentMember, Variant
 
 ITSELF = "heedful"  # who ends an experiment that no person ended
 
@@ -18,6 +20,8 @@ def overtaken(session: Session, experiment: Experiment) -> End | None:
     """How it must end because its versions are not what they were; None: they are."""
     if {experiment.champion, experiment.challenger} & quarantined_models(session):
         return End("quarantine", ITSELF)
+    if experiment.challenger == UPSTREAM and current_mode(session) == "local":
+        return End("stopped", ITSELF, "the mode was switched to local")
     serving = current_aliases(session).get(CHAMPION, BASE)
     return End("champion", ITSELF) if serving != experiment.champion else None
 
@@ -25,7 +29,9 @@ def overtaken(session: Session, experiment: Experiment) -> End | None:
 def membership(session: Session, experiment: Experiment, name: str) -> tuple[int, ExperimentMember | None] | None:
     """The person and, once they were served in it, their place in the experiment. None: they are outside of it."""
     person = agreed(session, name)
-    return None if person is None else (person.id, session.get(ExperimentMember, (experiment.id, person.id)))
+    if person is None or any(newest_decision(session, person.id, purpose) != "granted" for purpose in purposes_of(experiment)):
+        return None
+    return (person.id, session.get(ExperimentMember, (experiment.id, person.id)))
 
 
 def join(session: Session, experiment: Experiment, person_id: int) -> Variant:

@@ -30,7 +30,7 @@ from heedful.store.experiments import (
     staying,
 )
 from heedful.store.schema_collection import Mood
-from heedful.store.schema_experiments import Experiment, ExperimentEnd, ExperimentHarm
+from heedful.store.schema_experiments import Experiment, ExperimentEnd, ExperimentHarm, ExperimentMember
 
 LOG = logging.getLogger("heedful.experiments")
 LEVEL = 0.05  # of stopping for harm where there is none
@@ -65,13 +65,19 @@ def note_turn(session: Session, trace: Trace, name: str) -> None:
     member = None if found is None else found[1]
     if member is None or end is not None:
         return
+    harms = kinds_of(trace, member)
     if member.entry_tier is None:
         member.entry_tier = trace.guard.tier
-    elif trace.guard.tier in DANGER and TIERS.index(trace.guard.tier) > TIERS.index(member.entry_tier):
-        add_harm(session, member, "crisis")
-    if HARMFUL & set(trace.guard.found):
-        add_harm(session, member, "guard")
-    stop_for_harm(session, experiment)
+    if [kind for kind in harms if add_harm(session, member, kind)]:
+        stop_for_harm(session, experiment)
+
+
+def kinds_of(trace: Trace, member: ExperimentMember) -> list[str]:
+    """Harms that a turn shows. Danger in the first turn was there before the variant said a word."""
+    tier, entry = trace.guard.tier, member.entry_tier
+    rose = entry is not None and tier in DANGER and TIERS.index(tier) > TIERS.index(entry)
+    found = HARMFUL & set(trace.guard.found)
+    return [kind for kind, met in (("crisis", rose), ("guard", bool(found))) if met]
 
 
 def watch(store: Store, seen: int = 0) -> int:

@@ -5,10 +5,11 @@ With 0 hours the first value is the whole outcome, known at once. Who left, or g
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import fmean
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 from heedful.store.experiments import draw_of, harms_of, members_of, staying
 from heedful.store.schema import ConversationRow, utc_now
 from heedful.store.schema_collection import Assessment, Feedback, Mood, ReplyRow
-from heedful.store.schema_experiments import Experiment, ExperimentMember, Variant
+from heedful.store.schema_experiments import UPSTREAM, Experiment, ExperimentMember, Variant
 
 PREFERENCE = "preference"  # what decides in shadow mode: no number of persons, but what clinicians preferred
 RISING = frozenset({"wemwbs"})  # questionnaires in which more is better; in all others less is
@@ -70,9 +71,12 @@ def corrections(session: Session, experiment: Experiment, members: Sequence[Expe
     return of_own_variant(session.execute(query), experiment, members, lambda wrong: float(not wrong))
 
 
-def of_own_variant(rows, experiment: Experiment, members: Sequence[ExperimentMember], value) -> Values:  # type: ignore[no-untyped-def]
+def of_own_variant(
+    rows: Iterable[Any], experiment: Experiment, members: Sequence[ExperimentMember], value: Callable[[Any], float]
+) -> Values:
     """`rows` are person, model of a reply, time and what is made a value of. Replies of other models say nothing of the variant."""
-    models = {one.person_id: experiment.challenger if one.variant == "challenger" else experiment.champion for one in members}
+    challenger = experiment.champion if experiment.challenger == UPSTREAM else experiment.challenger  # it answers under that name
+    models = {one.person_id: challenger if one.variant == "challenger" else experiment.champion for one in members}
     found: Values = defaultdict(list)
     for person, model, at, what in rows:
         if models.get(person) == model:

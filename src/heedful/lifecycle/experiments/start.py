@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from heedful.config import GateSettings
+from heedful.config import GateSettings, Mode
 from heedful.errors import ExperimentError, RegistryError
 from heedful.evaluation.evidence import WITHDRAWN
 from heedful.lifecycle.companions import BASE
@@ -16,7 +16,7 @@ from heedful.registry.versions import Version, find_version, verified_directory
 from heedful.store.database import Store
 from heedful.store.experiments import begin_experiment
 from heedful.store.instruments import RANGES, spell
-from heedful.store.schema_experiments import Experiment
+from heedful.store.schema_experiments import UPSTREAM, Experiment
 from heedful.workspace import Workspace
 
 HELP = "heedful experiment start --help"
@@ -36,27 +36,33 @@ class Wanted:
     reason: str | None = None
 
 
-def start(store: Store, workspace: Workspace, gate: GateSettings, wanted: Wanted, actor: str) -> Experiment:
-    """Raises ExperimentError, RegistryError or StoreError: what was asked for cannot be, or another one runs."""
+def start(
+    store: Store, workspace: Workspace, gate: GateSettings, wanted: Wanted, actor: str, mode: Mode | None = None
+) -> Experiment:
+    """`mode` holds now, where an upstream is configured; None: none is.
+
+    Raises ExperimentError, RegistryError or StoreError: what was asked for cannot be, or another one runs.
+    """
     check_numbers(wanted)
     instrument = check_outcome(wanted)
     with store.session() as session:
         champion = champion_of(session)
-        version = find_version(session, wanted.challenger)
-        if version.id == champion:
-            raise ExperimentError(f"{version.id} is the champion; an experiment needs another version", "heedful models")
-        verified_directory(workspace, version)
-        proof = check_gate(session, workspace, gate, version, wanted.reason, actor)
+        if wanted.challenger == UPSTREAM:
+            challenger, report = check_upstream(gate, wanted, actor, mode), None
+        else:
+            challenger, report = check_version(session, workspace, gate, wanted, actor)
+        if challenger == champion:
+            raise ExperimentError(f"{challenger} is the champion; an experiment needs another version", "heedful models")
         asked = Experiment(
             champion=champion,
-            challenger=version.id,
+            challenger=challenger,
             share=wanted.share,
             shadow=wanted.shadow,
             outcome=PREFERENCE if wanted.shadow else wanted.outcome,
             instrument=instrument,
             window_hours=wanted.window_hours,
             margin=wanted.margin,
-            report_id=proof.report,
+            report_id=report,
             reason="" if wanted.reason is None else wanted.reason,
             actor=actor,
         )
@@ -77,7 +83,7 @@ def check_outcome(wanted: Wanted) -> str:
     if wanted.outcome not in OUTCOMES:
         raise ExperimentError(f"{wanted.outcome!r} is no outcome; allowed: {', '.join(OUTCOMES)}", HELP)
     if wanted.window_hours == 0 and OUTCOMES[wanted.outcome].absence:
-        raise ExperimentError(f"that nothing came is known only after a time: {wanted.outcome} needs hours", "--hours 168")
+        raise ExperimentError(f"that nothing came is known only after a time: {wanted.outcome} needs hours", HELP)
     if (wanted.outcome == "assessment") != bool(wanted.instrument):
         raise ExperimentError("--outcome assessment and --instrument NAME belong together", HELP)
     if not wanted.instrument:
@@ -97,6 +103,33 @@ def champion_of(session: Session) -> str:
     raise ExperimentError("there is no champion to compare with", "heedful promote MODEL")
 
 
+def check_version(session: Session, workspace: Workspace, gate: GateSettings, wanted: Wanted, actor: str) -> tuple[str, str | None]:
+    """The id, and the report that lets it through."""
+    version = find_version(session, wanted.challenger)
+    verified_directory(workspace, version)
+    if CHAMPION in version.aliases:
+        return version.id, None  # refused by whoever asked
+    return version.id, check_gate(session, workspace, gate, version, wanted.reason, actor).report
+
+
+def check_upstream(gate: GateSettings, wanted: Wanted, actor: str, mode: Mode | None) -> str:
+    """No gate has proven what others serve, so an operator must answer for it; and no word leaves unseen, or against the mode."""
+    if wanted.shadow:
+        raise ExperimentError("the upstream is asked for nobody's sake in shadow mode; words of people stay here", HELP)
+    if mode is None or mode == "local":
+        raise ExperimentError("the upstream may not be asked now", "set upstream.url, then heedful mode hybrid")
+    if wanted.reason is None:
+        raise ExperimentError("no gate has proven the upstream; an operator has to answer for it", "--override --reason 'why'")
+    check_reason(gate, wanted.reason, actor)
+    return UPSTREAM
+
+
+def check_reason(gate: GateSettings, reason: str, actor: str) -> None:
+    check_operator(gate, actor)
+    if not reason.strip():
+        raise ExperimentError("an override needs a reason", HELP)
+
+
 def check_gate(
     session: Session, workspace: Workspace, gate: GateSettings, version: Version, reason: str | None, actor: str
 ) -> Proof:
@@ -110,7 +143,5 @@ def check_gate(
         return proof
     if reason is None or WITHDRAWN.name in proof.refused_by:
         raise ExperimentError(f"the gate refuses {version.id}, so it serves nobody; {proof.problem}", proof.next_step)
-    check_operator(gate, actor)
-    if not reason.strip():
-        raise ExperimentError("an override needs a reason", HELP)
+    check_reason(gate, reason, actor)
     return proof

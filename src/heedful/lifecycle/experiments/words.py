@@ -10,7 +10,7 @@ HARMS = {
     "mood": "a conversation left the person worse",
 }
 ENDS = {
-    "stopped": "it was stopped by {actor}",
+    "stopped": "it was stopped by {actor}{reason}",
     "harm": "it stopped itself for harm: {harm}",
     "champion": "it ended because another version became the champion",
     "quarantine": "it ended because one of its versions is quarantined",
@@ -28,7 +28,12 @@ def say(reading: Reading) -> list[str]:
     lines = [f"{reading.verdict}. {NEXT[reading.verdict]}"]
     if reading.end is not None:
         worst = HARMS.get(reading.end.harm, reading.end.harm)
-        lines.append(ENDS[reading.end.ending].format(actor=reading.end.actor, harm=worst).capitalize() + ".")
+        lines.append(
+            ENDS[reading.end.ending]
+            .format(actor=reading.end.actor, harm=worst, reason=f": {reading.end.reason}" if reading.end.reason else "")
+            .capitalize()
+            + "."
+        )
     deciding = next((finding for finding in reading.findings if finding.decides), None)
     if deciding is not None:
         lines += say_finding(deciding)
