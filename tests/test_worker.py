@@ -10,6 +10,7 @@ import pytest
 from heedful.config import WorkerSettings, load_settings
 from heedful.conversation import Conversation, Message
 from heedful.errors import ConfigError, DatasetError, StoreError
+from heedful.lifecycle.doctor import Finding, check_worker
 from heedful.lifecycle.loop.priority import cores
 from heedful.lifecycle.loop.requests import (
     count_waiting,
@@ -270,6 +271,16 @@ def test_steps_that_cannot_be_kept_are_told(workspace: Workspace, store: Store) 
     settings = load_settings(workspace.config_file, {"worker": {"database": f"sqlite:///{workspace.root}/missing/jobs.db"}})
     with pytest.raises(StoreError, match=r"the steps of runs cannot be kept at sqlite:///.*/missing/jobs\.db: OperationalError"):
         work_off(Shop(workspace, store, settings, lambda run, event: None), forever=False)
+
+
+def test_the_doctor_tells_of_work_that_nobody_will_do(workspace: Workspace, store: Store) -> None:
+    assert check_worker(workspace) == Finding("worker", "ok", "none, and none is needed")
+    workspace.config_file.write_text("base: tiny\nworker: {schedule: '0 3 * * *'}\n")
+    ask(store)
+    found = "none, but there is worker.schedule, 1 waiting runs"
+    assert check_worker(workspace) == Finding("worker", "warning", found, "heedful worker, or heedful serve --worker")
+    with sole_worker(workspace):
+        assert check_worker(workspace) == Finding("worker", "ok", "running")
 
 
 def work_of(workspace: Workspace, store: Store) -> Work:

@@ -14,7 +14,10 @@ from heedful.knowledge.index import Document
 from heedful.knowledge.library import GENERAL, Added, add_files, list_documents, remove_documents, update_documents
 from heedful.workspace import find_workspace
 
-app = typer.Typer(no_args_is_help=True, help="Add, list, search, update and remove documents that replies may cite.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Add, list, search, update and remove documents that replies may cite.\n\nExample: heedful knowledge add handbook.pdf",
+)
 CollectionOption = Annotated[str, typer.Option("--collection", "-c", help="Where the documents belong.")]
 CollectionsOption = Annotated[
     list[str] | None, typer.Option("--collection", "-c", help="Only this one; may be given again.", show_default="all")

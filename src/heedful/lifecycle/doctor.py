@@ -21,6 +21,7 @@ from heedful.errors import HeedfulError
 from heedful.lifecycle.companions import BASE, find_target, prompt_difference, upstream_of
 from heedful.lifecycle.erasure.standing import RESUME, check_ledger, find_unfinished
 from heedful.lifecycle.guard_checks import check_guards
+from heedful.lifecycle.loop.worker import is_working
 from heedful.lifecycle.unfinished import DISCARD, disk_of, list_unfinished
 from heedful.modeling.devices import available, choose_device
 from heedful.registry.aliases import CHAMPION, current_aliases, fell_to_base
@@ -29,6 +30,7 @@ from heedful.store.database import open_store, schema_state
 from heedful.store.experiments import list_experiments
 from heedful.store.master_key import KEY_FILE, VARIABLE, is_open_to_others
 from heedful.store.schema import utc_now
+from heedful.store.training_runs import list_runs
 from heedful.store.vault import keyring
 from heedful.training.watch import RESUME as RESUME_TRAINING
 from heedful.workspace import Workspace
@@ -63,6 +65,7 @@ def examine(workspace: Workspace | None) -> list[Finding]:
             lambda: check_master_key(workspace),
             lambda: check_erasures(workspace),
             lambda: check_trainings(workspace),
+            lambda: check_worker(workspace),
             lambda: check_experiments(workspace),
         ]
     found = [run_check(check) for check in checks]
@@ -275,6 +278,27 @@ def check_prompt(workspace: Workspace) -> Finding:
     if difference:
         return Finding("prompt", "warning", difference, "heedful run FILE trains with the configured one, or set prompt.name back")
     return Finding("prompt", "ok", f"{configured}, of the champion's training too" if there else configured)
+
+
+def check_worker(workspace: Workspace) -> Finding:
+    """Whether somebody is there who trains, where a schedule, a trigger or a waiting run counts on it."""
+    if is_working(workspace):
+        return Finding("worker", "ok", "running")
+    settings, waiting = load_settings(workspace.config_file).worker, 0
+    if workspace.database.exists():
+        store = open_store(workspace.database, migrate=False)
+        try:
+            with store.snapshot() as session:
+                waiting = len(list_runs(session, states=["queued", "running"]))
+        finally:
+            store.close()
+    counted_on = [f"worker.{name}" for name in ("schedule", "after_conversations") if getattr(settings, name) is not None]
+    counted_on += [f"{waiting} waiting runs"] if waiting else []
+    if counted_on:
+        return Finding(
+            "worker", "warning", f"none, but there is {', '.join(counted_on)}", "heedful worker, or heedful serve --worker"
+        )
+    return Finding("worker", "ok", "none, and none is needed")
 
 
 def check_trainings(workspace: Workspace) -> Finding:
