@@ -60,7 +60,7 @@ OF_DOCUMENT = (
     "document", "name", "collection", "title", "source", "sha256", "bytes", "pages", "version", "added_at", "chunks",
 )  # fmt: skip
 OF_CANDIDATE = ("document", "ordinal", "asks", "vector")
-OF_HIT = ("document", "name", "collection", "title", "section", "page", "body", "ordinal")
+OF_HIT = ("document", "name", "collection", "source", "title", "section", "page", "body", "ordinal")
 ROW_ID = "_rowid"
 
 Vectors = NDArray[np.float32]
@@ -105,6 +105,7 @@ class Hit:
     document: str
     name: str
     collection: str
+    source: str
     title: str
     section: str
     page: int | None
@@ -309,6 +310,7 @@ def hit_of(row: dict[str, Any]) -> Hit:
         document=row["document"],
         name=row["name"],
         collection=row["collection"],
+        source=row["source"],
         title=row["title"],
         section=row["section"],
         page=row["page"],

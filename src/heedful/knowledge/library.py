@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 import numpy as np
@@ -25,6 +25,7 @@ from heedful.workspace import Workspace, sha256
 
 GENERAL = "general"  # the collection of those who name none
 COMMIT_CHUNKS = 512  # documents are embedded and written together up to so many
+UPLOADED = "file:"  # begins the place of what came over the API: each upload is a document of its own, whatever it holds
 SPECIAL_TOKENS = 2  # that begin and end what the embedder reads
 NAME_CHARACTERS = 64
 CANNOT_READ = "next: mend or remove the files that were refused; the others are done"
@@ -127,7 +128,7 @@ def add_sources(
             try:
                 document, former = describe(source, collection, known)
                 same = contents.get((collection, document.sha256))
-                if same is not None:
+                if same is not None and (same.id == document.id or not source.place.startswith(UPLOADED)):
                     done.append(("same", same))
                     continue
                 document, chunks = read(reader, embedder, source, document)
@@ -169,7 +170,7 @@ def printable(text: str) -> str:
 
 
 def read(reader: Reader, embedder: Embedder, source: Source, document: Document) -> tuple[Document, list[Chunk]]:
-    parsed: Parsed = reader.read(source.path, source.path.stem)
+    parsed: Parsed = reader.read(source.path, PurePath(source.name).stem)
 
     def count(texts: Sequence[str]) -> list[int]:
         return [len(ids) - SPECIAL_TOKENS for ids in embedder.tokenise(texts)]

@@ -43,6 +43,7 @@ class Passage:
     similarity: float = 0.0
     collection: str = ""
     document_id: str = ""
+    source: str = ""
     ordinal: int = 0
 
 
@@ -110,7 +111,17 @@ def fuse(by_meaning: Sequence[Candidate], by_words: Sequence[Candidate]) -> list
 
 def passage_of(hit: Hit, score: float, similarity: float) -> Passage:
     return Passage(
-        hit.name, hit.title, hit.section, hit.page, hit.text, score, similarity, hit.collection, hit.document, hit.ordinal
+        document=hit.name,
+        title=hit.title,
+        section=hit.section,
+        page=hit.page,
+        text=hit.text,
+        score=score,
+        similarity=similarity,
+        collection=hit.collection,
+        document_id=hit.document,
+        source=hit.source,
+        ordinal=hit.ordinal,
     )
 
 

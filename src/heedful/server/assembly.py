@@ -18,6 +18,7 @@ from heedful.server.keeping import Keeper
 from heedful.server.modes import modes_router
 from heedful.server.registry_catalog import RegistryCatalog
 from heedful.server.training import training_router
+from heedful.server.vector_stores import vector_stores_router
 from heedful.store.database import Store
 from heedful.workspace import Workspace
 
@@ -28,5 +29,5 @@ def assembled(workspace: Workspace, store: Store, settings: Settings, access: Ac
     with timer(store, settings.guards), recording(store) as record, Keeper(store) as keeper:
         catalog = RegistryCatalog(workspace, store, settings, record)
         training = training_router(keeper, settings.worker, lambda: is_working(workspace))
-        rooms = [training, modes_router(store, settings)]
+        rooms = [training, modes_router(store, settings), vector_stores_router(workspace, keeper)]
         yield create_app(catalog, access, settings.server.origins, catalog.lifespan, keeper, rooms), catalog

@@ -15,7 +15,7 @@ class FileEntry(BaseModel):
     bytes: int
     created_at: int
     filename: str
-    purpose: Literal["fine-tune"]
+    purpose: Literal["fine-tune", "assistants"]
     status: Literal["processed", "error"]
     status_details: str | None
     expires_at: None = None

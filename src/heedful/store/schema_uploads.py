@@ -1,4 +1,4 @@
-"""The tables of uploads: files for fine-tuning jobs, sealed in parts, and which conversations came of them."""
+"""The tables of uploads: files for fine-tuning jobs and for vector stores, sealed in parts; what conversations came of them."""
 
 from datetime import datetime
 from typing import Literal, get_args
@@ -8,6 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from heedful.store.schema import Base, utc_now
 
+Purpose = Literal["fine-tune", "assistants"]  # a training learns from it, or the knowledge base quotes it
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 UploadStatus = Literal["processed", "error"]
 UPLOAD_STATUSES: tuple[UploadStatus, ...] = get_args(UploadStatus)
 
@@ -23,6 +25,7 @@ class Upload(Base):
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     owner: Mapped[int] = mapped_column(index=True)
+    purpose: Mapped[Purpose] = mapped_column(String(16), default="fine-tune", server_default="fine-tune")
     key_id: Mapped[str] = mapped_column(ForeignKey("data_keys.id"))
     sealed_name: Mapped[bytes]
     size: Mapped[int]

@@ -15,7 +15,7 @@ from heedful.store.conversations import Fresh, Identity, insert_messages, insert
 from heedful.store.occurrences import counting
 from heedful.store.schema import ConversationRow, DatasetMember, Import
 from heedful.store.schema_trust import DataKey
-from heedful.store.schema_uploads import Upload, UploadPart, UploadRow
+from heedful.store.schema_uploads import Purpose, Upload, UploadPart, UploadRow
 from heedful.store.scope import UPLOADED
 from heedful.store.vault import digest, find_key, make_keys, seal_text, unseal_text
 
@@ -25,14 +25,15 @@ BATCH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A file as it came. `rows` were counted; `problem` is empty where every one of them can be learned from."""
+    """A file as it came. Of one to learn from, `rows` were counted; `problem` is empty where all of them can be learned from."""
 
     owner: int
     name: str
     content: bytes
     sha256: str
-    rows: int
-    problem: str
+    rows: int = 0
+    problem: str = ""
+    purpose: Purpose = "fine-tune"
 
 
 def add_upload(session: Session, sent: Sent, actor: str) -> Upload:
@@ -41,6 +42,7 @@ def add_upload(session: Session, sent: Sent, actor: str) -> Upload:
     made = Upload(
         id=file_id,
         owner=sent.owner,
+        purpose=sent.purpose,
         key_id=key_id,
         sealed_name=seal_text(session, key_id, sent.name, f"file name:{file_id}"),
         size=len(sent.content),

@@ -1,0 +1,94 @@
+"""Shelves: collections as a client of the API makes them, with a name, a time and labels. A JSON file in `knowledge/` holds these.
+
+A collection that documents were added to on the command line is a shelf as well; it is called as the collection.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from heedful.errors import KnowledgeError
+from heedful.knowledge.index import Document, writing
+from heedful.knowledge.library import list_documents, remove_documents
+from heedful.workspace import Workspace, write_text
+
+FILE = "shelves.json"
+PREFIX = "vs_"
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """`id` is the collection. `created_at` is in seconds since 1970. `failed`: uploads that could not be read, and why."""
+
+    id: str
+    name: str
+    created_at: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+    documents: tuple[Document, ...] = ()
+
+
+def make_shelf(workspace: Workspace, name: str, metadata: Mapping[str, str]) -> Shelf:
+    shelf = Shelf(f"{PREFIX}{uuid.uuid4().hex[:24]}", name, int(datetime.now(UTC).timestamp()), dict(metadata))
+    with writing(workspace):
+        save(workspace, {**load(workspace), shelf.id: shelf})
+    return shelf
+
+
+def list_shelves(workspace: Workspace) -> list[Shelf]:
+    """Oldest first, each with its documents."""
+    there = load(workspace)
+    held: dict[str, list[Document]] = {}
+    for document in list_documents(workspace):
+        held.setdefault(document.collection, []).append(document)
+    for collection, documents in held.items():
+        began = min(document.added_at for document in documents)
+        there.setdefault(collection, Shelf(collection, collection, int(began.timestamp())))
+    shelves = [replace(shelf, documents=tuple(held.get(shelf.id, ()))) for shelf in there.values()]
+    return sorted(shelves, key=lambda shelf: (shelf.created_at, shelf.id))
+
+
+def find_shelf(workspace: Workspace, wanted: str) -> Shelf:
+    """Raises KnowledgeError."""
+    found = next((shelf for shelf in list_shelves(workspace) if shelf.id == wanted), None)
+    if found is None:
+        raise KnowledgeError(f"there is no collection {wanted[:64]!r}", "heedful knowledge list")
+    return found
+
+
+def note_failure(workspace: Workspace, wanted: str, upload: str, reason: str) -> None:
+    """Keep why an upload could not be read, or with an empty reason forget it. Raises KnowledgeError."""
+    shelf = find_shelf(workspace, wanted)
+    kept = {key: why for key, why in shelf.failed.items() if key != upload} | ({upload: reason} if reason else {})
+    if kept != shelf.failed:
+        with writing(workspace):
+            save(workspace, {**load(workspace), shelf.id: replace(shelf, failed=kept)})
+
+
+def remove_shelf(workspace: Workspace, wanted: str) -> None:
+    """With all its documents, which are gone from the disk. Raises KnowledgeError."""
+    shelf = find_shelf(workspace, wanted)
+    if shelf.documents:
+        remove_documents(workspace, [], [shelf.id])
+    with writing(workspace):
+        save(workspace, {key: one for key, one in load(workspace).items() if key != shelf.id})
+
+
+def load(workspace: Workspace) -> dict[str, Shelf]:
+    """Raises KnowledgeError for a damaged file."""
+    path = workspace.knowledge / FILE
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return {row["id"]: Shelf(**row) for row in rows}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, KeyError):
+        raise KnowledgeError(f"{path} is damaged", "restore it from a backup, or remove it: documents stay") from None
+
+
+def save(workspace: Workspace, shelves: Mapping[str, Shelf]) -> None:
+    rows = [{key: value for key, value in asdict(shelf).items() if key != "documents"} for shelf in shelves.values()]
+    write_text(Path(workspace.knowledge / FILE), json.dumps(rows, ensure_ascii=False, indent=2) + "\n")

@@ -1,0 +1,264 @@
+"""/v1/vector_stores: collections of documents for OpenAI clients. Stores and files go in; what is held, and found, comes out.
+
+A store is a collection of `heedful knowledge`, those made on the command line included. Clinicians and
+operators may change what replies cite; every key may search, as replies quote the passages anyway. A file is read while its
+request waits.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from pathlib import Path, PurePath
+from typing import Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from sqlalchemy.orm import Session
+
+from heedful.errors import KnowledgeError
+from heedful.knowledge.index import Document
+from heedful.knowledge.library import UPLOADED, Source, add_sources, remove_documents
+from heedful.knowledge.retrieval import Passage, search
+from heedful.knowledge.shelves import Shelf, find_shelf, list_shelves, make_shelf, note_failure, remove_shelf
+from heedful.server.access import allow, caller_of
+from heedful.server.body import read_json
+from heedful.server.errors import ApiError, failures
+from heedful.server.files import find_upload
+from heedful.server.keeping import Keeper
+from heedful.server.kinds import integer, labels, name, number, one_of, record, text, texts
+from heedful.server.paging import page_of
+from heedful.server.parameters import Parameter, check, request_body
+from heedful.server.store_schemas import (
+    FileCounts,
+    FoundPassage,
+    FoundText,
+    LastError,
+    SearchResults,
+    VectorStore,
+    VectorStoreFile,
+    VectorStoreFileGone,
+    VectorStoreFileList,
+    VectorStoreGone,
+    VectorStoreList,
+)
+from heedful.store.api_keys import KeyRole
+from heedful.store.uploads import content_of, name_of
+from heedful.workspace import Workspace
+
+LIBRARIANS: frozenset[KeyRole] = frozenset({"clinician", "operator"})
+MOST_RESULTS = 50
+NO_LABELS, NO_FILES, AUTO = one_of({}), one_of([]), one_of({"type": "auto"})
+CREATE = (
+    Parameter("name", "used", text()),
+    Parameter("metadata", "used", labels(16, 64, 512)),
+    Parameter("description", "refused", one_of("")),
+    Parameter("file_ids", "refused", NO_FILES),
+    Parameter("expires_after", "refused", NO_LABELS),
+    Parameter("chunking_strategy", "refused", AUTO),
+)
+ATTACH = (
+    Parameter("file_id", "used", name(), required=True),
+    Parameter("attributes", "refused", NO_LABELS),
+    Parameter("chunking_strategy", "refused", AUTO),
+)
+SEARCH = (
+    Parameter("query", "used", texts(16, tokens=False), required=True),
+    Parameter("max_num_results", "used", integer(1, MOST_RESULTS)),
+    Parameter("ranking_options", "used", record({"ranker": {"enum": ["auto"]}, "score_threshold": {"type": "number"}})),
+    Parameter("filters", "refused", NO_LABELS),
+    Parameter("rewrite_query", "refused", one_of(False)),
+)
+RANKING = (
+    Parameter("ranker", "refused", one_of("auto", "default-2024-11-15")),
+    Parameter("score_threshold", "used", number(0, 1)),
+)
+
+
+def vector_stores_router(workspace: Workspace, keeper: Keeper) -> APIRouter:
+    router = APIRouter(responses=failures(400, 404, 413, 415))
+    add_stores(router, workspace)
+    add_files(router, workspace, keeper)
+
+    @router.post("/v1/vector_stores/{store}/search", dependencies=[allow()], openapi_extra=request_body(SEARCH))
+    async def search_vector_store(store: str, request: Request) -> SearchResults:
+        """Passages that are near enough to the query; several queries are looked for as one."""
+        asked = check(SEARCH, await read_json(request))
+        ranking = check(RANKING, asked.get("ranking_options", {}))
+        queries = [asked["query"]] if isinstance(asked["query"], str) else list(asked["query"])
+        await look_up(find_shelf, workspace, store)
+        found = await look_up(search, workspace, " ".join(queries), asked.get("max_num_results", 10), [store])
+        return results(queries, [one for one in found if one.score >= ranking.get("score_threshold", 0.0)])
+
+    return router
+
+
+def add_stores(router: APIRouter, workspace: Workspace) -> None:
+    @router.post("/v1/vector_stores", dependencies=[allow(LIBRARIANS)], openapi_extra=request_body(CREATE))
+    async def create_vector_store(request: Request) -> VectorStore:
+        """A new, empty collection. Files are attached one by one."""
+        asked = check(CREATE, await read_json(request))
+        return entry(await look_up(make_shelf, workspace, asked.get("name", ""), asked.get("metadata", {})))
+
+    @router.get("/v1/vector_stores", dependencies=[allow(LIBRARIANS)])
+    async def list_vector_stores(
+        limit: int = Query(20, ge=1, le=100), order: Literal["asc", "desc"] = "desc", after: str = ""
+    ) -> VectorStoreList:
+        shelves = await look_up(list_shelves, workspace)
+        page, more = page_of(shelves if order == "asc" else shelves[::-1], lambda shelf: shelf.id, after, limit)
+        data = [entry(shelf) for shelf in page]
+        return VectorStoreList(object="list", data=data, has_more=more, **ends(data))
+
+    @router.get("/v1/vector_stores/{store}", dependencies=[allow(LIBRARIANS)])
+    async def retrieve_vector_store(store: str) -> VectorStore:
+        return entry(await look_up(find_shelf, workspace, store))
+
+    @router.delete("/v1/vector_stores/{store}", dependencies=[allow(LIBRARIANS)])
+    async def delete_vector_store(store: str) -> VectorStoreGone:
+        """With all its documents, which are gone from the disk when this answers."""
+        await look_up(remove_shelf, workspace, store)
+        return VectorStoreGone(id=store, object="vector_store.deleted", deleted=True)
+
+
+def add_files(router: APIRouter, workspace: Workspace, keeper: Keeper) -> None:
+    files = "/v1/vector_stores/{store}/files"
+
+    @router.post(files, dependencies=[allow(LIBRARIANS)], openapi_extra=request_body(ATTACH))
+    async def attach_file(store: str, request: Request) -> VectorStoreFile:
+        """Read an uploaded file. One that cannot be read has the status failed; only the reason is kept."""
+        wanted: str = check(ATTACH, await read_json(request))["file_id"]
+        await look_up(find_shelf, workspace, store)
+        caller = caller_of(request)
+
+        def fetch(session: Session) -> tuple[str, bytes]:
+            upload = find_upload(session, wanted, caller, "file_id")
+            return name_of(session, upload), content_of(session, upload)
+
+        attached: VectorStoreFile = await look_up(attach, workspace, store, wanted, *await keeper.read(fetch))
+        return attached
+
+    @router.get(files, dependencies=[allow(LIBRARIANS)])
+    async def list_attached_files(
+        store: str, limit: int = Query(20, ge=1, le=100), order: Literal["asc", "desc"] = "desc", after: str = ""
+    ) -> VectorStoreFileList:
+        documents = sorted((await look_up(find_shelf, workspace, store)).documents, key=lambda one: (one.added_at, one.id))
+        page, more = page_of(documents if order == "asc" else documents[::-1], file_id_of, after, limit)
+        data = [file_entry(document) for document in page]
+        return VectorStoreFileList(object="list", data=data, has_more=more, **ends(data))
+
+    @router.get(f"{files}/{{file_id}}", dependencies=[allow(LIBRARIANS)])
+    async def retrieve_attached_file(store: str, file_id: str) -> VectorStoreFile:
+        shelf: Shelf = await look_up(find_shelf, workspace, store)
+        return failed(store, file_id, shelf.failed[file_id]) if file_id in shelf.failed else file_entry(find_file(shelf, file_id))
+
+    @router.delete(f"{files}/{{file_id}}", dependencies=[allow(LIBRARIANS)])
+    async def detach_file(store: str, file_id: str) -> VectorStoreFileGone:
+        """The document is gone from the disk when this answers. The uploaded file stays."""
+        shelf: Shelf = await look_up(find_shelf, workspace, store)
+        if file_id in shelf.failed:
+            await look_up(note_failure, workspace, store, file_id, "")
+        else:
+            await look_up(remove_documents, workspace, [find_file(shelf, file_id).id], [store])
+        return VectorStoreFileGone(id=file_id, object="vector_store.file.deleted", deleted=True)
+
+
+async def look_up(work: Callable[..., Any], *arguments: Any) -> Any:
+    """In a thread; what is not there is answered 404."""
+    try:
+        return await asyncio.to_thread(work, *arguments)
+    except KnowledgeError as error:
+        if error.text.startswith(("there is no", "no document")):
+            raise ApiError(404, error.text, code="not_found") from None
+        raise
+
+
+def attach(workspace: Workspace, store: str, file_id: str, filename: str, content: bytes) -> VectorStoreFile:
+    filename = PurePath(filename.replace("\\", "/")).name or file_id
+    with tempfile.TemporaryDirectory(dir=workspace.root, prefix=".part-") as scratch:
+        path = Path(scratch) / f"document{PurePath(filename).suffix[:12]}"
+        path.write_bytes(content)
+        added = add_sources(workspace, [Source(path, filename, f"{UPLOADED}{file_id}")], store)
+    reason = added.refused[0].reason if added.refused else ""
+    note_failure(workspace, store, file_id, reason)
+    if reason:
+        return failed(store, file_id, reason)
+    return file_entry(added.documents[0][1])
+
+
+def failed(store: str, file_id: str, reason: str) -> VectorStoreFile:
+    return VectorStoreFile(
+        id=file_id,
+        object="vector_store.file",
+        created_at=0,
+        vector_store_id=store,
+        usage_bytes=0,
+        status="failed",
+        last_error=LastError(code="invalid_file", message=f"The file was refused: {reason}."),
+        attributes={},
+    )
+
+
+def find_file(shelf: Shelf, file_id: str) -> Document:
+    """Raises ApiError."""
+    found = next((document for document in shelf.documents if file_id_of(document) == file_id), None)
+    if found is None:
+        raise ApiError(404, f"No such file in {shelf.id}: {file_id[:64]}", code="not_found")
+    return found
+
+
+def file_id_of(document: Document) -> str:
+    """The uploaded file's; a document of the command line has its own."""
+    return document.source.removeprefix(UPLOADED) if document.source.startswith(UPLOADED) else document.id
+
+
+def file_entry(document: Document) -> VectorStoreFile:
+    return VectorStoreFile(
+        id=file_id_of(document),
+        object="vector_store.file",
+        created_at=int(document.added_at.timestamp()),
+        vector_store_id=document.collection,
+        usage_bytes=document.bytes,
+        status="completed",
+        last_error=None,
+        attributes={"filename": document.name, "title": document.title, "chunks": document.chunks},
+    )
+
+
+def entry(shelf: Shelf) -> VectorStore:
+    count, lost = len(shelf.documents), len(shelf.failed)
+    return VectorStore(
+        id=shelf.id,
+        object="vector_store",
+        created_at=shelf.created_at,
+        name=shelf.name,
+        usage_bytes=sum(document.bytes for document in shelf.documents),
+        file_counts=FileCounts(cancelled=0, completed=count, failed=lost, in_progress=0, total=count + lost),
+        status="completed",
+        expires_after=None,
+        expires_at=None,
+        last_active_at=max((int(one.added_at.timestamp()) for one in shelf.documents), default=shelf.created_at),
+        metadata=dict(shelf.metadata),
+    )
+
+
+def ends(data: list[Any]) -> dict[str, str | None]:
+    return {"first_id": data[0].id if data else None, "last_id": data[-1].id if data else None}
+
+
+def results(queries: list[str], passages: list[Passage]) -> SearchResults:
+    return SearchResults(
+        object="vector_store.search_results.page",
+        search_query=queries,
+        data=[found(passage) for passage in passages],
+        has_more=False,
+        next_page=None,
+    )
+
+
+def found(passage: Passage) -> FoundPassage:
+    page = {} if passage.page is None else {"page": passage.page}
+    return FoundPassage(
+        file_id=passage.source.removeprefix(UPLOADED) if passage.source.startswith(UPLOADED) else passage.document_id,
+        filename=passage.document,
+        score=passage.score,
+        attributes={"title": passage.title, "section": passage.section, "similarity": passage.similarity, **page},
+        content=[FoundText(type="text", text=passage.text)],
+    )
