@@ -1,5 +1,6 @@
 """`heedful serve`: the registry's models behind OpenAI's API, until Ctrl-C."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -12,8 +13,10 @@ from heedful.lifecycle.loop.beside import worker_beside
 from heedful.lifecycle.loopback import is_loopback
 from heedful.registry.aliases import CHAMPION, current_aliases, fell_to_base
 from heedful.server.access import Access, access_to
+from heedful.server.allocation import keep_memory_steady
 from heedful.server.assembly import assembled
 from heedful.server.listening import address, bind, server_of
+from heedful.server.logs import write_json_lines
 
 app = typer.Typer()
 
@@ -32,11 +35,14 @@ def serve(
 
     Example: heedful serve --port 8017
     """
+    keep_memory_steady()
     with reporting() as output, open_desk(workspace, {"server": {"host": host, "port": port}}) as desk:
         where = desk.settings.server
         access = access_to(desk.store, where)
         check_open(access, where.host)
         listener = bind(where.host, where.port)
+        if where.logs == "json":
+            write_json_lines(sys.stderr)
         with assembled(desk.workspace, desk.store, desk.settings, access) as (application, catalog):
             warn_of_prompt(output, desk)
             announce(output, access, address(listener), [name for c in catalog.cards() for name in (*c.aliases, c.id)])

@@ -232,6 +232,13 @@ class ServerSettings(Section):
     requests_per_minute: int | None = Field(None, ge=1, description="of one key, where the key itself says nothing; none: no limit")
     concurrent: int | None = Field(64, ge=1, description="requests of one key at the same time, likewise")
     origins: tuple[str, ...] = Field((), description="web pages that may ask from a browser, such as https://app.example.org")
+    logs: Literal["plain", "json"] = Field(
+        "plain",
+        description="json: a line each request, turn and event on standard error, without text of people; plain: faults only",
+    )
+    otlp: str | None = Field(
+        None, pattern="^https?://", description="where spans go, such as http://127.0.0.1:4318/v1/traces; none: there are none"
+    )
 
 
 class WorkerSettings(Section):

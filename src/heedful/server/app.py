@@ -26,6 +26,7 @@ from heedful.server.errors import ApiError, answer_failure, answer_http_exceptio
 from heedful.server.files import files_router
 from heedful.server.home import home_router
 from heedful.server.keeping import Keeper
+from heedful.server.logs import REQUEST
 from heedful.server.metrics import Metrics, metrics_router
 from heedful.server.models import models_router
 from heedful.server.moderations import moderations_router
@@ -159,6 +160,7 @@ def outermost(app: ASGIApp) -> ASGIApp:
             return
         request_id, started = f"req_{uuid.uuid4().hex}", False
         scope.setdefault("state", {})["request_id"] = request_id
+        REQUEST.set(request_id)
 
         async def send_with_id(message: Message) -> None:
             nonlocal started

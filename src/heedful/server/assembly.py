@@ -16,7 +16,9 @@ from heedful.server.access import Access
 from heedful.server.app import create_app
 from heedful.server.keeping import Keeper
 from heedful.server.modes import modes_router
+from heedful.server.observing import log_turn, observed, records
 from heedful.server.registry_catalog import RegistryCatalog
+from heedful.server.spans import spans_to
 from heedful.server.training import training_router
 from heedful.server.vector_stores import vector_stores_router
 from heedful.store.database import Store
@@ -26,8 +28,16 @@ from heedful.workspace import Workspace
 @contextmanager
 def assembled(workspace: Workspace, store: Store, settings: Settings, access: Access) -> Iterator[tuple[FastAPI, RegistryCatalog]]:
     """What writes to the store beside the routes runs within the block, and has written all at its end."""
-    with timer(store, settings.guards), recording(store) as record, Keeper(store) as keeper:
-        catalog = RegistryCatalog(workspace, store, settings, record)
+    with (
+        timer(store, settings.guards),
+        recording(store) as record,
+        Keeper(store) as keeper,
+        spans_to(settings.server.otlp) as spans,
+    ):
+        told = records(record, log_turn, None if spans is None else spans.turn)
+        catalog = RegistryCatalog(workspace, store, settings, told)
         training = training_router(keeper, settings.worker, lambda: is_working(workspace))
         rooms = [training, modes_router(store, settings), vector_stores_router(workspace, keeper)]
-        yield create_app(catalog, access, settings.server.origins, catalog.lifespan, keeper, rooms), catalog
+        app = create_app(catalog, access, settings.server.origins, catalog.lifespan, keeper, rooms)
+        app.add_middleware(observed, spans=spans)
+        yield app, catalog

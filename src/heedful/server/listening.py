@@ -1,5 +1,6 @@
 """Listening: an application and an address in; a running server with its real port out. A taken port is told in one line."""
 
+import logging
 import socket
 import threading
 import time
@@ -30,8 +31,10 @@ def address(listener: socket.socket) -> str:
 
 
 def server_of(app: FastAPI) -> uvicorn.Server:
-    """Access logs stay off: paths and timings of people's chats belong to no log file."""
-    return uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5))
+    """uvicorn's access logs stay off: they name whole addresses. Its own handlers too, so that `server.logs` decides."""
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of writes to clients that have left
+    config = uvicorn.Config(app, log_level="warning", log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=5)
+    return uvicorn.Server(config)
 
 
 @contextmanager
