@@ -31,7 +31,7 @@ class Named:
     def engines(self) -> list[Engine]:
         return self.inner.engines()
 
-    async def resolve(self, name: str) -> Companion:
+    async def resolve(self, name: str, subject: str = "") -> Companion:
         return await self.inner.resolve("warm-1" if name == "champion" else name)
 
 

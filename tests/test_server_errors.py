@@ -177,7 +177,7 @@ def test_a_catalog_that_fails() -> None:
         def engines(self) -> list[Engine]:
             return []
 
-        async def resolve(self, name: str) -> Companion:
+        async def resolve(self, name: str, subject: str = "") -> Companion:
             raise RegistryError("no model was promoted yet")
 
     with serving(create_app(Closed())) as url:
