@@ -104,7 +104,9 @@ def test_clinicians_compare_blind_and_the_first_of_each_pair_counts(
     assert reading.verdict == "inconclusive"
     assert reading.preference is not None and reading.preference.e_value == pytest.approx(2**11 / (12 * 330))
     assert "Two clinicians saw 3 of them and agreed on 2, kappa 0.00." in say(reading)
-    status = CliRunner().invoke(app, ["experiment", "status", "--json", "--workspace", str(workspace.root)])
+    page = workspace.root / "page.html"
+    status = CliRunner().invoke(app, ["experiment", "status", "--json", "--page", str(page), "--workspace", str(workspace.root)])
+    assert "Two clinicians saw 3 of them" in page.read_text(encoding="utf-8") and "<table>" not in page.read_text(encoding="utf-8")
     assert json.loads(status.stdout)["preference"]["share"] == pytest.approx(7 / 11)
 
 

@@ -79,9 +79,8 @@ class Shadow:
         if not await asyncio.to_thread(may_be_compared, self._store, waiting.experiment, waiting.person):
             return
         challenger = await self._load(waiting.experiment.challenger)
-        unseen = Companion(
-            challenger.engine, challenger.system_prompt, challenger.sampling, replace(challenger.guards, hand_over=None)
-        )
+        guards = replace(challenger.guards, hand_over=None)  # the champion's turn has told the team
+        unseen = replace(challenger, guards=guards, record=None, hybrid=None, routing=None, after=None)
         self._answering = asyncio.create_task(reply(unseen, waiting.messages))
         try:
             await asyncio.wait({self._answering})

@@ -98,7 +98,8 @@ def watch(store: Store, seen: int = 0) -> int:
 
 
 def note_moods(session: Session, experiment: Experiment) -> None:
-    members = {one.person_id: one for one in members_of(session, experiment.id) if one.person_id in staying(session, experiment.id)}
+    there = staying(session, experiment.id)
+    members = {one.person_id: one for one in members_of(session, experiment.id) if one.person_id in there}
     falls = [
         (at, person)
         for person, values in mood(session, experiment, list(members.values())).items()

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from heedful.companion.experiments import binary, coin, graded
 from heedful.companion.experiments.before import Floats
 from heedful.lifecycle.experiments.monitor import Harm, harms_so_far
-from heedful.lifecycle.experiments.outcomes import OUTCOMES, Settled, settled
+from heedful.lifecycle.experiments.outcomes import OUTCOMES, Outcome, Settled, settled
 from heedful.lifecycle.experiments.pairs import Judged, judgements_of
 from heedful.store.experiments import harms_of, members_of, staying
 from heedful.store.schema_experiments import Experiment, ExperimentEnd, Variant
@@ -90,7 +90,7 @@ def read_experiment(session: Session, experiment: Experiment, end: ExperimentEnd
     if experiment.shadow:
         preference, preferred = read_preference(judgements_of(session, experiment))
         return Reading(experiment, end, preferred, (), (), None, preference)
-    names = [name for name in OUTCOMES if name != "assessment" or experiment.instrument]
+    names = [name for name, outcome in OUTCOMES.items() if can_be_known(experiment, name, outcome)]
     ordered = sorted(names, key=lambda name: name != experiment.outcome)
     courses = {name: settled(session, experiment, name) for name in ordered}
     findings = tuple(find(session, experiment, name, rows) for name, rows in courses.items())
@@ -100,6 +100,11 @@ def read_experiment(session: Session, experiment: Experiment, end: ExperimentEnd
     if end is not None and end.ending == "harm":
         verdict = "stopped for harm"
     return Reading(experiment, end, verdict, findings, harms, course)
+
+
+def can_be_known(experiment: Experiment, name: str, outcome: Outcome) -> bool:
+    """Scores need a questionnaire; that nothing came can be told only after a time."""
+    return bool(experiment.instrument) if name == "assessment" else not outcome.absence or experiment.window_hours > 0
 
 
 def read_preference(judged: Judged) -> tuple[Preference, Verdict]:
