@@ -30,6 +30,7 @@ from heedful.lifecycle.experiments.start import Wanted, start
 from heedful.lifecycle.experiments.words import say
 from heedful.registry.aliases import CHAMPION
 from heedful.registry.promotion import promote
+from heedful.registry.quarantine import quarantine
 from heedful.registry.versions import list_versions
 from heedful.store.audit_check import check_trail
 from heedful.store.collection import About, Turn, keep_assessment, keep_mood, keep_turn
@@ -46,9 +47,10 @@ from heedful.store.experiments import (
     staying,
 )
 from heedful.store.feedback import Said, keep_feedback
-from heedful.store.persons import find_person
+from heedful.store.persons import find_or_add_persons, find_person
 from heedful.store.schema import DatasetVersion, utc_now
 from heedful.store.schema_experiments import Experiment, ExperimentMember
+from heedful.store.schema_trust import Erasure
 from heedful.workspace import Workspace, write_manifest
 from test_registry import FAILS, STOPS, evaluated, trained
 
@@ -203,15 +205,20 @@ def replace_operators(*names: str) -> GateSettings:
     return GATE.model_copy(update={"operators": list(names)})
 
 
-def test_a_quarantined_version_is_refused_and_ends_what_runs(
-    store: Store, workspace: Workspace, versions: tuple[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_quarantined_version_ends_what_runs_and_is_refused(store: Store, workspace: Workspace, versions: tuple[str, str]) -> None:
     experiment = begin(store, workspace, versions[1])
-    monkeypatch.setattr("heedful.lifecycle.experiments.joining.quarantined_models", lambda session: {versions[1]})
+    with store.session() as session:
+        person = find_or_add_persons(session, ["ann"])["ann"]
+        erasure = Erasure(person_id=person.id, state="begun", detail={}, actor="tester")
+        session.add(erasure)
+        session.flush()
+        quarantine(session, workspace, [versions[1]], erasure.id, "tester")
     watch(store)
     with store.snapshot() as session:
         _, end = find_experiment(session, experiment.id)
         assert end is not None and (end.ending, end.actor) == ("quarantine", "heedful")
+    with pytest.raises(RegistryError, match=f"{versions[1]} learned from a person who was erased"):
+        begin(store, workspace, versions[1])
 
 
 def test_another_champion_ends_the_experiment(store: Store, workspace: Workspace, versions: tuple[str, str]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from heedful.config import GateSettings, Mode
-from heedful.errors import ExperimentError, RegistryError
+from heedful.errors import ExperimentError
 from heedful.evaluation.evidence import WITHDRAWN
 from heedful.lifecycle.companions import BASE
 from heedful.lifecycle.experiments.outcomes import OUTCOMES, PREFERENCE
@@ -20,6 +20,7 @@ from heedful.store.schema_experiments import UPSTREAM, Experiment
 from heedful.workspace import Workspace
 
 HELP = "heedful experiment start --help"
+AGAIN = "heedful experiment start upstream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,11 @@ def start(
         if wanted.challenger == UPSTREAM:
             challenger, report = check_upstream(gate, wanted, actor, mode), None
         else:
-            challenger, report = check_version(session, workspace, gate, wanted, actor)
-        if challenger == champion:
-            raise ExperimentError(f"{challenger} is the champion; an experiment needs another version", "heedful models")
+            version = find_version(session, wanted.challenger)
+            if version.id == champion:
+                raise ExperimentError(f"{champion} is the champion; an experiment needs another version", "heedful models")
+            verified_directory(workspace, version)
+            challenger, report = version.id, check_gate(session, workspace, gate, version, wanted.reason, actor).report
         asked = Experiment(
             champion=champion,
             challenger=challenger,
@@ -103,15 +106,6 @@ def champion_of(session: Session) -> str:
     raise ExperimentError("there is no champion to compare with", "heedful promote MODEL")
 
 
-def check_version(session: Session, workspace: Workspace, gate: GateSettings, wanted: Wanted, actor: str) -> tuple[str, str | None]:
-    """The id, and the report that lets it through."""
-    version = find_version(session, wanted.challenger)
-    verified_directory(workspace, version)
-    if CHAMPION in version.aliases:
-        return version.id, None  # refused by whoever asked
-    return version.id, check_gate(session, workspace, gate, version, wanted.reason, actor).report
-
-
 def check_upstream(gate: GateSettings, wanted: Wanted, actor: str, mode: Mode | None) -> str:
     """No gate has proven what others serve, so an operator must answer for it; and no word leaves unseen, or against the mode."""
     if wanted.shadow:
@@ -119,7 +113,9 @@ def check_upstream(gate: GateSettings, wanted: Wanted, actor: str, mode: Mode | 
     if mode is None or mode == "local":
         raise ExperimentError("the upstream may not be asked now", "set upstream.url, then heedful mode hybrid")
     if wanted.reason is None:
-        raise ExperimentError("no gate has proven the upstream; an operator has to answer for it", "--override --reason 'why'")
+        raise ExperimentError(
+            "no gate has proven the upstream; an operator has to answer for it", f"{AGAIN} --override --reason 'why'"
+        )
     check_reason(gate, wanted.reason, actor)
     return UPSTREAM
 
@@ -134,8 +130,6 @@ def check_gate(
     session: Session, workspace: Workspace, gate: GateSettings, version: Version, reason: str | None, actor: str
 ) -> Proof:
     """Raises ExperimentError when the gate refuses the version and nobody answers for it; a withdrawal is nobody's to override."""
-    if version.quarantined:
-        raise RegistryError(f"{version.id} is quarantined: it learned from a person who was erased", "heedful models")
     proof = proof_of(session, workspace, gate, version)
     if not proof.refused_by:
         if reason is not None:
