@@ -399,10 +399,12 @@ def test_the_command_line(
     challengers = sum(variant == "challenger" for variant in served.values())
     assert [arm["persons"] for arm in status["outcomes"][0]["arms"]] == [30 - challengers, challengers]
     assert status["verdict"] == "inconclusive"
-    assert status["words"][0].startswith("inconclusive. Nothing is shown yet, in either direction")
+    assert status["words"][0].startswith("Inconclusive. Nothing is shown yet, in either direction")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<h1>Inconclusive</h1>" in page and "<svg" in page
-    assert run("stop", "--reason", "seen enough")["state"] == "stopped"
+    stopped = run("stop", "--reason", "Dr. Ada saw enough")
+    assert stopped["state"] == "stopped"
+    assert stopped["words"][1] == f"It was stopped by {stopped['ended_by']}: Dr. Ada saw enough."
     assert run("stop", code=1)["error"] == "no experiment runs"
     assert [one["state"] for one in run("list")["experiments"]] == ["stopped"]
     plain = CliRunner().invoke(app, ["experiment", "status", "--workspace", str(workspace.root)])

@@ -3,6 +3,7 @@
 from heedful.lifecycle.experiments.monitor import Harm
 from heedful.lifecycle.experiments.outcomes import OUTCOMES
 from heedful.lifecycle.experiments.reading import UNLIKE, Finding, Preference, Reading
+from heedful.store.schema_experiments import ExperimentEnd
 
 HARMS = {
     "guard": "the output guard had to keep something harmful from the person",
@@ -25,15 +26,9 @@ NEXT = {
 
 def say(reading: Reading) -> list[str]:
     """What was found, what it rests on, what to do."""
-    lines = [f"{reading.verdict}. {NEXT[reading.verdict]}"]
+    lines = [f"{sentence(reading.verdict)}. {NEXT[reading.verdict]}"]
     if reading.end is not None:
-        worst = HARMS.get(reading.end.harm, reading.end.harm)
-        lines.append(
-            ENDS[reading.end.ending]
-            .format(actor=reading.end.actor, harm=worst, reason=f": {reading.end.reason}" if reading.end.reason else "")
-            .capitalize()
-            + "."
-        )
+        lines.append(say_end(reading.end))
     deciding = next((finding for finding in reading.findings if finding.decides), None)
     if deciding is not None:
         lines += say_finding(deciding)
@@ -42,12 +37,22 @@ def say(reading: Reading) -> list[str]:
     return [*lines, *(say_harm(harm) for harm in reading.harms if harm.champion + harm.challenger)]
 
 
+def say_end(end: ExperimentEnd) -> str:
+    reason = f": {end.reason}" if end.reason else ""
+    return sentence(ENDS[end.ending].format(actor=end.actor, harm=HARMS.get(end.harm, end.harm), reason=reason)) + "."
+
+
+def sentence(words: str) -> str:
+    """With a capital; what follows is left as it is, for there are names in it."""
+    return words[:1].upper() + words[1:]
+
+
 def say_finding(finding: Finding) -> list[str]:
     champion, challenger = finding.arms
     if champion.value is None or challenger.value is None or finding.difference is None:
         return [f"Of {champion.persons + challenger.persons} persons too few have an outcome to compare ({finding.words})."]
     first = (
-        f"{finding.words.capitalize()}: {show(finding, challenger.value)} of {challenger.with_outcome} with the challenger, "
+        f"{sentence(finding.words)}: {show(finding, challenger.value)} of {challenger.with_outcome} with the challenger, "
         f"{show(finding, champion.value)} of {champion.with_outcome} with the champion."
     )
     if finding.interval is None:
@@ -55,7 +60,7 @@ def say_finding(finding: Finding) -> list[str]:
     low, high = (show(finding, end, signed=True) for end in finding.interval)
     lines = [
         first,
-        f"The difference is between {low} and {high}, however often you look (95 %); e-value {finding.e_value:.3g} of 20.",
+        f"The difference is between {low} and {high}, however often you look (95 %); e-value {finding.e_value:.3g}; 20 decides.",
     ]
     if finding.split_e_value >= UNLIKE:
         lines.append("Persons of one variant answer more often than the other's, so who answered cannot be compared.")
@@ -70,7 +75,7 @@ def say_preference(preference: Preference) -> list[str]:
         low, high = preference.interval
         lines.append(
             f"The challenger's was preferred in {preference.share:.0%} of {decided}; truly between {low:.0%} and {high:.0%}, "
-            f"however often you look (95 %); e-value {preference.e_value:.3g} of 20."
+            f"however often you look (95 %); e-value {preference.e_value:.3g}; 20 decides."
         )
     if judged.doubly:
         beyond = "" if judged.kappa is None else f", kappa {judged.kappa:.2f}"
