@@ -7,6 +7,7 @@ from heedful.store.audit import record
 from heedful.store.schema import AliasEvent
 
 CHAMPION, PREVIOUS = "champion", "previous"
+FINE_TUNED = "ft:"  # what the name of a fine-tuning job's model begins with; it points to one version, or to none any more
 
 
 def current_aliases(session: Session) -> dict[str, str]:

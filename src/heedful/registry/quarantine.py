@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from heedful.errors import HeedfulError
-from heedful.registry.aliases import CHAMPION, current_aliases, point
+from heedful.registry.aliases import CHAMPION, FINE_TUNED, current_aliases, point
 from heedful.registry.lineage import generations, parents_of
 from heedful.registry.promotion import newest_evaluation
 from heedful.registry.versions import Version, list_versions, quarantined_models, verified_directory
@@ -51,7 +51,12 @@ def move_aliases(session: Session, workspace: Workspace, erasure_id: int, actor:
         moved.append(Moved(alias, model, after))
     champion = current_aliases(session).get(CHAMPION)
     for alias, model in current_aliases(session).items():
-        if alias != CHAMPION and model == champion and any(change.alias == CHAMPION for change in moved):
+        if (
+            alias != CHAMPION
+            and not alias.startswith(FINE_TUNED)
+            and model == champion
+            and any(change.alias == CHAMPION for change in moved)
+        ):
             point(session, alias, None, actor, f"{model} took the champion's place")
             moved.append(Moved(alias, model, None))
     return moved

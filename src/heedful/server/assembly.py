@@ -14,6 +14,7 @@ from heedful.lifecycle.loop.worker import is_working
 from heedful.lifecycle.recording import recording
 from heedful.server.access import Access
 from heedful.server.app import create_app
+from heedful.server.fine_tuning import fine_tuning_router
 from heedful.server.keeping import Keeper
 from heedful.server.modes import modes_router
 from heedful.server.observing import log_turn, observed, records
@@ -37,7 +38,8 @@ def assembled(workspace: Workspace, store: Store, settings: Settings, access: Ac
         told = records(record, log_turn, None if spans is None else spans.turn)
         catalog = RegistryCatalog(workspace, store, settings, told)
         training = training_router(keeper, settings.worker, lambda: is_working(workspace))
-        rooms = [training, modes_router(store, settings), vector_stores_router(workspace, keeper)]
+        fine_tuning = fine_tuning_router(keeper, settings, lambda: is_working(workspace))
+        rooms = [training, fine_tuning, modes_router(store, settings), vector_stores_router(workspace, keeper)]
         app = create_app(catalog, access, settings.server.origins, catalog.lifespan, keeper, rooms)
         app.add_middleware(observed, spans=spans)
         yield app, catalog

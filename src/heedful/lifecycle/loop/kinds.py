@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from heedful.lifecycle.fine_tuning.steps import FINE_TUNING
 from heedful.lifecycle.loop.steps import LOOP
 from heedful.lifecycle.loop.work import Step
 from heedful.store.schema_runs import RunKind
 
-KINDS: Mapping[RunKind, tuple[Step, ...]] = {"loop": LOOP}
+KINDS: Mapping[RunKind, tuple[Step, ...]] = {"loop": LOOP, "fine_tuning": FINE_TUNING}
