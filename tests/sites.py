@@ -1,6 +1,6 @@
 """A site: a real server over a real store, with a key of each role, asked by the official client and by plain HTTP."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -72,11 +72,12 @@ class Site:
 
 
 @contextmanager
-def site_of(workspace: Workspace) -> Iterator[Site]:
+def site_of(workspace: Workspace, rooms: Callable[[Keeper], list[Any]] = lambda _: []) -> Iterator[Site]:
     store = open_store(workspace.database)
     with store.session() as session:
         keys = {role: create_key(session, role, role, "tester")[1] for role in ("client", "clinician", "operator")}
     catalog = StaticCatalog({"warm-1": Companion(ScriptedEngine("warm-1", [REPLY]), "Be kind.", Sampling(max_new_tokens=200))})
-    with Keeper(store) as keeper, serving(create_app(catalog, access_to(store, ServerSettings()), keeper=keeper)) as address:
+    access = access_to(store, ServerSettings())
+    with Keeper(store) as keeper, serving(create_app(catalog, access, keeper=keeper, rooms=rooms(keeper))) as address:
         yield Site(address, store, workspace, keys)
     store.close()

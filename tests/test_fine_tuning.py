@@ -27,20 +27,7 @@ from heedful.workspace import Workspace
 from test_files import lines
 from test_server import serving
 
-SUBJECTS = (
-    "kettle",
-    "ladder",
-    "garden",
-    "letter",
-    "winter",
-    "bridge",
-    "violin",
-    "bakery",
-    "harbour",
-    "lantern",
-    "meadow",
-    "tunnel",
-)
+SUBJECTS = ("kettle", "ladder", "garden", "letter", "winter", "bridge", "violin", "bakery", "harbour")
 
 
 def rows_about(*subjects: str) -> bytes:
@@ -91,7 +78,7 @@ def house(workspace: Workspace, tmp_path: Path) -> Iterator[House]:
 @pytest.mark.slow
 def test_a_job_trains_proves_and_names_a_model_that_answers(house: House) -> None:
     jobs = house.client.fine_tuning.jobs
-    file, held_out = house.send(rows_about(*SUBJECTS[:10])), house.send(rows_about(*SUBJECTS[10:], "orchard", "cellar"))
+    file, held_out = house.send(rows_about(*SUBJECTS[:6])), house.send(rows_about(*SUBJECTS[6:]))
     method = {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 1, "learning_rate_multiplier": 0.5}}}
     asked = house.ask(training_file=file, validation_file=held_out, method=method, seed=11, suffix="warm", metadata={"who": "team"})
     assert (asked.status, asked.fine_tuned_model, asked.hyperparameters.n_epochs, asked.seed) == ("queued", None, 1, 11)
@@ -125,7 +112,7 @@ def test_a_job_trains_proves_and_names_a_model_that_answers(house: House) -> Non
 def test_files_and_hyper_parameters_that_cannot_be(house: House) -> None:
     good, bad = house.send(rows_about(*SUBJECTS)), house.send(rows_about(*SUBJECTS) + b'{"messages": []}\n')
     wrong: list[tuple[dict[str, Any], str, str]] = [
-        ({"training_file": bad}, "training_file", f"Invalid file {bad}: row 49: messages is missing, empty or no list."),
+        ({"training_file": bad}, "training_file", f"Invalid file {bad}: row 37: messages is missing, empty or no list."),
         ({"training_file": "file-x"}, "training_file", "No such File object: file-x"),
         ({"training_file": good, "validation_file": good}, "validation_file", "another file"),
         ({"training_file": good, "model": "gpt-4o-mini"}, "model", "what can be fine-tuned here is base"),
