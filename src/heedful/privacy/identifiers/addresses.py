@@ -15,7 +15,7 @@ from heedful.privacy.identifiers.words import Words
 
 CERTAIN = (
     "street|road|avenue|lane|crescent|terrace|boulevard|mews|gardens|grove|rd|ave|blvd|cres|hwy|highway|parkway|pkwy|"
-    "expressway|cul-de-sac|turnpike"
+    "expressway|cul-de-sac|turnpike|embankment|esplanade|promenade"
 )
 POSSIBLE = (
     "st|close|drive|dr|court|ct|place|pl|way|square|sq|hill|park|row|walk|circle|cir|trail|trl|rise|view|wharf|quay|"
@@ -25,10 +25,10 @@ POSSIBLE = (
 )
 UNIT = (
     r"(?:(?:flat|apartment|apt|unit|suite|ste|room|rm|floor|block|plot|house|door|no|h\.?\s?no|shop|villa|tower|"
-    r"building|bldg|lot|trailer|#)\.?\s?(?:no\.?\s?)?#?\d{1,5}[a-z]?\b|(?:flat|apartment|apt|unit|block|wing|tower|building|room)\s[a-h]\b|"
+    r"building|bldg|lot|trailer|#)\.?\s?(?:no\.?\s?)?#?\d{1,5}(?:[-/]\d{1,5}){0,3}[a-z]?\b|(?:flat|apartment|apt|unit|block|wing|tower|building|room)\s[a-h]\b|"
     r"\d{1,3}(?:st|nd|rd|th)\sfloor|(?:ground|top|first|second|third|basement)\s(?:floor\s)?flat|(?:ground|top|first|second)\sfloor)"
 )
-NUMBER = r"\d{1,5}(?:\s?[a-z]\b|[-/]\d{1,4}[a-z]?)?"
+NUMBER = r"\d{1,5}(?:\s?[a-z]\b|[-/]\d{1,4}[a-z]?|/[a-z]\b)?"
 NAME_WORD = (
     r"(?!(?:minutes?|mins?|hours?|days?|weeks?|months?|years?|yrs?|miles?|km|kilometers?|of|times?|people|way|pm|am|"
     r"or|and|to|is|i)\b)(?:[^\W\d_][\w'’.-]*|\d{1,3}(?:st|nd|rd|th)\b)"
@@ -60,7 +60,16 @@ CELTIC = re.compile(
 )
 UNIT_AND_NAME = re.compile(
     r"(?<!\w)(?i:flat|apartment|apt|trailer|lot|pitch|plot|caravan|cabin|chalet|suite|villa)\s#?\d{1,4}[a-z]?,?\s"
-    r"(?:[A-Z][\w'’]+\s?){1,3}(?=[,.\n]|$)"
+    r"(?:[A-Z][\w'’]+\s?){1,3}\d{0,2}(?=[,.\n]|$)"
+)
+# "Am Alten Markt 7"
+GERMAN = re.compile(
+    r"(?<!\w)(?:Am|An der|An den|In der|Auf dem|Auf der|Zum|Zur|Unter den|Alte[rn]?)\s"
+    r"(?:[A-ZÄÖÜ][\wäöüß-]+\s){1,2}\d{1,3}\s?[a-z]?\b"
+)
+# "our place is 6 Heron's Reach": two capitals and more behind a number, where an address stands.
+CAPITAL_LINE = re.compile(
+    r"\b(?i:at|to|is|in|live|address|outside|home|place|round)[\s:,]+(?P<line>\d{1,4}[a-z]?,?\s(?:[A-Z][\w'’]+\s){1,3}[A-Z][a-z'’]{2,})(?=\s?(?:[,.!?\n]|$))"
 )
 UNIT_LINE = re.compile(rf"(?<!\w)(?:{UNIT}),\s\d{{1,5}}\s[^\W\d_]{{3,20}}(?=[,.\n]|$)", re.IGNORECASE)
 JOINED_STREET = re.compile(
@@ -82,7 +91,7 @@ UTJA = re.compile(
     re.IGNORECASE,
 )
 BOX = re.compile(
-    r"(?<!\w)(?:p\.?\s?o\.?\s?box|post office box|private mail ?bag|pmb|postfach|bp|apartado)\s?#?\d{1,6}\b", re.IGNORECASE
+    r"(?<!\w)(?:p\.?\s?o\.?\s?box|post office box|private mail ?bag|pmb|postfach|bp|apartado)\s?#?\d{1,6}\b(?!\s?/)", re.IGNORECASE
 )
 ALONE = re.compile(
     rf"(?<!\w)(?:{UNIT})(?:[,\s]+(?:{UNIT}|(?:street|sector|phase|lane|road|gali|cross|main|line)\s(?:no\.?\s?)?\d{{1,3}}\b))+",
@@ -113,11 +122,12 @@ LINE_STREET = re.compile(
     re.IGNORECASE,
 )
 ADDRESS_CUE = re.compile(
-    r"\b(?:at|address|addy|live[sd]? (?:at|on|in)|moved? to|flat|outside|home|house|no|number|apt|unit|suite|is|"
+    r"\b(?:at|address|addy|live[sd]? (?:at|on|in)|moved? to|flat|outside|home|house|no|number|apt|unit|suite|is|from|round|"
     r"to|are|we're|im|i'm)[\s:,]*$",
     re.IGNORECASE,
 )
 MOTIONS = frozenset(("way", "run", "walk", "drive", "view", "path", "yard", "chase", "side", "end", "bottom", "place", "house"))
+ROOMS = frozenset(("bed", "bedroom", "bath", "star", "storey", "story", "car", "man", "person", "lane"))
 SHORT_KINDS = frozenset(("st", "dr", "ct", "pl", "ln", "cl", "sq", "cir", "trl", "gdns", "terr"))
 MOST_PARTS = 7
 PART_GAP = re.compile(r"[ \t]*(?:[,\n][ \t\n,?]*)?")
@@ -184,13 +194,15 @@ def find_streets(words: Words) -> Iterator[Identifier]:
         ROUTE,
         CELTIC,
         UNIT_AND_NAME,
+        GERMAN,
     ):
         yield from (
             Identifier(m.start(), m.start() + len(m.group().rstrip(" ,.\n")), "address", 0.9)
             for m in words.near_digits(pattern)
             if any(map(str.isdigit, m.group())) or pattern is LEADING_KIND
         )
-    yield from (Identifier(*match.span("street"), "address", 0.9) for match in words.near_digits(LINE_STREET))
+    for pattern, group in ((LINE_STREET, "street"), (CAPITAL_LINE, "line")):
+        yield from (Identifier(*match.span(group), "address", 0.9) for match in words.near_digits(pattern))
     for match in words.near_digits(CUED):
         start, value = match.start("value"), CUT.sub("", match.group("value"))
         if any(one.start < match.end() and start < one.end for one in whole):
@@ -209,7 +221,9 @@ def is_address(match: re.Match[str], text: str) -> bool:
     cue = ADDRESS_CUE.search(text, max(0, match.start() - 18), match.start()) is not None
     if certain:
         return cue or len(name.split()) <= 2
-    return kind not in MOTIONS and (cue or is_rare(name) or (kind in SHORT_KINDS and not is_frequent(name)))
+    if kind in MOTIONS:
+        return cue and not is_frequent(name) and ROOMS.isdisjoint(name.lower().split())
+    return cue or is_rare(name) or (kind in SHORT_KINDS and not is_frequent(name))
 
 
 def is_rare(name: str) -> bool:

@@ -271,6 +271,6 @@ def named_before(text: str, start: int) -> bool:
     """ "Jaxon is 9": a capital or a pronoun stands before "is"."""
     before = re.search(r"(\S+)\s$", text[max(0, start - 20) : start])
     return before is not None and (
-        (before.group(1)[:1].isupper() and not re.search(r"\d|[A-Z]{3}", before.group(1)))  # not "my PHQ-9 was 17"
+        (before.group(1)[:1].isupper() and not re.search(r"\d|[A-Z]{2}", before.group(1)))  # not "my PHQ-9 was 17"
         or before.group(1).lower() in ("he", "she", "who", "mum", "dad", "mom", "nan")
     )

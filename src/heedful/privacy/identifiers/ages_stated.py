@@ -42,6 +42,8 @@ LOOSE = (
         r"\b(?:mum|mom|dad|wife|husband|bf|gf|boyfriend|girlfriend|sister|brother|partner|male|female)\s(?P<age>[1-9]\d)(?=\s?(?:[,.!?;)\n]|$))",
         re.IGNORECASE,
     ),
+    # "(Marlon, 29)"
+    re.compile(r"\([A-Z][\w'-]+,\s(?P<age>[1-9]\d?)(?=[),])"),
     # "came out at 45", "had her at 19": not a time of the day
     re.compile(
         r"(?<!\bus )\bat\s(?P<age>1[3-9]|[2-9]\d)(?=\s?(?:[,;!?)\n]|\.(?!\d)|$|(?:and|but|with|after|when)\b))", re.IGNORECASE

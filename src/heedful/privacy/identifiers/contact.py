@@ -7,6 +7,7 @@ of one person (a profile, a blog, a practice) does.
 import ipaddress
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from heedful.privacy.identifiers.handles import NO_HANDLES
 from heedful.privacy.identifiers.kinds import Identifier
@@ -70,7 +71,7 @@ PERSONAL_HOSTS = re.compile(
     r"cash|paypal|ko-fi|linktr|calendly|github|gitlab|"
     r"soundcloud|letterboxd|goodreads|strava|meetup|vimeo|flickr|threads|bsky|telegram|t|wa|dropbox|substack|medium|"
     r"tumblr|wordpress|blogspot|wixsite|weebly|livejournal|"
-    r"bit|tinyurl|forms|goo|youtu|t|tumblr|monzo|revolut|buymeacoffee|whatsapp|mixcloud|bandcamp|last|twitcasting|untappd|"
+    r"zoom|change|bit|tinyurl|forms|goo|youtu|t|tumblr|monzo|revolut|buymeacoffee|whatsapp|mixcloud|bandcamp|last|twitcasting|untappd|"
     r"carrd|about|deviantart|ao3|wattpad|pinterest|reddit|discord|twitch|etsy|depop|vinted|spotify|ancestry|"
     r"findagrave|legacy)\.[a-z.]{2,6}$"
 )
@@ -80,20 +81,21 @@ PERSONAL_PATH = re.compile(
     re.IGNORECASE,
 )
 PUBLIC_HOSTS = re.compile(
-    r"(?:^|\.)(?:gov|mil|int|edu|nhs\.uk|gov\.[a-z]{2}|ac\.[a-z]{2}|edu\.[a-z]{2}|org|org\.[a-z]{2}|example\.com|"
+    r"(?:^|\.)(?:gov|mil|int|edu|nhs\.uk|gov\.[a-z]{2}|ac\.[a-z]{2}|edu\.[a-z]{2}|example\.com|"
     r"example\.net|europa\.eu|gc\.ca|gouv\.fr|go\.[a-z]{2}|health\.[a-z]{2})$"
 )
 KNOWN_SITES = re.compile(
     r"(?:^|\.)(?:google|youtube|amazon|bbc|cnn|nytimes|theguardian|guardian|washingtonpost|wikipedia|wikihow|"
-    r"apple|microsoft|netflix|zoom|webmd|healthline|verywellmind|verywellhealth|"
+    r"apple|microsoft|netflix|webmd|healthline|verywellmind|verywellhealth|"
     r"psychcentral|psychologytoday|goodtherapy|counsel-?chat|counselchat|betterhelp|talkspace|7cups|headspace|calm|"
     r"mayoclinic|clevelandclinic|drugs|medscape|medlineplus|healthunlocked|patient|"
     r"suicidepreventionlifeline|crisistextline|samaritans|childline|helpguide|loveisrespect|therapyden|theravive|"
     r"openpathcollective|ted|quora|yahoo|bing|imdb|forbes|time|"
     r"huffpost|huffingtonpost|sciencedaily|sciencedirect|springer|nature|indeed|glassdoor|ebay|walmart|target|tesco|"
     r"dominos|expedia|booking|airbnb|tripadvisor|uber|stackoverflow|"
-    r"mentalhealth|therapistaid|gottman|16personalities|openai|huggingface|python|pypi)\.[a-z.]{2,6}$"
+    r"mentalhealth|thetrevorproject|translifeline|alcoholics-anonymous|al-anon|namiga|samhsa|afsp|wikimedia|mozilla|papyrus-uk|therapistaid|gottman|16personalities|openai|huggingface|python|pypi)\.[a-z.]{2,6}$"
 )
+ORG = re.compile(r"\.org(?:\.[a-z]{2})?$")
 OWN_PAGE = re.compile(r"\b(?:my|our|his|her|their|i (?:blog|write|post) at)\b[^.!?\n]{0,30}$", re.IGNORECASE)
 SHARED_FILES = frozenset(
     ("docs.google.com", "drive.google.com", "sites.google.com", "forms.gle", "photos.google.com", "calendar.google.com")
@@ -190,7 +192,21 @@ def is_personal_page(address: str) -> bool:
         return bool(path.strip("/")) or host.count(".") > 1
     if PERSONAL_PATH.search(slash + path):
         return True
-    return PUBLIC_HOSTS.search(host) is None and KNOWN_SITES.search(host) is None
+    return PUBLIC_HOSTS.search(host) is None and KNOWN_SITES.search(host) is None and not is_charity(host)
+
+
+@cache
+def is_charity(host: str) -> bool:
+    """An .org named by letters or by plain words: nami.org, mind.org.uk, rethinkingtime.org; not reverendstokes.org."""
+    name = ORG.sub("", host)
+    if name == host:
+        return False
+    label, flags = name.rsplit(".", 1)[-1].replace("-", ""), lexicon().flags
+    made = {0}
+    for end in range(1, len(label) + 1):
+        if any(start in made and (end - start > 1 and flags.get(label[start:end], 0) & ORDINARY) for start in range(end)):
+            made.add(end)
+    return len(label) <= 6 or len(label) in made
 
 
 def host_of(address: str) -> str:

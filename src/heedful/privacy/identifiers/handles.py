@@ -22,15 +22,15 @@ SERVICE = (
     r"venmo|cash\s?app|onlyfans|youtube|fb|facebook|insta handle|fortnite|minecraft"
 )
 NAMED_HANDLE = re.compile(
-    rf"\b(?:{SERVICE})(?:\s+(?:name|user|username|handle|account|acct|id|tag|is called|page|profile))?\s*(?:is|was|:|=|"
+    rf"\b(?:{SERVICE})(?:\s+(?:name|user|username|handle|account|acct|id|tag|is called|page|profile)(?:['’]?s)?)?\s*(?:is|was|:|=|"
     rf"-|@|—|–|->|as)\s*(?:now |still |called )?[\"'“]?(?P<handle>[\w.$#-]{{2,31}}\w)",
     re.IGNORECASE,
 )
 # "sc lil_mo_x": with no "is" between.
 BARE_HANDLE = re.compile(
     r"(?P<owner>\b(?:my|his|her|their)\s)?\b(?:insta(?:gram)?|ig|snap(?:chat)?|sc|tik\s?tok|twitter|discord|telegram|kik|reddit|tumblr|psn|xbox|"
-    r"steam|twitch|roblox|wattpad|gamertag|user\s?name|handle|skype|venmo|cash\s?app|threads|bereal|fortnite|minecraft)\s"
-    r"(?:(?:user|name|username|handle|id|tag|me)\s)?(?P<handle>[a-zA-Z][\w.]{3,30}\w)",
+    r"steam|twitch|roblox|wattpad|gamertag|user\s?name|handle|skype|venmo|cash\s?app|threads|bereal|fortnite|minecraft|signal|"
+    r"wechat|line|telegram|tg)\s(?:(?:user|name|username|handle|id|tag|me)\s)?(?P<handle>[a-zA-Z][\w.]{3,30}\w(?:-[\w-]*\d)?)",
     re.IGNORECASE,
 )
 ADDED_HANDLE = re.compile(
@@ -80,7 +80,7 @@ def find_handles(words: Words) -> Iterator[Identifier]:
     yield from (Identifier(*m.span(), "handle", 0.6) for m in words.near_digits(NUMBERED) if is_made_up(m.group()))
     for sign, pattern in (("_", JOINED), ("xX", CROSSED), ("Xx", CROSSED)):
         if sign in text:
-            yield from (Identifier(*m.span(), "handle", 0.6) for m in pattern.finditer(text))
+            yield from (Identifier(*m.span(), "handle", 0.96) for m in pattern.finditer(text))
     service = not SERVICE_WORDS.isdisjoint(words.present)
     if service:
         yield from find_named_handles(text, NAMED_HANDLE)
@@ -98,7 +98,7 @@ def find_named_handles(text: str, pattern: re.Pattern[str]) -> Iterator[Identifi
     for match in pattern.finditer(text):
         handle = match.group("handle").rstrip(".-")
         if looks_made_up(handle):
-            score = 0.97 if re.search(r"[\d_]", handle) else 0.88  # no name has digits
+            score = 0.97 if re.search(r"[\d_]|\w\.\w", handle) else 0.8  # no name has digits
             yield Identifier(match.start("handle"), match.start("handle") + len(handle), "handle", score)
 
 
@@ -122,7 +122,7 @@ def find_bare_handles(text: str) -> Iterator[Identifier]:
     """ "insta sam.the.ghost", "my discord lunarfox": behind a service with no "is", only what can be no word of a sentence."""
     for match in BARE_HANDLE.finditer(text):
         handle = match.group("handle").rstrip(".")
-        marked = re.search(r"_|[a-z]\d\d|[a-z][A-Z]|\w\.\w+\.\w|\w\.\d", handle) is not None
+        marked = re.search(r"_|[a-z]\d\d|[a-z][A-Z]|\w\.\w+\.\w|\w[.-]\d", handle) is not None
         owned = match.group("owner") is not None and len(handle) >= 5 and is_coined(handle.lower())
         if (marked or owned) and looks_made_up(handle):
             yield Identifier(match.start("handle"), match.start("handle") + len(handle), "handle", 0.96 if marked else 0.75)

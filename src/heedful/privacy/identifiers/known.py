@@ -1,6 +1,7 @@
 """Known: what an account says of a person (name, e-mail, telephone ...), and a text, in; every place where one of them stands, out.
 
-A value is found in any case and spacing; a name also by each of its parts, by their short forms, and with one slip of the pen.
+A value is found in any case and spacing; a name also by each of its parts, by their short forms, as it sounds, and with a slip of
+the pen.
 """
 
 import re
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from heedful.privacy.identifiers.cues import SAYS
 from heedful.privacy.identifiers.kinds import Identifier, Kind
 from heedful.privacy.identifiers.lexicon import FREQUENT, NAME, ORDINARY, WORD, fold, lexicon, one_slip
-from heedful.privacy.identifiers.name_slots import stands_as_person
+from heedful.privacy.identifiers.name_slots import ABSTRACT, CLAUSES, REFUSES, stands_as_person
 from heedful.privacy.identifiers.name_words import TOWARDS_PERSON
 from heedful.privacy.identifiers.words import Words
 
@@ -22,14 +23,46 @@ if TYPE_CHECKING:
 KNOWN_SCORE = 0.98
 LONGEST_NAME = 5  # words; a longer value is found as a whole only
 MIN_DIGITS = 6
+HEARD = (("bh", "v"), ("ph", "f"), ("ck", "k"), ("sch", "s"), ("tz", "s"), ("ts", "s"), ("dz", "s"), ("ch", "k"), ("sh", "s"),
+         ("x", "ks"), ("q", "k"), ("c", "k"), ("z", "s"), ("w", "v"), ("j", "y"))  # fmt: skip
+# What follows the verb or the noun: "Hope you are well", "Grace be with you".
+AFTER_VERB = frozenset(
+    [
+        "you",
+        "we",
+        "i",
+        "that",
+        "to",
+        "this",
+        "it",
+        "the",
+        "he",
+        "she",
+        "they",
+        "for",
+        "in",
+        "is",
+        "of",
+        "be",
+        "my",
+        "all",
+        "not",
+        "there",
+        "everyone",
+        "your",
+        "so",
+    ]
+)
+BEING = frozenset(("is", "was", "has", "had"))
 ENDINGS = ("y", "ie", "i", "o", "s", "z", "zy", "zza", "ster")  # of short forms
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """`names` are single words in lower case; `patterns` find whole values."""
+    """`names` are single words in lower case, `sounds` how they are heard; `patterns` find whole values."""
 
     names: frozenset[str]
+    sounds: frozenset[str]
     whole_names: tuple[tuple[str, ...], ...]
     patterns: tuple[tuple[re.Pattern[str], Kind], ...]
 
@@ -49,11 +82,19 @@ def read_known(values: tuple[str, ...]) -> Known:
         elif len(words) == 1 and not digits and lexicon().flags.get(words[0], 0) & (ORDINARY | NAME) == ORDINARY:
             continue  # "client" is what a source calls somebody, and names nobody
         elif words and not digits and len(words) <= LONGEST_NAME:
-            names |= {form for word in words if len(word) >= 2 for form in forms(word)} | {"".join(words)}
+            plain = {word.replace("'", "") for word in words}
+            names |= {form for word in {*words, *plain} if len(word) >= 2 for form in forms(word)}
+            names |= {
+                "".join(words[i:j])
+                for i in range(len(words))
+                for j in range(i + 1, len(words) + 1)
+                if len("".join(words[i:j])) >= 2
+            }
             whole.append(words)
         else:
             patterns.append((spaced_pattern(value), "address" if digits and words else "account_id"))
-    return Known(frozenset(names), tuple(whole), tuple(patterns))
+    sounds = frozenset(sound(name) for name in names if len(name) >= 4)
+    return Known(frozenset(names), sounds, tuple(whole), tuple(patterns))
 
 
 def email_patterns(value: str) -> list[tuple[re.Pattern[str], Kind]]:
@@ -108,31 +149,62 @@ def find_known_names(words: Words, known: Known) -> Iterator[Identifier]:
             if size > 1 and tuple(words.keys[place : place + size]) == whole:
                 yield Identifier(words.starts[place], words.ends[place + size - 1], "name", 0.99)
     for place, key in enumerate(words.keys):
-        if (key in known.names and may_be_meant(words, place)) or is_slip(words, place, known.names):
-            yield Identifier(words.starts[place], words.ends[place], "name", KNOWN_SCORE)
+        if (key in known.names and may_be_meant(words, place)) or is_slip(words, place, known):
+            yield Identifier(words.starts[initial_before(words, place, known)], words.ends[place], "name", KNOWN_SCORE)
+
+
+def initial_before(words: Words, place: int, known: Known) -> int:
+    """ "A. Wood" and "J.P. O'Brien" begin with the first letter."""
+    while place and len(words.keys[place - 1]) == 1 and words.before(place) in (". ", ".", " ") and words.capital(place - 1):
+        if not any(name.startswith(words.keys[place - 1]) for name in known.names):
+            break
+        place -= 1
+    return place
 
 
 def may_be_meant(words: Words, place: int) -> bool:
     """A name that is a word as well ("Will", "Hope") counts with a capital, or where a person is spoken of."""
     if not words.flags[place] & ORDINARY:
         return True
-    if words.capital(place) and not words.begins(place):
+    if words.capital(place) and (not words.begins(place) or words.key(place + 1) not in AFTER_VERB):
         return True
+    opens = words.begins(place) or words.key(place - 1) in CLAUSES
+    after = words.key(place + 1)
     return (
         stands_as_person(words, place)
+        or (opens and words.gap(place) == " " and (after in REFUSES or (after in BEING and words.keys[place] not in ABSTRACT)))
+        or (words.key(place - 1) in ("im", "i'm", "its", "it's", "hi", "hey", "love") and place + 1 == len(words))
         or bool(words.cue(place + 1) & SAYS)
         or words.key(place - 1) in TOWARDS_PERSON
         or (not words.flags[place] & FREQUENT and len(words.keys[place]) >= 4)
     )
 
 
-def is_slip(words: Words, place: int, names: frozenset[str]) -> bool:
-    """One slip of the pen away from a known name, and no word of its own."""
-    key = words.keys[place]
+def is_slip(words: Words, place: int, known: Known) -> bool:
+    """One slip of the pen away from a known name, or heard as one, and no word of its own."""
+    key, names = words.keys[place], known.names
     if words.flags[place] & ORDINARY:
         return False
+    if len(key) >= 4 and (sound(key) in known.sounds or is_ending(key, names)):
+        return True
     slip = len(key) >= 4 and not words.flags[place] and any(len(name) >= 4 and near(key, name) for name in names)
     return slip or (len(key) >= 3 and any(len(name) > len(key) and is_shortened(key, name) for name in names))
+
+
+def sound(word: str) -> str:
+    """What is left of a word when letters that are heard alike are one: Katarzina, Muhamad, Kaitlyn."""
+    for written, heard in HEARD:
+        word = word.replace(written, heard)
+    word = re.sub(r"(.)\1+", r"\1", word)
+    hard = re.sub(r"[aeiouhy']", "", word)
+    if len(hard) < 3:
+        return word  # too little is left: "Noah" and "Nina"
+    return ("a" if word[0] in "aeiou" else "") + hard
+
+
+def is_ending(key: str, names: frozenset[str]) -> bool:
+    """ "topher" for Christopher, "seun" for Oluwaseun: the end of a longer name."""
+    return any(len(name) >= len(key) + 3 and name.endswith(key) for name in names)
 
 
 def is_shortened(key: str, name: str) -> bool:

@@ -37,6 +37,7 @@ THINGS = word_set(
     street road
     """
 )
+SHORTENED = word_set("dr mr mrs ms mx miss prof rev sgt pc dc fr sr sra mme st cllr capt det insp supt hon")
 NICKNAMED = word_set("big little lil wee fat young old mad crazy tall skinny")
 PREFIXES = frozenset(["al", "el", "abdul", "abd"])
 INTRODUCED_BY = {",": 1, "(": 1, ":": 1, "-": 1, "": 0}
@@ -64,11 +65,15 @@ def after_title(words: Words, place: int) -> Iterator[tuple[int, float]]:
     initial = following < len(words) and len(words.keys[following]) == 1 and words.keys[following] not in ("i", "a", "u")
     if gap not in (" ", ". ", ".") or not (initial or is_nameable(words, following)):
         return
-    if words.phrases.get(place, (0, 0))[1] & PUBLIC:
-        return  # "Dr Phil"
+    if words.phrases.get(place, (0, 0))[1] & PUBLIC or ("." in gap and words.keys[place] not in SHORTENED):
+        return  # "Dr Phil", "about his father. Homework set"
     flags, relative = words.flags[following], bool(words.cues[place] & KIN)
     if words.capital(following):
-        if flags & (GIVEN | SURNAME) or not flags & (BRAND | ((PUBLIC | FREQUENT) if relative else 0)):
+        if (
+            flags & (GIVEN | SURNAME)
+            or words.keys[place] in SHORTENED
+            or not flags & (BRAND | ((PUBLIC | FREQUENT) if relative else 0))
+        ):
             yield following, SURE
     elif words.keys[place] not in ("miss", "sir", "captain", "judge", "chief", "officer", "lady", "coach", "nurse", "constable"):
         known = flags & (GIVEN | SURNAME) and not flags & (FREQUENT if not relative else ORDINARY)
@@ -148,10 +153,18 @@ def is_lower_after_kin(words: Words, place: int, following: int) -> bool:
 def is_ordinary_name(words: Words, place: int, following: int) -> bool:
     """ "my cat mittens died", "told my friend bee about it": a plain word behind whom one has."""
     acts = bool(words.cue(following + 1) & SAYS) or words.key(following + 1) in ("is", "was", "has")
+    if words.cues[place] & KIN and words.cue(following + 1) & SAYS and is_rare_noun(words, following):
+        return True  # "my gf sapphire thinks"
     if words.cues[place] & PET:
         return acts and words.keys[following] not in NO_PETS and not words.cues[following] & (DOES | FUNCTION)
     told = any(words.key(place - back) in ("told", "asked", "texted", "tell") for back in (2, 3))
     return told and is_given(words, following) and words.key(following + 1) in ("about", "that", "i", "to", "everything")
+
+
+def is_rare_noun(words: Words, place: int) -> bool:
+    """No frequent word, and by its ending neither an adverb nor a verb."""
+    plain = words.flags[place] & FREQUENT or words.cues[place]
+    return not plain and not words.keys[place].endswith(("ly", "ed", "ing", "s")) and words.shapes[place] != MIXED
 
 
 def is_verb_name(words: Words, place: int) -> bool:
@@ -323,7 +336,21 @@ def after_also_called(words: Words, place: int) -> Iterator[tuple[int, float]]:
         yield place + 1, LIKELY
 
 
+def before_pronouns(words: Words, place: int) -> Iterator[tuple[int, float]]:
+    """X (they/them)."""
+    before = place - 1
+    if (
+        before >= 0
+        and words.gap(before) in (" (", " [")
+        and words.gap(place) == "/"
+        and words.capital(before)
+        and is_nameable(words, before)
+    ):
+        yield before, LIKELY
+
+
 RULES = {
+    **dict.fromkeys(("they", "she", "he"), before_pronouns),
     **dict.fromkeys(("name", "names", "surname", "nickname"), after_name),
     **dict.fromkeys(("called", "call", "calls", "calling", "named", "nicknamed", "known"), after_called),
     **dict.fromkeys(("i'm", "im", "i"), after_i_am),

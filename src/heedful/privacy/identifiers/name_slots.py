@@ -35,6 +35,7 @@ REFUSES = word_set(
 )
 OWNED = word_set(
     """
+    bday wedding birthdays
     funeral grave house room place flat birthday party wedding phone car death family name baby husband wife mum mom dad sister
     brother kids boyfriend girlfriend text texts message messages voice face fault parents clothes stuff ashes
     """

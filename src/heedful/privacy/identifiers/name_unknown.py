@@ -6,8 +6,8 @@ else they write with a capital is kept out: medicines by their endings, titles o
 
 import re
 
-from heedful.privacy.identifiers.cues import DOES, FUNCTION, PERSONAL, SAYS
-from heedful.privacy.identifiers.lexicon import COMMON, FREQUENT, NAME, ORDINARY, PUBLIC, is_near
+from heedful.privacy.identifiers.cues import FUNCTION, PERSONAL, SAYS
+from heedful.privacy.identifiers.lexicon import COMMON, FREQUENT, GIVEN, NAME, ORDINARY, PUBLIC, is_near, lexicon
 from heedful.privacy.identifiers.name_slots import DETERMINERS, REFUSES
 from heedful.privacy.identifiers.sentences import is_personal
 from heedful.privacy.identifiers.terms import word_set
@@ -15,9 +15,10 @@ from heedful.privacy.identifiers.words import TITLE, Words
 
 SURE, LIKELY, POSSIBLE, UNSURE, NO = 0.95, 0.85, 0.7, 0.55, 0.0
 NOUN_ENDINGS = ("ing", "tion", "sion", "ism", "ness", "ity", "ia", "osis", "ment", "ly", "ics", "logy", "ance", "ence", "apy")
+ILLNESSES = ("itis", "sis", "oma", "emia", "axis", "ions", "uma", "pathy", "algia", "tox", "bacter")
 MEDICINE = re.compile(
-    r"\w+(?:pine|pam|lam|pram|tine|zole|olol|pril|mide|done|zine|dine|mine|line|sone|profen|statin|cillin|mycin|xone|faxine|barbital|tyline|"
-    r"idone|azepam|gine|etine|ipran|odone|oxetin|nib|mab|vir)$"
+    r"\w+(?:apine|etine|faxine|tyline|traline|trigine|amine|idine|facine|antine|azine|azepam|azolam|pram|idone|azole|olol|pril|mide|sone|profen|"
+    r"statin|cillin|mycin|xone|barbital|ipran|nib|mab|vir)$"
 )
 # A thing stands behind these more often than a person: "on Zoom", "the Ombudsman".
 OF_THINGS = word_set(
@@ -50,6 +51,8 @@ def is_misspelt_name(words: Words, place: int) -> bool:
 def unknown_capital(words: Words, place: int, begins: bool, strength: int) -> float:
     """`strength` is how surely only a person stands here (0 to 2)."""
     key, raw = words.keys[place], words.text[words.starts[place] : words.ends[place]]
+    if words.is_foreign(place) and strength < 2:
+        return NO
     if is_misspelt_name(words, place) or STYLED.fullmatch(raw):
         return POSSIBLE  # "LaToya", "D'Andre"
     if words.shapes[place] != TITLE or not raw[1:].islower() or not pronounceable(key) or MEDICINE.match(key):
@@ -61,7 +64,7 @@ def unknown_capital(words: Words, place: int, begins: bool, strength: int) -> fl
     before = words.key(place - 1)
     if (
         in_title(words, place)
-        or (before in DETERMINERS and before != "of")
+        or (before in DETERMINERS and before not in ("of", "that"))
         or words.before(place)[-1:] not in (" ", "(", "/", '"', "“", "&")
     ):
         return NO
@@ -73,18 +76,27 @@ def unknown_capital(words: Words, place: int, begins: bool, strength: int) -> fl
 def opening(words: Words, place: int) -> float:
     """At the beginning of a sentence, where a capital says nothing: what follows has to be what a person does or has."""
     key, after, gap = words.keys[place], words.key(place + 1), words.gap(place)
+    if gap == " " and after in ("is", "was") and words.text[words.stops[place + 1] :][1:2].isdigit():
+        return POSSIBLE  # "Perpetua is 14"
     if is_near(key, FREQUENT) or key.endswith("ing"):
         return NO
     if gap == " " and (words.cue(place + 1) & SAYS or after in REFUSES):
         return POSSIBLE
     if gap == " " and after in BEING and words.key(place + 2) in SAID_OF and not key.endswith(NOUN_ENDINGS):
         return POSSIBLE
-    if key.endswith(NOUN_ENDINGS) and words.stops[place] == words.ends[place]:
+    if place == 0 and len(words) <= 3 and all(map(words.capital, range(len(words)))):
+        return POSSIBLE  # nothing but a name
+    if gap == ", " and words.capital(place + 1) and words.flag(place + 1) & GIVEN and not words.flag(place + 1) & ORDINARY:
+        return POSSIBLE  # "Calvert, Rosie"
+    if key.endswith((*NOUN_ENDINGS, *ILLNESSES)) and words.stops[place] == words.ends[place]:
         return NO
-    beside = gap in (" ", " & ") and (words.cue(place + 1) & DOES or after in ("n", "nd", "my", "ur", "keeps", "s"))
-    owns = words.stops[place] > words.ends[place] and gap == " "
-    titled = gap == " " and words.capital(place + 1) and words.flag(place + 1) & (NAME | ORDINARY) == NAME
-    return UNSURE if (beside or owns or titled) and is_about_persons(words, place) else NO
+    return UNSURE if is_about_persons(words, place) and not words.is_foreign(place) and not is_glued(key) else NO
+
+
+def is_glued(key: str) -> bool:
+    """ "eventhough" is two frequent words."""
+    flags = lexicon().flags
+    return any(flags.get(key[:cut], 0) & flags.get(key[cut:], 0) & FREQUENT for cut in range(3, len(key) - 2))
 
 
 def pronounceable(key: str) -> bool:

@@ -1,5 +1,7 @@
 """Name words: one word and its neighbours in; how surely it is a person's name, out. `names.py` walks the text and asks here."""
 
+import re
+
 from heedful.privacy.identifiers.cues import DOES, EPONYM, FUNCTION, KIN, PLACED, SAYS, TIME, TOWARDS
 from heedful.privacy.identifiers.lexicon import (
     CITY,
@@ -14,6 +16,7 @@ from heedful.privacy.identifiers.lexicon import (
     REGION,
     SURNAME,
     is_near,
+    lexicon,
 )
 from heedful.privacy.identifiers.name_slots import (
     ABSTRACT,
@@ -25,6 +28,7 @@ from heedful.privacy.identifiers.name_slots import (
     acts,
     is_in_row,
     is_linked,
+    owns,
     stands_as_person,
 )
 from heedful.privacy.identifiers.name_unknown import LIKELY, NO, POSSIBLE, is_syllable_name, is_unknown, unknown_capital
@@ -65,6 +69,8 @@ CLAUSE = word_set(
 DIRECTIONS = word_set("north south east west downtown central greater inner upper lower")
 ONLY_MEN = word_set("frank bill rob ray lee chase jack pat drew rod guy ed gene dale")
 OF_TIMES = word_set("my the a an when what where how")
+INITIALS = re.compile(r"[abcdjkmprt]j|[jm]c|jd|kc|kd|jt|tk|jb|mj|rj|jp|ck")
+ACQUAINTED = word_set("work church school uni college class reception hr accounts upstairs downstairs next across my the our group")
 SUBJECTS = word_set("i you we they he she it u")
 
 
@@ -102,6 +108,8 @@ def by_itself(words: Words, place: int) -> float:
     flags, key = words.flags[place], words.keys[place]
     if len(key) == 1:
         return POSSIBLE if is_initial(words, place) else NO
+    if len(key) == 2 and INITIALS.fullmatch(key) and context(words, place):
+        return POSSIBLE  # "when tj died"
     if words.cues[place] & TIME and (not flags & GIVEN or (context(words, place) < 2 and not is_linked(words, place))):
         return NO
     if (
@@ -114,6 +122,12 @@ def by_itself(words: Words, place: int) -> float:
         return POSSIBLE  # "Christian told me"
     if flags & PUBLIC or len(key) < 2 or is_eponym(words, place, flags):
         return NO
+    return of_other_lists(words, place, flags)
+
+
+def of_other_lists(words: Words, place: int, flags: int) -> float:
+    """What is a place or a plain word as well."""
+    key = words.keys[place]
     if is_syllable_name(words, place) or (flags & SURNAME and words.gap(place) == " " and is_syllable_name(words, place + 1)):
         return POSSIBLE  # "Park Ji-young"
     if flags & (COUNTRY | REGION) and is_person_and_place(words, place, flags):
@@ -127,7 +141,7 @@ def by_itself(words: Words, place: int) -> float:
     if flags & FREQUENT and key not in NAMES_THAT_ARE_WORDS:
         return NO
     capital = words.capital(place)
-    if words.is_foreign(place) and (not capital or words.begins(place)):
+    if words.is_foreign(place) and (not capital or (words.begins(place) and not is_name_word(words, place))):
         return NO
     return capital_by_itself(words, place, flags) if capital else lower_by_itself(words, place, flags)
 
@@ -179,9 +193,11 @@ def capital_by_itself(words: Words, place: int, flags: int) -> float:
         return POSSIBLE
     if flags & GIVEN and not flags & ORDINARY:
         return NO if before in ("a", "an") and not words.capital(place + 1) else LIKELY
+    if is_family(words, place):
+        return POSSIBLE
     if flags & SURNAME and words.before(place) == "-":
         return NO
-    if (before in DETERMINERS and before != "of") or (
+    if (before in DETERMINERS and before not in ("of", "that")) or (
         words.capital(place - 1) and words.flag(place - 1) & ORDINARY and words.key(place - 2) == "the"
     ):
         return NO
@@ -215,6 +231,19 @@ def ambiguous_capital(words: Words, place: int, begins: bool, strength: int) -> 
     return POSSIBLE if strength or surname or spoken or rare or is_apposition(words, place) else NO
 
 
+def is_family(words: Words, place: int) -> bool:
+    """ "the Castellanos family", "the Okafors next door": a name that no dictionary has, of all who bear it."""
+    flags, key = words.flags[place], words.keys[place]
+    if words.key(place - 1) != "the" or flags & (ORDINARY | PUBLIC | REGION | COUNTRY) or words.shapes[place] != TITLE:
+        return False
+    known = words.flags[place] or lexicon().flags.get(key.removesuffix("s"), 0)
+    several = key.endswith("s") and bool(known & (SURNAME | GIVEN)) and not known & (ORDINARY | CITY)
+    return several or (words.gap(place) == " " and words.key(place + 1) in FAMILIES)
+
+
+FAMILIES = word_set("family household kids brothers boys girls sisters twins residence clan wedding funeral children lot estate")
+
+
 def is_rather_person(words: Words, place: int) -> bool:
     """No frequent word, or one that is a person more often."""
     return not words.flags[place] & FREQUENT or words.keys[place] in ROW_NAMES
@@ -233,6 +262,8 @@ def begins_with_person(words: Words, place: int) -> bool:
         return False
     if words.stops[place] > words.ends[place]:
         return after in OWNED
+    if after == "from" and third in ACQUAINTED and key not in ABSTRACT and is_rather_person(words, place):
+        return True
     if after in SAID or (after == "and" and third in ("i", "me") and words.gap(place + 1) == " "):
         return True
     if (after in REFUSES and (key not in ABSTRACT or third in PERSONAL_VERBS)) or is_in_row(words, place):
@@ -297,7 +328,7 @@ def unknown_lower(words: Words, place: int) -> float:
         return NO
     if is_near(words.keys[place], COMMON):
         return POSSIBLE if context(words, place) else NO
-    if is_linked(words, place) or (len(words.keys[place]) >= 4 and acts(words, place)):
+    if is_linked(words, place) or acts(words, place) or owns(words, place):
         return POSSIBLE
     told = words.key(place - 1) in ("told", "asked", "texted", "dating", "married", "kissed") and words.before(place) == " "
     says = words.key(place + 1) in SAID and words.gap(place) == " " and words.key(place - 1) not in DETERMINERS

@@ -169,7 +169,13 @@ def listed(words: Words, spans: list[tuple[int, int, float]]) -> list[tuple[int,
                 continue
             fits = words.shapes[place] == TITLE and not words.begins(place)
             fits = fits or (words.shapes[place] == LOWER and bool(words.flags[place] & GIVEN) and words.shapes[first] == LOWER)
-            if fits and not words.flags[place] & (ORDINARY | PUBLIC | COUNTRY | REGION) and words.key(place - 1) not in DETERMINERS:
+            plain = words.flags[place] & ORDINARY and not (words.flags[place] & GIVEN and words.shapes[place] == TITLE)
+            if (
+                fits
+                and not plain
+                and not words.flags[place] & (PUBLIC | COUNTRY | REGION)
+                and words.key(place - 1) not in DETERMINERS
+            ):
                 more.append((place, place, POSSIBLE))
                 taken.add(place)
     return more

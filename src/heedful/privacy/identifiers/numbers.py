@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from heedful.privacy.identifiers.dates import is_date
 from heedful.privacy.identifiers.kinds import Identifier
-from heedful.privacy.identifiers.phones import find_spelled_phones, is_cued, is_open_line, is_phone
+from heedful.privacy.identifiers.phones import find_odd_phones, find_spelled_phones, is_cued, is_open_line, is_phone
 from heedful.privacy.identifiers.presidio import is_card, is_iban, is_national_id
 from heedful.privacy.identifiers.words import Words
 
@@ -19,9 +19,9 @@ PIECE = re.compile(
 )
 MIXED = re.compile(r"(?<![\w@.#/-])(?=[A-Za-z\d/-]*\d[A-Za-z\d/-]*\d)(?=[\d/-]*[A-Za-z])[A-Za-z\d]+(?:[-/][A-Za-z\d]+)*(?![\w@])")
 IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z\d]{4}){2,7}(?:[ -]?[A-Z\d]{1,4})?(?!\w)", re.IGNORECASE)
-SPACED_NINO = re.compile(r"(?<!\w)[A-CEGHJ-PR-TW-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D](?!\w)", re.IGNORECASE)
+SPACED_NINO = re.compile(r"(?<!\w)[A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D](?!\w)", re.IGNORECASE)
 YEARS = re.compile(r"(?:1[5-9]|20)\d\d ?[-–—/] ?(?:1[5-9]|20)?\d\d")
-CODE = re.compile(r"(?<![\w@.#/-])[A-Z]{1,3}-?\d{6,}(?![\w@-])")
+CODE = re.compile(r"(?<![\w@.#/-])[A-Z]{1,3}-?\d{6,}(?:-\d{1,3})?(?![\w@-])")
 SSN = re.compile(r"\d{3}[- ]\d{2}[- ]\d{4}")
 MAC = re.compile(
     r"(?<![\w:])(?:[\da-f]{2}[:-]){5}[\da-f]{2}(?![\w:])|(?<!\w)[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}(?!\w)", re.IGNORECASE
@@ -69,6 +69,12 @@ LOCATOR = re.compile(
     r"pnr|locator)(?:\s(?:is|was)|:|=|#|\s)+(?-i:(?P<value>(?=[A-Z\d]*\d)[A-Z\d]{5,12}))(?!\w)",
     re.IGNORECASE,
 )
+# "DE-4432-K is my file number"
+BEHIND = re.compile(
+    rf"(?<![\w@.#/-])(?P<value>(?=[\w/-]*\d[\w/-]*\d)[A-Za-z\d]+(?:[ /-][A-Z\d]+)*)\s(?:is|was)\s(?:my|her|his|the|our|their)\s"
+    rf"(?:\w+\s)?(?:(?P<nation>{NATIONAL})|(?:{ACCOUNT}))\b",
+    re.IGNORECASE,
+)
 CARD_CUE = re.compile(r"\b(?:card|visa|mastercard|amex|debit|credit|cc)\b[^\d\n]{0,30}$", re.IGNORECASE)
 QUOTED = re.compile(r"\b(?:quote|quoting|ref|reference)\s*:?\s*$", re.IGNORECASE)
 
@@ -79,6 +85,7 @@ def find_numbers(words: Words) -> Iterator[Identifier]:
     if words.has_digits:
         sure = list(find_sure(words))
         yield from sure
+        yield from find_odd_phones(words)
         yield from find_pieces(words, [(one.start, one.end) for one in sure])
 
 
@@ -95,7 +102,7 @@ def find_pieces(words: Words, taken: list[tuple[int, int]]) -> Iterator[Identifi
             yield from classify(match.group(), match.start(), words.text)
     for match in words.near_digits(CODE):
         if is_free(match, taken):
-            yield Identifier(*match.span(), "account_id", 0.6)
+            yield Identifier(*match.span(), "account_id", 0.92 if "-" in match.group() else 0.6)
     for match in words.near_digits(MIXED):
         if is_free(match, taken) and is_id_like(match.group()) and is_national_id(match.group()):
             yield Identifier(*match.span(), "national_id", 0.85)
@@ -124,6 +131,9 @@ def find_cued(words: Words) -> Iterator[Identifier]:
             continue
         if sum(map(str.isdigit, value)) >= 4 and not is_date(value) and not YEARS.fullmatch(value):
             yield trimmed(match, "national_id", 0.97)
+    for match in words.near_digits(BEHIND):
+        if sum(map(str.isdigit, match.group("value"))) >= 4:
+            yield trimmed(match, "national_id" if match.group("nation") else "account_id", 0.9)
     for match in words.near_digits(CUED_ACCOUNT):
         if is_account(match):
             yield trimmed(match, "account_id", 0.94)

@@ -50,6 +50,9 @@ ORGANISATION = re.compile(
     r"Office|Administration|University|Council|Network|TTY|Phone:|Fax:|Internet:)\b"
 )
 MINE = re.compile(r"\b(?:my|me|mine|her|his|him|their|our)\b", re.IGNORECASE)
+# "o7700 9oo 123": a letter in place of noughts.
+LETTER_O = re.compile(r"(?<![\w.])(?:[oO]7|0[7o]|[oO][1-9])(?:[ -]?[\doO]){8,10}(?!\w)")
+LOCAL = re.compile(r"(?<![\w.,$£€/-])[2-9]\d{2}-\d{4}(?![\w-]|[.,/:]\d|\s?(?:mg|ml|cal|kcal|steps|words|people|dollars|a\s)\b)")
 DIGIT_WORDS = word_set(
     """
     zero oh o nought naught one two three four five six seven eight nine double triple treble
@@ -76,6 +79,7 @@ def is_phone(piece: str, text: str, start: int) -> bool:
     digits = re.sub(r"\D", "", bare)
     groups = re.findall(r"\d+", bare)
     pairs = bare[0] in "0+" and len(digits) >= 9 and set(map(len, groups)) <= {1, 2}  # "06 12 34 56 78"
+    pairs = pairs or (set(map(len, groups)) == {1} and len(digits) >= 9 and is_cued(text, start))
     if pairs and len(digits) <= 13 and not is_open_line(digits, text, start, start + len(piece)):
         return True
     if not 6 <= len(digits) <= 15 or len(digits) < 2.2 * len(groups) or is_open_line(digits, text, start, start + len(piece)):
@@ -117,6 +121,16 @@ def is_valid_in(digits: str, region: str) -> bool:
         return bool(phonenumbers.is_valid_number(phonenumbers.parse(digits, region)))
     except phonenumbers.NumberParseException:
         return False
+
+
+def find_odd_phones(words: Words) -> Iterator[Identifier]:
+    """With a letter for nought, and seven figures of an American town."""
+    yield from (Identifier(*m.span(), "phone", 0.9) for m in words.near_digits(LETTER_O) if "o" in m.group().lower())
+    yield from (
+        Identifier(*m.span(), "phone", 0.6)
+        for m in words.near_digits(LOCAL)
+        if not m.group().endswith("00") and not is_open_line(re.sub(r"\D", "", m.group()), words.text, *m.span())
+    )
 
 
 def find_spelled_phones(words: Words) -> Iterator[Identifier]:

@@ -53,7 +53,8 @@ OUTWARD_ONLY = re.compile(
     rf"(?:\b(?i:in|near|around|from|to|at|of|by|round|outside|back|postcode|post code|area|live|flat|it's|its|im|i'm)\s(?:is\s)?|"
     rf"[,(]\s?|^)(?P<code>(?!(?:CO2|SO2|CR7|WD40|CT\d|HR\d|SS\d|TS\d)\b)(?:{OUTWARD}))(?![\w-])|"
     rf"\b(?i:postcode(?: is)?|post code(?: is)?|live in|lives in|lived in|living in|flat in|house in|moved to|"
-    rf"(?:im|i'm|i am) (?:in|from|at))\s(?P<lower>(?i:{OUTWARD}))(?![\w-])",
+    rf"(?:im|i'm|i am) (?:in|from|at))\s(?P<lower>(?i:{OUTWARD}))(?![\w-])|"
+    rf"\b(?:in|near|from)\s(?P<pair>(?=[a-z]{{2}}\d)(?i:{OUTWARD}))(?![\w-])",
     re.MULTILINE,
 )
 
@@ -84,7 +85,7 @@ EURO = re.compile(
 
 
 # "Geelong VIC 3220", "tx 78704", "01310-100", "brooklyn 11215", and a message that is nothing but a code.
-AUSTRALIAN = re.compile(r"\b(?:(?i:nsw|vic|qld|tas|act)|WA|SA|NT),?\s(?P<code>\d{4})(?![\w-])")
+AUSTRALIAN = re.compile(r"\b(?P<state>(?i:nsw|vic|qld|tas|act)|WA|SA|NT),?\s(?P<code>\d{4})(?![\w-])")
 LOWER_STATE_ZIP = re.compile(
     r"(?<![\w'’])(?:al|ak|az|ar|ca|co|ct|de|fl|ga|id|il|ia|ks|ky|md|mi|mn|ms|mo|mt|ne|nv|nh|nj|nm|ny|nc|nd|oh|pa|ri|sc|sd|tn|tx|ut|vt|va|wa|wv|wi|"
     r"wy|dc|(?-i:[A-Z][a-z]{3,})),?\s(?P<code>\d{5})(?![\w,.-]\d|\w)",
@@ -92,6 +93,9 @@ LOWER_STATE_ZIP = re.compile(
 )
 BRAZILIAN = re.compile(r"(?<![\w.-])\d{5}-\d{3}(?![\w-])")
 LOWER_TOWN_CODE = re.compile(r"(?<![\w'’])(?P<town>[^\W\d_]{4,}(?:\s[^\W\d_]{4,})?),?\s(?P<code>\d{5,6})(?![\w-]|[.,:]\d)")
+CUED_BEHIND = re.compile(
+    r"(?<![\w-])(?P<code>\d{4,6}|\d{2}-\d{3})(?=\s(?:is|was)\s(?:my|our|the|his|her|their)\s(?:zip|post|pin|plz))", re.IGNORECASE
+)
 BARE_CODE = re.compile(r"^\W*(?P<code>\d{5}(?:-\d{4})?)\W*$")
 AMOUNT = re.compile(r"\d+00$|(?:19|20)\d\d$")
 BEFORE_EURO = re.compile(r"(?:[,\n]\s*|\b(?:in|from|live in|to|near)\s)$", re.IGNORECASE)
@@ -112,11 +116,13 @@ def find_postcodes(words: Words, ends: list[int]) -> Iterator[Identifier]:
     for match in words.near_digits(POSTCODES):
         if is_postcode(match.group(), text, match.start()):
             yield Identifier(*match.span(), "postcode", 0.92)
-    yield from (Identifier(*match.span("state"), "place", 0.5) for match in words.near_digits(STATE_ZIP))
+    for pattern, score in ((STATE_ZIP, 0.5), (AUSTRALIAN, 0.9)):
+        yield from (Identifier(*match.span("state"), "place", score) for match in words.near_digits(pattern))
     for pattern, score in ((STATE_ZIP, 0.95), (CUED_CODE, 0.95), (INDIAN, 0.85), (LIVES_IN, 0.85), (AUSTRALIAN, 0.85)):
         yield from (Identifier(*match.span("code"), "postcode", score) for match in words.near_digits(pattern))
     for match in words.near_digits(OUTWARD_ONLY):
-        yield Identifier(*match.span("code" if match.group("code") else "lower"), "postcode", 0.8)
+        yield Identifier(*match.span(match.lastgroup or 0), "postcode", 0.8)
+    yield from (Identifier(*match.span("code"), "postcode", 0.95) for match in words.near_digits(CUED_BEHIND))
     for pattern in (ZIP4, BRAZILIAN):
         yield from (Identifier(*match.span(), "postcode", 0.7) for match in words.near_digits(pattern))
     if bare := BARE_CODE.match(text):
@@ -153,6 +159,8 @@ def beside_town(words: Words, pattern: re.Pattern[str]) -> Iterator[Identifier]:
         amount = pattern is LOWER_TOWN_CODE and AMOUNT.search(code)
         if not year and not amount and (town is None or is_town(town)):
             yield Identifier(*match.span(group), "postcode", 0.85)
+            if pattern is CODE_TOWN and town:
+                yield Identifier(*match.span("town"), "place", 0.6)
 
 
 def is_town(name: str) -> bool:

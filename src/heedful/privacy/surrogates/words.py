@@ -51,6 +51,7 @@ STREET_TYPES = frozenset((*CERTAIN.split("|"), *POSSIBLE.split("|")))
 FEW = 3  # places to choose from; with fewer, one is invented
 UNIT_WORDS = word_set(
     """
+    trailer caravan pitch cabin rr route
     flat apartment apt unit suite ste room rm floor block plot house door no villa tower building bldg lot po p o box north
     south east west n s e w bis ter
     """
@@ -110,12 +111,16 @@ def stand_in_for_address(value: str, draws: Draws) -> str:
     """Numbers become numbers, the kind of street stays, its name is invented."""
     named = False
     made, end = "", 0
-    for match in re.finditer(r"\d+|[^\W\d_]+(?:['’-][^\W\d_]+)*", value):
+    for match in re.finditer(r"\d+(?:st|nd|rd|th)?|[^\W\d_]+(?:['’-][^\W\d_]+)*", value):
         made += value[end : match.start()]
         end = match.end()
         word = match.group()
         if word.isdigit():
             made += other_number(word, draws)
+        elif word[0].isdigit():
+            made += other_number(word[:-2], draws) + "th"
+        elif word == "and":
+            made += word  # "5th and Main"
         elif len(word) == 1 or fold(word) in UNIT_WORDS | STREET_TYPES | FOREIGN_LEAD:
             made += (
                 other_letter(word, draws)
@@ -127,7 +132,7 @@ def stand_in_for_address(value: str, draws: Draws) -> str:
             made += like(word, invented(draws) + (foreign.group().lower() if foreign and not named else "")) if not named else ""
             made = made.rstrip() if named else made
             named = True
-    return renamed(value, made + value[end:], draws)
+    return renamed(value, made.rstrip(", ") + value[end:], draws)
 
 
 def renamed(value: str, made: str, draws: Draws) -> str:
