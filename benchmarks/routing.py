@@ -3,17 +3,44 @@
 Run: python benchmarks/routing.py --json [--cost]. Of the set it prints aggregates only; nobody is to tune on single rows. A router
 that always says the more frequent route stands beside ours. `sticky`: turns within an exchange; `short`: of those, messages of at
 most five words, whose meaning hangs on what came before; `last_only`: the same router, shown the last message alone.
+
+Cost: the same turns, eight at a time and one at a time, with crisis guard, reply guard, router and record, and without them,
+alternating. `ratio` is the throughput with them over that without: tokens a second of processor time, a repeat each, so that other
+work of the machine does not count; `wall_ratio` is by the clock. `ms` is the time of each stage in a turn. The tiny base is the
+hardest case: its turn is the shortest, and what a turn costs beside it does not grow with the model. `--model 135m` has the
+architecture of SmolLM2-135M with random weights.
 """
 
 import argparse
+import asyncio
 import json
+import statistics
+import tempfile
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from heedful.companion.routing import SHORT, classify, default_threshold
+from training_speed.bases import SIZES, write_base
+
+from heedful.companion.guarding import Guards
+from heedful.companion.routing import SHORT, Routing, classify, default_threshold
+from heedful.companion.trace import Trace
+from heedful.companion.turn import Companion, reply
+from heedful.config import load_settings
+from heedful.conversation import Message
+from heedful.engines.base import Sampling
 from heedful.evaluation.intervals import wilson
+from heedful.lifecycle.companions import Target, guards_of, load_engine
+from heedful.lifecycle.recording import recording
+from heedful.store.database import Store, open_store
+from heedful.workspace import Workspace, create_workspace
 
 DATA = Path(__file__).parent / "data" / "routing_heldout.jsonl"
+TEXTS = Path(__file__).resolve().parents[1] / "scripts" / "routing_examples" / "casual.txt"
+TOKENS, TURNS, REPEATS = 150, 32, 3
+ROWS, SPREAD = 50_304, 0.1  # as in benchmarks/serving.py
+STAGES = ("guard_in", "route", "guard_out", "generate")
 
 
 def share(right: Sequence[bool]) -> dict[str, object]:
@@ -39,11 +66,92 @@ def accuracy() -> dict[str, object]:
     return found
 
 
+@dataclass(frozen=True)
+class Run:
+    """Seconds by the clock and of the processor, tokens, and the traces."""
+
+    wall_s: float
+    cpu_s: float
+    tokens: int
+    traces: Sequence[Trace]
+
+
+async def take_turns(companion: Companion, chats: Sequence[Sequence[Message]], streams: int) -> Run:
+    free = asyncio.Semaphore(streams)
+
+    async def one(chat: Sequence[Message]) -> Trace:
+        async with free:
+            return (await reply(companion, chat)).trace
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    traces = await asyncio.gather(*(one(chat) for chat in chats))
+    tokens = sum(trace.completion_tokens for trace in traces)
+    return Run(time.perf_counter() - wall, time.process_time() - cpu, tokens, traces)
+
+
+async def cost(store: Store, workspace: Workspace, base: str) -> dict[str, object]:
+    settings = load_settings(None)
+    engine = load_engine(workspace, Target("base", base, None, settings.system_prompt), settings)
+    sampling = Sampling(max_new_tokens=TOKENS, seed=1)
+    bare = Companion(engine, settings.system_prompt, sampling, Guards(crisis=False, kinds=frozenset()))
+    found: dict[str, object] = {"engine": engine.capabilities.name, "tokens_at_most": TOKENS}
+    with recording(store) as record:
+        whole = Companion(
+            engine, settings.system_prompt, sampling, guards_of(settings.guards), routing=Routing(engine), record=record
+        )
+        await take_turns(whole, chats_of(0, 8), 1)  # what is loaded once is loaded
+        await take_turns(bare, chats_of(0, 8), 8)
+        for streams in (8, 1):
+            found[f"streams_{streams}"] = await compare(bare, whole, streams)
+    await engine.close()
+    return found
+
+
+async def compare(bare: Companion, whole: Companion, streams: int) -> dict[str, object]:
+    pairs: list[tuple[Run, Run]] = []
+    for repeat in range(REPEATS):
+        chats = chats_of(8 + repeat * TURNS, TURNS)  # other words each time: the guard remembers what it has read
+        pairs.append((await take_turns(bare, chats, streams), await take_turns(whole, chats, streams)))
+    kept = [trace for _, with_ in pairs for trace in with_.traces]
+    ratios = [(with_.tokens / with_.cpu_s) / (without.tokens / without.cpu_s) for without, with_ in pairs]
+    walls = [(with_.tokens / with_.wall_s) / (without.tokens / without.wall_s) for without, with_ in pairs]
+    stages = {name: statistics.median(getattr(trace.seconds, name) for trace in kept) * 1000 for name in STAGES}
+    cpu = [statistics.median(run.cpu_s for run in runs) / TURNS * 1000 for runs in zip(*pairs, strict=True)]
+    return {
+        "turns": TURNS * REPEATS,
+        "tokens_a_turn": round(statistics.mean(trace.completion_tokens for trace in kept), 1),
+        "ratio": round(statistics.median(ratios), 3),
+        "ratios": [round(ratio, 3) for ratio in ratios],
+        "wall_ratio": round(statistics.median(walls), 3),
+        "cpu_ms_a_turn_without": round(cpu[0], 1),
+        "cpu_ms_a_turn_with": round(cpu[1], 1),
+        "ms": {name: round(value, 2) for name, value in stages.items()},
+    }
+
+
+def chats_of(start: int, count: int) -> list[list[Message]]:
+    """Harmless turns that the router learned from, each said a little otherwise: here only their time counts."""
+    lines = [line for line in TEXTS.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    return [[Message("user", f"{lines[place % len(lines)]} ({place})")] for place in range(start, start + count)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON line only")
+    parser.add_argument("--model", choices=SIZES, default=SIZES[0])
+    parser.add_argument("--cost", action="store_true", help="what a turn costs beside the model, instead of the blind set")
     given = parser.parse_args()
-    print(json.dumps({"accuracy": accuracy()}, indent=None if given.json else 2))
+    found: dict[str, object] = {}
+    if given.cost:
+        with tempfile.TemporaryDirectory() as folder:
+            workspace = create_workspace(Path(folder) / "w", "base: tiny\n")
+            store = open_store(workspace.database)
+            base = write_base(given.model, Path(folder) / "base", ROWS, SPREAD)
+            found["model"], found["cost"] = given.model, asyncio.run(cost(store, workspace, base))
+            store.close()
+    else:
+        found["accuracy"] = accuracy()
+    print(json.dumps(found, indent=None if given.json else 2))
 
 
 if __name__ == "__main__":

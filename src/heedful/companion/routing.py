@@ -104,11 +104,12 @@ def turns_to_last(messages: Sequence[Message | Mapping[str, str]]) -> list[Messa
 
 def features(chats: Sequence[Sequence[Message]]) -> Vectors:
     """[chats, 4 x 384 + cues + 2]: the message, where it is long, where it is short; the exchange likewise; cues; two flags."""
-    texts = [text for chat in chats for text in (chat[-1].content, exchange(chat))]
-    vectors = load_embedder().embed(texts).reshape(len(chats), 2, -1)
+    follow = [place for place, chat in enumerate(chats) if len(chat) > 1]
+    vectors = load_embedder().embed([chat[-1].content for chat in chats] + [exchange(chats[place]) for place in follow])
+    alone, together = vectors[: len(chats)], np.zeros((len(chats), vectors.shape[1]), dtype=np.float32)
+    together[follow] = vectors[len(chats) :]
     short = np.array([[len(chat[-1].content.split()) <= SHORT] for chat in chats], dtype=np.float32)
     within = np.array([[len(chat) > 1] for chat in chats], dtype=np.float32)
-    alone, together = vectors[:, 0], vectors[:, 1] * within
     said = [chat[-1].content.replace("’", "'") for chat in chats]
     cues = np.array([[cue.search(text) is not None for cue in CUES] for text in said], dtype=np.float32)
     columns = (alone * (1 - short), alone * short, together * (1 - short), together * short, cues, short, within)

