@@ -38,7 +38,7 @@ from heedful.workspace import Workspace, create_workspace
 
 DATA = Path(__file__).parent / "data" / "routing_heldout.jsonl"
 TEXTS = Path(__file__).resolve().parents[1] / "scripts" / "routing_examples" / "casual.txt"
-TOKENS, TURNS, REPEATS = 150, 32, 3
+TOKENS, REPEATS = 150, 3
 ROWS, SPREAD = 50_304, 0.1  # as in benchmarks/serving.py
 STAGES = ("guard_in", "route", "guard_out", "generate")
 
@@ -89,7 +89,7 @@ async def take_turns(companion: Companion, chats: Sequence[Sequence[Message]], s
     return Run(time.perf_counter() - wall, time.process_time() - cpu, tokens, traces)
 
 
-async def cost(store: Store, workspace: Workspace, base: str) -> dict[str, object]:
+async def cost(store: Store, workspace: Workspace, base: str, turns: int) -> dict[str, object]:
     settings = load_settings(None)
     engine = load_engine(workspace, Target("base", base, None, settings.system_prompt), settings)
     sampling = Sampling(max_new_tokens=TOKENS, seed=1)
@@ -102,23 +102,23 @@ async def cost(store: Store, workspace: Workspace, base: str) -> dict[str, objec
         await take_turns(whole, chats_of(0, 8), 1)  # what is loaded once is loaded
         await take_turns(bare, chats_of(0, 8), 8)
         for streams in (8, 1):
-            found[f"streams_{streams}"] = await compare(bare, whole, streams)
+            found[f"streams_{streams}"] = await compare(bare, whole, streams, turns)
     await engine.close()
     return found
 
 
-async def compare(bare: Companion, whole: Companion, streams: int) -> dict[str, object]:
+async def compare(bare: Companion, whole: Companion, streams: int, turns: int) -> dict[str, object]:
     pairs: list[tuple[Run, Run]] = []
     for repeat in range(REPEATS):
-        chats = chats_of(8 + repeat * TURNS, TURNS)  # other words each time: the guard remembers what it has read
+        chats = chats_of(8 + repeat * turns, turns)  # other words each time: the guard remembers what it has read
         pairs.append((await take_turns(bare, chats, streams), await take_turns(whole, chats, streams)))
     kept = [trace for _, with_ in pairs for trace in with_.traces]
     ratios = [(with_.tokens / with_.cpu_s) / (without.tokens / without.cpu_s) for without, with_ in pairs]
     walls = [(with_.tokens / with_.wall_s) / (without.tokens / without.wall_s) for without, with_ in pairs]
     stages = {name: statistics.median(getattr(trace.seconds, name) for trace in kept) * 1000 for name in STAGES}
-    cpu = [statistics.median(run.cpu_s for run in runs) / TURNS * 1000 for runs in zip(*pairs, strict=True)]
+    cpu = [statistics.median(run.cpu_s for run in runs) / turns * 1000 for runs in zip(*pairs, strict=True)]
     return {
-        "turns": TURNS * REPEATS,
+        "turns": turns * REPEATS,
         "tokens_a_turn": round(statistics.mean(trace.completion_tokens for trace in kept), 1),
         "ratio": round(statistics.median(ratios), 3),
         "ratios": [round(ratio, 3) for ratio in ratios],
@@ -139,6 +139,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON line only")
     parser.add_argument("--model", choices=SIZES, default=SIZES[0])
+    parser.add_argument("--turns", type=int, default=32, help="of each of the repeats")
     parser.add_argument("--cost", action="store_true", help="what a turn costs beside the model, instead of the blind set")
     given = parser.parse_args()
     found: dict[str, object] = {}
@@ -147,7 +148,7 @@ def main() -> None:
             workspace = create_workspace(Path(folder) / "w", "base: tiny\n")
             store = open_store(workspace.database)
             base = write_base(given.model, Path(folder) / "base", ROWS, SPREAD)
-            found["model"], found["cost"] = given.model, asyncio.run(cost(store, workspace, base))
+            found["model"], found["cost"] = given.model, asyncio.run(cost(store, workspace, base, given.turns))
             store.close()
     else:
         found["accuracy"] = accuracy()
