@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heedful.errors import ModelError
+from heedful.modeling.mapped_files import leave_memory
 from heedful.modeling.openvino_runtime import import_openvino
 from heedful.modeling.quiet import quiet_libraries
 from heedful.workspace import sha256, staging
@@ -181,6 +182,8 @@ def openvino_encoder(graph: Path) -> tuple[Encode, str]:
         vectors: Vectors = compiled(alone=ids.size <= FEW_TOKENS).create_infer_request().infer([ids, mask])[0]
         return vectors
 
+    encode(np.full((1, 8), 1_000), np.ones((1, 8), dtype=np.int64))  # OpenVINO lays the weights out anew at the first pass
+    leave_memory(graph.with_suffix(".bin"))  # and needs those of the file no more: 90 MB
     return encode, precision
 
 

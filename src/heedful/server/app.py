@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -124,9 +125,11 @@ def healthz() -> Health:
 def door(app: ASGIApp, access: Access, metrics: Metrics) -> ASGIApp:
     """Lets in who may ask, known to the routes as `request.state.caller`, and holds their place until the answer has ended."""
 
+    admissions = ThreadPoolExecutor(1, thread_name_prefix="door")  # its own: nobody is kept at the door by the guards' work
+
     async def admit(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            caller = await asyncio.to_thread(access.admit, Request(scope))
+            caller = await asyncio.get_running_loop().run_in_executor(admissions, access.admit, Request(scope))
             with access.turn(caller):
                 scope["state"]["caller"] = caller
                 await app(scope, receive, send)
