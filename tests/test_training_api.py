@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from heedful.config import ServerSettings, WorkerSettings
-from heedful.lifecycle.loop.worker import is_working
+from heedful.lifecycle.loop.presence import is_working
 from heedful.server.access import access_to
 from heedful.server.app import create_app
 from heedful.server.catalog import StaticCatalog

@@ -11,6 +11,7 @@ from heedful.config import WorkerSettings, load_settings
 from heedful.conversation import Conversation, Message
 from heedful.errors import ConfigError, DatasetError, StoreError
 from heedful.lifecycle.doctor import Finding, check_worker
+from heedful.lifecycle.loop.presence import is_working, sole_worker
 from heedful.lifecycle.loop.priority import cores
 from heedful.lifecycle.loop.requests import (
     count_waiting,
@@ -23,7 +24,7 @@ from heedful.lifecycle.loop.requests import (
 from heedful.lifecycle.loop.schedule import is_due, next_time
 from heedful.lifecycle.loop.steps import build, gather
 from heedful.lifecycle.loop.work import Step, Work, tell_progress
-from heedful.lifecycle.loop.worker import Shop, is_working, sole_worker, work_off
+from heedful.lifecycle.loop.worker import Shop, work_off
 from heedful.store.conversations import add_conversations
 from heedful.store.database import Store, open_store
 from heedful.store.schema import Import, utc_now

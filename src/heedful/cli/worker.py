@@ -9,9 +9,10 @@ import typer
 from heedful.cli.options import HERE, Desk, JsonOption, WorkspaceOption, open_desk
 from heedful.cli.output import FAILED, Output, reporting
 from heedful.config import WorkerSettings
+from heedful.lifecycle.loop.presence import is_working
 from heedful.lifecycle.loop.priority import step_back
 from heedful.lifecycle.loop.requests import request_loop, run_as_dict, standing_as_dict, standing_of
-from heedful.lifecycle.loop.worker import Shop, is_working, work_off
+from heedful.lifecycle.loop.worker import Shop, work_off
 from heedful.store.schema_runs import TrainingRun, TrainingRunEvent
 from heedful.store.training_runs import get_run, request_cancel
 

@@ -21,7 +21,7 @@ from heedful.errors import HeedfulError
 from heedful.lifecycle.companions import BASE, find_target, prompt_difference, upstream_of
 from heedful.lifecycle.erasure.standing import RESUME, check_ledger, find_unfinished
 from heedful.lifecycle.guard_checks import check_guards
-from heedful.lifecycle.loop.worker import is_working
+from heedful.lifecycle.loop.presence import is_working
 from heedful.lifecycle.unfinished import DISCARD, disk_of, list_unfinished
 from heedful.modeling.devices import available, choose_device
 from heedful.registry.aliases import CHAMPION, current_aliases, fell_to_base

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from heedful.config import Settings
 from heedful.lifecycle.handover import timer
-from heedful.lifecycle.loop.worker import is_working
+from heedful.lifecycle.loop.presence import is_working
 from heedful.lifecycle.recording import recording
 from heedful.server.access import Access
 from heedful.server.app import create_app

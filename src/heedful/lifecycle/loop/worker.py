@@ -1,25 +1,23 @@
 """Worker: a workspace in; runs carried out, one after the other, as they are asked for, fall due or are wanted by new data, out.
 
-One in a workspace: a lock of the file system, which the kernel takes back when the process dies. There is no orderly end: whoever
-wants a worker to stop kills it, and the next one goes on where it was.
+One in a workspace (`presence`). There is no orderly end: whoever wants a worker to stop kills it, and the next one goes on where
+it was.
 """
 
 import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-
-from filelock import FileLock, Timeout
 
 from heedful.config import Settings
 from heedful.errors import StoreError
 from heedful.lifecycle.loop.durable import Durable, durable
 from heedful.lifecycle.loop.kinds import KINDS
 from heedful.lifecycle.loop.perform import end
+from heedful.lifecycle.loop.presence import sole_worker
 from heedful.lifecycle.loop.requests import request_what_is_due
 from heedful.lifecycle.loop.work import Step, Work
 from heedful.store.database import Store
@@ -29,7 +27,6 @@ from heedful.store.training_runs import ENDED, claim_next, get_run, list_events,
 from heedful.workspace import Workspace
 
 LOG = logging.getLogger("heedful.worker")
-LOCK, LOOKED_AT_S = ".worker.lock", 1.0  # somebody who only looks whether it is held holds it for a moment
 LOOK_EVERY_S = 1.0
 
 
@@ -42,25 +39,6 @@ class Shop:
     settings: Settings
     watch: Callable[[TrainingRun, TrainingRunEvent], None]
     kinds: Mapping[RunKind, tuple[Step, ...]] = field(default_factory=lambda: KINDS)
-
-
-@contextmanager
-def sole_worker(workspace: Workspace) -> Iterator[None]:
-    """Raises StoreError while another worker is there."""
-    try:
-        with FileLock(workspace.root / LOCK, timeout=LOOKED_AT_S):
-            yield
-    except Timeout:
-        raise StoreError("a worker of this workspace is running already", "heedful worker --status") from None
-
-
-def is_working(workspace: Workspace) -> bool:
-    """Whether a worker is there."""
-    try:
-        with FileLock(workspace.root / LOCK, blocking=False):
-            return False
-    except Timeout:
-        return True
 
 
 def work_off(shop: Shop, forever: bool) -> int:
