@@ -1,6 +1,7 @@
 """Keys, roles and limits: a real server on a port, asked by the official client, by plain HTTP and as a browser would."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
@@ -15,6 +16,7 @@ from fastapi.routing import APIRoute
 from openai import OpenAI
 from typer.testing import CliRunner
 
+from conftest import REPOSITORY
 from heedful.cli import keys
 from heedful.companion.turn import Companion
 from heedful.config import ServerSettings, load_settings
@@ -100,6 +102,24 @@ def routes_of(app: FastAPI) -> list[APIRoute]:
     ]
     assert all(isinstance(route, APIRoute) for route in found)
     return found
+
+
+def test_the_page_about_the_api_has_every_route_and_its_roles(store: Store) -> None:
+    page = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
+    told = {}
+    for cells in re.findall(r"^\| (`(?:GET|POST|DELETE) .*?) \| (.*?) \|", page, re.MULTILINE):
+        told |= dict.fromkeys(
+            re.findall(r"`([A-Z]+ .*?)`", cells[0]), set(ROLES) if cells[1] == "all" else set(cells[1].split(", "))
+        )
+    with whole_app(store) as app:
+        there = {
+            f"{method} {route.path.replace(':path', '')}": set(one.dependency.roles)
+            for route in routes_of(app)
+            for method in route.methods
+            for one in route.dependencies
+            if isinstance(one.dependency, Allowed)
+        }
+    assert told == there
 
 
 def test_every_route_says_who_may_ask(store: Store) -> None:

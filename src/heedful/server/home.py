@@ -1,23 +1,13 @@
-"""GET /: the catalog's cards go in, a plain page comes out that says what this is and what can be asked."""
+"""GET /: routes and the catalog's cards go in, a plain page comes out that says what this is and what can be asked."""
 
 from html import escape
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import HTMLResponse, Response
 
 from heedful.server.access import allow
 from heedful.server.catalog import Catalog
 
-ENDPOINTS = (
-    "POST /v1/chat/completions",
-    "POST /v1/embeddings",
-    "POST /v1/moderations",
-    "GET /v1/models",
-    "GET /v1/models/{id}",
-    "GET /metrics",
-    "GET /healthz",
-    "GET /openapi.json",
-)
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Heedful</title>
 <h1>Heedful</h1>
@@ -32,10 +22,13 @@ def home_router(catalog: Catalog) -> APIRouter:
     router = APIRouter(dependencies=[allow()])
 
     @router.get("/", response_class=Response, responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}})
-    def show_home() -> HTMLResponse:
+    def show_home(request: Request) -> HTMLResponse:
         """What this server is, for a person."""
+        described: FastAPI = request.app
+        paths = described.openapi()["paths"]
+        endpoints = [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods]
         models = [", ".join((card.id, *card.aliases)) for card in catalog.cards()]
-        return HTMLResponse(PAGE.format(endpoints=items(ENDPOINTS), models=items(models or ["none yet"])))
+        return HTMLResponse(PAGE.format(endpoints=items(endpoints), models=items(models or ["none yet"])))
 
     return router
 
