@@ -24,7 +24,7 @@ POSSIBLE = (
     "gdns|ter|terr|brae|wynd|croft|dale|fields?|meadows?|orchard|copse|glen|glade|mount|bypass|causeway|circus|bungalows|rows?|side|bottom|end"
 )
 UNIT = (
-    r"(?:(?:flat|apartment|apt|unit|suite|ste|room|rm|floor|block|plot|house|door|no|h\.?\s?no|shop|villa|tower|"
+    r"(?:(?:flat|apartment|apt|unit|suite|ste|room|rm|floor|level|block|plot|house|door|no|h\.?\s?no|shop|villa|tower|"
     r"building|bldg|lot|trailer|#)\.?\s?(?:no\.?\s?)?#?\d{1,5}(?:[-/]\d{1,5}){0,3}[a-z]?\b|(?:flat|apartment|apt|unit|block|wing|tower|building|room)\s[a-h]\b|"
     r"\d{1,3}(?:st|nd|rd|th)\sfloor|(?:ground|top|first|second|third|basement)\s(?:floor\s)?flat|(?:ground|top|first|second)\sfloor)"
 )
@@ -45,6 +45,7 @@ UNIT_AND_STREET = re.compile(
 )
 BLOCK = re.compile(
     r"(?<![\w-])[A-Z]{1,2}[-/ ]?\d{1,4},?\s(?:[A-Z][\w'’]+\s){1,3}(?:Apartments?|Towers?|Heights|Residency|Enclave|Complex|Society|"
+    r"Extension|Park|Layout|Phase|"
     r"Villas?|Nagar|Colony|Mansions?|Estate|Vihar|Gardens)\b"
 )
 GRID = re.compile(
@@ -69,7 +70,9 @@ GERMAN = re.compile(
 )
 # "our place is 6 Heron's Reach": two capitals and more behind a number, where an address stands.
 CAPITAL_LINE = re.compile(
-    r"\b(?i:at|to|is|in|live|address|outside|home|place|round)[\s:,]+(?P<line>\d{1,4}[a-z]?,?\s(?:[A-Z][\w'’]+\s){1,3}[A-Z][a-z'’]{2,})(?=\s?(?:[,.!?\n]|$))"
+    r"\b(?i:at|to|is|in|live|address|outside|home|place|round)[\s:,]+(?P<line>\d{1,4}[a-z]?,?\s(?:[A-Z][\w'’]+\s){1,3}[A-Z][a-z'’]{2,})(?=\s?(?:[,.!?\n]|$))|"
+    r"\b(?i:live[sd]? at|living at|house is|'s at|is at|address is|moved to|stay at|staying at)\s"
+    r"(?P<one>\d{1,4}[a-z]?\s(?P<name>[A-Z][a-z]{5,}))(?=\s?(?:[,.!?\n]|$))"
 )
 UNIT_LINE = re.compile(rf"(?<!\w)(?:{UNIT}),\s\d{{1,5}}\s[^\W\d_]{{3,20}}(?=[,.\n]|$)", re.IGNORECASE)
 JOINED_STREET = re.compile(
@@ -127,6 +130,7 @@ ADDRESS_CUE = re.compile(
     re.IGNORECASE,
 )
 MOTIONS = frozenset(("way", "run", "walk", "drive", "view", "path", "yard", "chase", "side", "end", "bottom", "place", "house"))
+ORDINAL = re.compile(r"(?:[NSEWnsew]\s)?\d{1,3}(?:st|nd|rd|th)")
 ROOMS = frozenset(("bed", "bedroom", "bath", "star", "storey", "story", "car", "man", "person", "lane"))
 SHORT_KINDS = frozenset(("st", "dr", "ct", "pl", "ln", "cl", "sq", "cir", "trl", "gdns", "terr"))
 MOST_PARTS = 7
@@ -201,8 +205,10 @@ def find_streets(words: Words) -> Iterator[Identifier]:
             for m in words.near_digits(pattern)
             if any(map(str.isdigit, m.group())) or pattern is LEADING_KIND
         )
-    for pattern, group in ((LINE_STREET, "street"), (CAPITAL_LINE, "line")):
-        yield from (Identifier(*match.span(group), "address", 0.9) for match in words.near_digits(pattern))
+    yield from (Identifier(*match.span("street"), "address", 0.9) for match in words.near_digits(LINE_STREET))
+    for match in words.near_digits(CAPITAL_LINE):
+        if match.group("line") or not lexicon().flags.get(fold(match.group("name")), 0) & ORDINARY:
+            yield Identifier(*match.span("line" if match.group("line") else "one"), "address", 0.96)
     for match in words.near_digits(CUED):
         start, value = match.start("value"), CUT.sub("", match.group("value"))
         if any(one.start < match.end() and start < one.end for one in whole):
@@ -216,6 +222,8 @@ def is_address(match: re.Match[str], text: str) -> bool:
     """ "a 10 minute drive" and "2 way street" are none: a common word takes capitals, a name, or "live at" before it."""
     kind, name = (match.groupdict().get("second") or match.group("type")).lower(), match.group("name").strip()
     certain = kind in CERTAIN.split("|")
+    if ORDINAL.fullmatch(name):
+        return kind not in MOTIONS
     if (certain and not name.islower()) or (name[:1].isupper() and (match.group("type")[:1].isupper() or kind in SHORT_KINDS)):
         return True
     cue = ADDRESS_CUE.search(text, max(0, match.start() - 18), match.start()) is not None

@@ -28,6 +28,7 @@ STREET_WORDS = word_set(
 
 
 HOUSE = re.compile(
+    r"(?<![\w'’])[A-Z][a-z]{3,}(?:\s[A-Z][a-z]+)?,\s(?:[A-Z][\w'’.-]+\s){1,2}(?:Street|Road|Avenue|Lane|Crescent|Terrace|Close|Drive|Grove|Rd)\b|"
     r"(?<![\w'’])(?:(?:The|Flat \w{1,4},)\s)?(?:[A-Z][\w'’]+\s){0,3}(?:Cottage|House|Farm|Lodge|Vicarage|Rectory|Barn|Villa|Manor|"
     r"Court|Apartments|Towers|Mansions|Heights|Residency|Enclave),\s(?:[A-Z][\w'’.-]+\s){1,3}(?:Street|Road|Avenue|Lane|Crescent|Terrace|Close|"
     r"Drive|Way|Gardens|Grove|Hill|Rd|Ave)\b"

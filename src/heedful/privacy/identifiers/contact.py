@@ -21,7 +21,7 @@ PART = r"[^\W_][\w+-]*"
 EMAIL = re.compile(r"(?<![\w.+-])[\w.+%'-]*[\w+%-]@[^\W_][\w-]*(?:\.[\w-]+)*\.[^\W\d_]{2,}(?![\w@])")
 SPELLED_EMAIL = re.compile(
     rf"(?<![\w.@])(?P<local>{PART}(?:(?:{DOT}|\.|_|\s+underscore\s+|\s+dash\s+|\s+hyphen\s+){PART})*)(?:{AT}|\s*@\s*)"
-    rf"(?P<domain>{PART}(?:(?:{DOT}|\.){PART})*?)(?:{DOT}|\.)(?P<last>com|org|net|edu|gov|info|io|me|uk|co|ac|de|fr|es|"
+    rf"(?P<domain>{PART}(?:(?:{DOT}|\.){PART})*?)(?:{DOT}|\s?\.\s?)(?P<last>com|org|net|edu|gov|info|io|me|uk|co|ac|de|fr|es|"
     rf"it|nl|pl|ie|in|ng|au|nz|ca|us|eu|cn|za|ke|br|mx|ch|at|be|se|no|dk)\b"
     rf"(?:(?:{DOT}|\.)(?:uk|au|nz|in|za|ng|ke|jp|br))?",
     re.IGNORECASE,
@@ -35,7 +35,10 @@ TOP = (
     "gg|ee|gl|ly|be|fm|to|st|cc|ai|so|is|im|la|ws|vc|cloud|world|life|love|news|chat|video|studio|design|photos|pics|space|website"
 )
 # Without a scheme or a path, only endings that are no words: "i hate it.me too" is two sentences.
-BARE_TOP = "com|org|net|edu|gov|info|biz|io|dev|uk|de|fr|nl|pl|eu|app|xyz|blog|site|online|tv|ca|au|nz|ie|ng|za|health"
+BARE_TOP = (
+    "com|org|net|edu|gov|info|biz|io|dev|uk|de|fr|nl|pl|eu|app|xyz|blog|site|online|tv|ca|au|nz|ie|ng|za|health|"
+    "dk|fi|cz|gr|hu|ro|ru|ua|tr|pt|pk|lk|cn|hk|tw|jp|kr|sg|ph|th|vn|gh|ke|br|mx|ar|cl|il|ae|bg|hr|rs|sk|si|lt|lv|website"
+)
 # These are words as well: what stands before them must be none.
 WORD_TOP = (
     "me|co|us|in|it|es|at|be|ch|se|gg|ee|ly|gl|fm|tv|ai|page|link|life|live|love|art|care|club|shop|store|family|"
@@ -97,6 +100,7 @@ KNOWN_SITES = re.compile(
 )
 ORG = re.compile(r"\.org(?:\.[a-z]{2})?$")
 OWN_PAGE = re.compile(r"\b(?:my|our|his|her|their|i (?:blog|write|post) at)\b[^.!?\n]{0,30}$", re.IGNORECASE)
+OWN_BEHIND = re.compile(r"\s?(?:thats|that's|is|thats literally|with)\s(?:me|my|mine|our|us)\b", re.IGNORECASE)
 SHARED_FILES = frozenset(
     ("docs.google.com", "drive.google.com", "sites.google.com", "forms.gle", "photos.google.com", "calendar.google.com")
 )
@@ -170,7 +174,7 @@ def is_somebodys(match: re.Match[str], address: str, text: str) -> bool:
     """A page of one person, or one behind "my": not the front page of a site that everyone knows."""
     if is_personal_page(address):
         return True
-    own = OWN_PAGE.search(text, max(0, match.start() - 40), match.start())
+    own = OWN_PAGE.search(text, max(0, match.start() - 40), match.start()) or OWN_BEHIND.match(text, match.end())
     path = re.sub(r"^https?://", "", address).partition("/")[2]
     return own is not None and (bool(path) or KNOWN_SITES.search(host_of(address)) is None)
 

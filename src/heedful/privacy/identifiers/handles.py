@@ -12,7 +12,7 @@ HANDLE = re.compile(
     r"(?<![\w@.+/-])@(?=[\w.]*[^\W\d_])[\w.]{1,29}\w(?:-[\w-]{0,20}\w)?|(?<![\w$])\$(?=[A-Za-z])[A-Za-z][\w-]{3,20}\b|(?<![\w/])/?u/[\w-]{3,20}(?![\w/])|(?<!\w)[\w.]{2,32}#\d{4}(?!\d)"
 )
 # Written like nothing else: joined by low lines, between crosses, or letters and a year.
-JOINED = re.compile(r"(?<![\w@#/.$:-])(?:(?=\w*[^\W\d_]{2})[^\W_]\w*_+\w*[^\W_]_*|_+[^\W\d_]\w{2,})(?![\w@/.(-])")
+JOINED = re.compile(r"(?<![\w@#/.$:-])(?:(?=\w*[^\W\d_]{2})[^\W_]\w*_+\w*[^\W_]_*|_+[^\W\d_]\w{2,}|[^\W_]\w{3,}_)(?![\w@/.(-])")
 CROSSED = re.compile(r"(?<!\w)[xX]{2,3}_?\w{3,}?_?[xX]{2,3}(?!\w)")
 NUMBERED = re.compile(r"(?<![\w@#/.$:-])[a-z]{5,}\d{2,4}(?![\w@/.(-])")
 SERVICE = (
@@ -29,8 +29,8 @@ NAMED_HANDLE = re.compile(
 # "sc lil_mo_x": with no "is" between.
 BARE_HANDLE = re.compile(
     r"(?P<owner>\b(?:my|his|her|their)\s)?\b(?:insta(?:gram)?|ig|snap(?:chat)?|sc|tik\s?tok|twitter|discord|telegram|kik|reddit|tumblr|psn|xbox|"
-    r"steam|twitch|roblox|wattpad|gamertag|user\s?name|handle|skype|venmo|cash\s?app|threads|bereal|fortnite|minecraft|signal|"
-    r"wechat|line|telegram|tg)\s(?:(?:user|name|username|handle|id|tag|me)\s)?(?P<handle>[a-zA-Z][\w.]{3,30}\w(?:-[\w-]*\d)?)",
+    r"steam|twitch|roblox|wattpad|gamertag|user\s?name|handle|skype|venmo|cash\s?app|threads|bereal|fortnite|minecraft|signal|acc|account|alt|finsta|"
+    r"wechat|line|telegram|tg)\s(?:(?:user|name|username|handle|id|tag|me)\s)?(?P<handle>[a-zA-Z][\w.-]{3,30}\w)",
     re.IGNORECASE,
 )
 ADDED_HANDLE = re.compile(
@@ -49,7 +49,7 @@ SERVICE_WORDS = word_set(
     """
     insta instagram ig snap snapchat sc tik tiktok twitter x discord telegram tg kik reddit tumblr psn xbox steam twitch
     gamertag gamer gt roblox wattpad username screenname handle skype wechat weixin line qq threads mastodon signal bereal venmo
-    cash cashapp onlyfans youtube fb facebook fortnite minecraft user screen
+    cash cashapp onlyfans youtube fb facebook fortnite minecraft user screen acc account alt finsta
     """
 )
 ADDED_SIGNS = (
@@ -77,7 +77,7 @@ def find_handles(words: Words) -> Iterator[Identifier]:
     text = words.text
     if "@" in text or "u/" in text or "#" in text or "$" in text:
         yield from (Identifier(*m.span(), "handle", 0.9) for m in HANDLE.finditer(text) if is_handle(m.group()))
-    yield from (Identifier(*m.span(), "handle", 0.6) for m in words.near_digits(NUMBERED) if is_made_up(m.group()))
+    yield from (Identifier(*m.span(), "handle", 0.86) for m in words.near_digits(NUMBERED) if is_made_up(m.group()))
     for sign, pattern in (("_", JOINED), ("xX", CROSSED), ("Xx", CROSSED)):
         if sign in text:
             yield from (Identifier(*m.span(), "handle", 0.96) for m in pattern.finditer(text))
@@ -122,7 +122,9 @@ def find_bare_handles(text: str) -> Iterator[Identifier]:
     """ "insta sam.the.ghost", "my discord lunarfox": behind a service with no "is", only what can be no word of a sentence."""
     for match in BARE_HANDLE.finditer(text):
         handle = match.group("handle").rstrip(".")
-        marked = re.search(r"_|[a-z]\d\d|[a-z][A-Z]|\w\.\w+\.\w|\w[.-]\d", handle) is not None
+        marked = re.search(r"_|[a-z]\d\d|[a-z][A-Z]|\w\.\w+\.\w|\w[.-]\d|-[A-Z]", handle) is not None
+        parts = handle.split(".")
+        marked = marked or (len(parts) == 2 and len(parts[1]) >= 3 and any(is_coined(part.lower()) for part in parts))
         owned = match.group("owner") is not None and len(handle) >= 5 and is_coined(handle.lower())
         if (marked or owned) and looks_made_up(handle):
             yield Identifier(match.start("handle"), match.start("handle") + len(handle), "handle", 0.96 if marked else 0.75)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from heedful.privacy.identifiers.cues import SAYS
 from heedful.privacy.identifiers.kinds import Identifier, Kind
 from heedful.privacy.identifiers.lexicon import FREQUENT, NAME, ORDINARY, WORD, fold, lexicon, one_slip
-from heedful.privacy.identifiers.name_slots import ABSTRACT, CLAUSES, REFUSES, stands_as_person
+from heedful.privacy.identifiers.name_slots import ABSTRACT, CLAUSES, DETERMINERS, REFUSES, stands_as_person
 from heedful.privacy.identifiers.name_words import TOWARDS_PERSON
+from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import Words
 
 if TYPE_CHECKING:
@@ -24,35 +25,9 @@ KNOWN_SCORE = 0.98
 LONGEST_NAME = 5  # words; a longer value is found as a whole only
 MIN_DIGITS = 6
 HEARD = (("bh", "v"), ("ph", "f"), ("ck", "k"), ("sch", "s"), ("tz", "s"), ("ts", "s"), ("dz", "s"), ("ch", "k"), ("sh", "s"),
-         ("x", "ks"), ("q", "k"), ("c", "k"), ("z", "s"), ("w", "v"), ("j", "y"))  # fmt: skip
+         ("x", "ks"), ("q", "k"), ("c", "k"), ("z", "s"), ("w", "v"), ("j", "y"), ("y", "i"))  # fmt: skip
 # What follows the verb or the noun: "Hope you are well", "Grace be with you".
-AFTER_VERB = frozenset(
-    [
-        "you",
-        "we",
-        "i",
-        "that",
-        "to",
-        "this",
-        "it",
-        "the",
-        "he",
-        "she",
-        "they",
-        "for",
-        "in",
-        "is",
-        "of",
-        "be",
-        "my",
-        "all",
-        "not",
-        "there",
-        "everyone",
-        "your",
-        "so",
-    ]
-)
+AFTER_VERB = word_set("you we i that to this it the he she they for be my all not there everyone your so")
 BEING = frozenset(("is", "was", "has", "had"))
 ENDINGS = ("y", "ie", "i", "o", "s", "z", "zy", "zza", "ster")  # of short forms
 
@@ -176,7 +151,7 @@ def may_be_meant(words: Words, place: int) -> bool:
         or (words.key(place - 1) in ("im", "i'm", "its", "it's", "hi", "hey", "love") and place + 1 == len(words))
         or bool(words.cue(place + 1) & SAYS)
         or words.key(place - 1) in TOWARDS_PERSON
-        or (not words.flags[place] & FREQUENT and len(words.keys[place]) >= 4)
+        or (not words.flags[place] & FREQUENT and len(words.keys[place]) >= 4 and words.key(place - 1) not in DETERMINERS)
     )
 
 
@@ -184,7 +159,8 @@ def is_slip(words: Words, place: int, known: Known) -> bool:
     """One slip of the pen away from a known name, or heard as one, and no word of its own."""
     key, names = words.keys[place], known.names
     if words.flags[place] & ORDINARY:
-        return False
+        rare = words.capital(place) and not words.flags[place] & FREQUENT
+        return rare and len(key) >= 5 and sound(key) in known.sounds
     if len(key) >= 4 and (sound(key) in known.sounds or is_ending(key, names)):
         return True
     slip = len(key) >= 4 and not words.flags[place] and any(len(name) >= 4 and near(key, name) for name in names)

@@ -18,7 +18,7 @@ def after_greeting(words: Words, place: int) -> Iterator[tuple[int, float]]:
     """Hi X; thanks, X; love from X."""
     following = place + 1
     while (
-        words.key(following) in ("you", "so", "much", "again", "there", "good", "from", "very", "a", "lot", "and")
+        words.key(following) in ("you", "u", "so", "much", "again", "there", "good", "from", "very", "a", "lot", "and")
         and not words.gap(following - 1).strip()
     ):
         following += 1

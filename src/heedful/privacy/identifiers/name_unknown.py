@@ -27,6 +27,10 @@ OF_THINGS = word_set(
 BEING = frozenset(("is", "was", "has", "had"))
 SAID_OF = word_set("my her his our so being been always still not now like very really my the getting going")
 STYLED = re.compile(r"(?:[A-Z][a-z]{0,2}['’][A-Z]|(?:La|De|Da|Mc|Mac|Sha|Ja|Van|Le|Ke|Ti|Ra|Jo|Mar|O)[A-Z])[a-z]{2,}")
+# Words of other languages that English texts write with a capital.
+OF_FAITH = word_set(
+    "shabbat inshallah mashallah alhamdulillah mubarak namaste shalom eid iftar puja pesach vaisakhi hanukkah insha masha salaam"
+)
 DRAWN_OUT = re.compile(r"(.)\1\1|^(?:a*(?:ha)+h*|l+o+l+|u+g+h+|a+r+g+h+|n+a+h+|w+e+l+p+)$")
 VOWEL = re.compile(r"[aeiouyàáâäãåèéêëìíîïòóôöõøùúûüý]")
 SHORT_TEXT = 250  # words: a chat, not a page
@@ -51,7 +55,7 @@ def is_misspelt_name(words: Words, place: int) -> bool:
 def unknown_capital(words: Words, place: int, begins: bool, strength: int) -> float:
     """`strength` is how surely only a person stands here (0 to 2)."""
     key, raw = words.keys[place], words.text[words.starts[place] : words.ends[place]]
-    if words.is_foreign(place) and strength < 2:
+    if (words.is_foreign(place) and strength < 2) or key in OF_FAITH:
         return NO
     if is_misspelt_name(words, place) or STYLED.fullmatch(raw):
         return POSSIBLE  # "LaToya", "D'Andre"

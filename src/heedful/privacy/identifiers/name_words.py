@@ -29,6 +29,7 @@ from heedful.privacy.identifiers.name_slots import (
     is_in_row,
     is_linked,
     owns,
+    row_goes_on,
     stands_as_person,
 )
 from heedful.privacy.identifiers.name_unknown import LIKELY, NO, POSSIBLE, is_syllable_name, is_unknown, unknown_capital
@@ -292,12 +293,18 @@ def lower_by_itself(words: Words, place: int, flags: int) -> float:
         after = words.flag(place + 1) if words.gap(place) == " " else 0
         if flags & COMMON or len(key) >= 4 or (after & NAME and not after & FREQUENT):
             return POSSIBLE
-        return POSSIBLE if len(key) >= 3 and context(words, place) else NO
+        rowed = row_goes_on(words, place, 1) or row_goes_on(words, place, -1)
+        return POSSIBLE if (len(key) >= 3 and (context(words, place) or rowed)) or is_beside_me(words, place) else NO
     if flags & GIVEN:
         return ambiguous_lower(words, place, flags)
-    if flags == 0 and len(key) >= 4:
+    if flags == 0 and len(key) >= 3:
         return unknown_lower(words, place)
     return NO
+
+
+def is_beside_me(words: Words, place: int) -> bool:
+    """ "me and ro are done"."""
+    return words.key(place - 1) in ("and", "n") and words.key(place - 2) == "me" and words.before(place) == " "
 
 
 def ambiguous_lower(words: Words, place: int, flags: int) -> float:
@@ -328,9 +335,9 @@ def unknown_lower(words: Words, place: int) -> float:
         return NO
     if is_near(words.keys[place], COMMON):
         return POSSIBLE if context(words, place) else NO
-    if is_linked(words, place) or acts(words, place) or owns(words, place):
+    if is_linked(words, place) or acts(words, place) or owns(words, place) or row_goes_on(words, place, 1):
         return POSSIBLE
-    told = words.key(place - 1) in ("told", "asked", "texted", "dating", "married", "kissed") and words.before(place) == " "
+    told = words.key(place - 1) in TOWARDS_PERSON and words.before(place) == " "
     says = words.key(place + 1) in SAID and words.gap(place) == " " and words.key(place - 1) not in DETERMINERS
     return POSSIBLE if told or says or (context(words, place) == 2 and words.key(place - 1) == "and") else NO
 

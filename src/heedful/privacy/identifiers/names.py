@@ -98,6 +98,8 @@ def goes_on(words: Words, head: int, last: int) -> bool:
     if words.keys[after] in PARTICLES and words.gap(after) in (" ", "-", "'", "’") and words.capital(after + 1) and gap == " ":
         return True
     flags = words.flags[after]
+    if gap == " " and words.keys[after] == "a" and words.capital(after) and capital and words.gap(after).startswith("."):
+        return True  # "Tunde A."
     if words.cues[after] & (FUNCTION | TIME) or (flags & PUBLIC and not flags & SURNAME):
         return False
     if gap == ". ":
@@ -143,7 +145,10 @@ def initials_before(words: Words, place: int, reached: int) -> int:
         and words.capital(place)
         and len(words.keys[place - 1]) == 1
         and words.capital(place - 1)
-        and words.gap(place - 1) in (". ", ".")
+        and (
+            words.gap(place - 1) in (". ", ".")
+            or (words.gap(place - 1) == " " and words.keys[place - 1] not in ("i", "a", "u", "x"))
+        )
     ):
         place -= 1
     return place

@@ -39,10 +39,10 @@ NATIONAL = (
     r"sin|tax(?:payer)? id|tin|tfn|nin|bvn|voter'?s?(?: id)?|id card|identity card|national id(?:entity)?|"
     r"identification|curp|cpf|dni|nie|nif|pesel|bsn|personnummer|cnp|egn|codice fiscale|steuer-?id|hkid|nric|"
     r"emirates id|iqama|cnic|nic|alien|a-number|green card|visa|residence permit|brp|birth certificate|ghana card|"
-    r"ppsn?|pps|ramq|ohip|hic|dl"
+    r"medical card|health card|ppsn?|pps|ramq|ohip|hic|dl"
 )
 ACCOUNT = (
-    r"account|acct|acc|a/c|sort code|sortcode|routing|iban|bic|swift|member(?:ship)?|customer|client|patient|hospital|"
+    r"account|acct|acc|a/c|sort(?:\s?code)?|routing|iban|bic|swift|member(?:ship)?|customer|client|patient|hospital|"
     r"case|claim|policy|reference|ref|order|booking|ticket|invoice|student|"
     r"employee|staff|badge|user|medical record|mrn|record|tracking|confirmation|crime(?: reference)?|crn|docket|file|"
     r"serial|number plate|licen[cs]e plate|plate|reg(?:istration)?|"
@@ -70,6 +70,7 @@ LOCATOR = re.compile(
     re.IGNORECASE,
 )
 # "DE-4432-K is my file number"
+LETTERED = re.compile(r"[A-Z]{1,5}[-/]\d{3,}[A-Z\d/-]*")
 BEHIND = re.compile(
     rf"(?<![\w@.#/-])(?P<value>(?=[\w/-]*\d[\w/-]*\d)[A-Za-z\d]+(?:[ /-][A-Z\d]+)*)\s(?:is|was)\s(?:my|her|his|the|our|their)\s"
     rf"(?:\w+\s)?(?:(?P<nation>{NATIONAL})|(?:{ACCOUNT}))\b",
@@ -150,8 +151,12 @@ def is_account(match: re.Match[str]) -> bool:
     digits = sum(map(str.isdigit, value))
     said = bool(match.group("keyword").strip()) or ":" in match.group("filler") or "#" in match.group("filler")
     strong = match.group("noun").lower() in ("account", "acct", "sort code", "sortcode", "mrn", "imei", "vin", "crn", "docket")
+    if match.group("noun").lower().startswith("sort") and digits == 6:
+        return True
     if is_date(value) or (value.isalpha()):
         return False
+    if LETTERED.fullmatch(value):
+        return True
     return digits >= 4 if said or strong else digits >= 5 and (len(value) >= 6)
 
 

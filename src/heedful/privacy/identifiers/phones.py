@@ -34,7 +34,7 @@ OPEN_LINE = re.compile(
     r"0?8457909090|741741|85258|686868|85258|18002738255|131114|1860\d{7}|1850\d{6})"
 )
 OWN_BEHIND = re.compile(
-    r"\s?(?:is|are|'s|was)\s(?:my|his|her|their|our|the)\b[^.!?\n]{0,20}\b(?:number|mobile|cell|phone|line|whatsapp)\b",
+    r",?\s(?:call|text|ring|txt|whatsapp|message)\s(?:me|us)\b|\s?(?:is|are|'s|was)\s(?:my|his|her|their|our|the)\b[^.!?\n]{0,20}\b(?:number|mobile|cell|phone|line|whatsapp)\b",
     re.IGNORECASE,
 )
 # Lines for people in danger that have a mobile number and stand in no table of ours: iCall, AASRA, Vandrevala, MANI, SURPIN, Umang.
@@ -74,19 +74,24 @@ def published_lines() -> frozenset[str]:
     return MOBILE_LINES | {digits for value in values if len(digits := re.sub(r"\D", "", value)) >= 5}
 
 
+def is_said(text: str, start: int, end: int) -> bool:
+    """ "my number is ...", "... is my mobile"."""
+    return is_cued(text, start) or OWN_BEHIND.match(text, end) is not None
+
+
 def is_phone(piece: str, text: str, start: int) -> bool:
     bare = EXTENSION.sub("", piece)
     digits = re.sub(r"\D", "", bare)
     groups = re.findall(r"\d+", bare)
     pairs = bare[0] in "0+" and len(digits) >= 9 and set(map(len, groups)) <= {1, 2}  # "06 12 34 56 78"
-    pairs = pairs or (set(map(len, groups)) == {1} and len(digits) >= 9 and is_cued(text, start))
+    pairs = pairs or (set(map(len, groups)) == {1} and len(digits) >= 9 and is_said(text, start, start + len(piece)))
     if pairs and len(digits) <= 13 and not is_open_line(digits, text, start, start + len(piece)):
         return True
     if not 6 <= len(digits) <= 15 or len(digits) < 2.2 * len(groups) or is_open_line(digits, text, start, start + len(piece)):
         return False
     if bare.startswith("+") and len(digits) >= 8:
         return True
-    if len(digits) >= 7 and (is_cued(text, start) or OWN_BEHIND.match(text, start + len(piece))):
+    if len(digits) >= 7 and is_said(text, start, start + len(piece)):
         return True
     return SHAPE.fullmatch(bare) is not None or (len(digits) >= 9 and len(groups) <= 5 and is_valid(digits, bare))
 

@@ -72,9 +72,9 @@ ZIP4 = re.compile(r"(?<![\w-])\d{5}-\d{4}(?![\w-])")
 
 
 CUED_CODE = re.compile(
-    r"\b(?:zip(?:\s?code)?|post\s?(?:al\s)?code|postcode|pin\s?code|pincode|plz|postleitzahl|code postal|cap|codigo "
-    r"postal|código postal|eircode|cep|postnummer|pin)(?:['’]s)?\s*(?:is|was|:|=|-|#|number)?\s*:?\s*(?P<code>\d{2}-\d{3}|"
-    r"\d{3}\s?\d{3}|\d{3}\s\d{2}|\d{4,6}(?:-\d{3,4})?|[A-Z]{1,2}\d{1,2}[A-Z]?(?:\s?\d[A-Z]{2})?)(?![\w-])",
+    r"\b(?:zip(?:\s?code)?|code(?=\s\d{3}\s?\d{3}\b)|post\s?(?:al\s)?code|postcode|pin\s?code|pincode|plz|postleitzahl|code postal|"
+    r"cap|codigo postal|código postal|eircode|cep|postnummer|pin)(?:['’]s)?\s*(?:is|was|ist|est|es|:|=|-|#|number)?\s*:?\s*"
+    r"(?P<code>\d{2}-\d{3}|\d{3}\s?\d{3}|\d{3}\s\d{2}|\d{4,6}(?:-\d{3,4})?|[A-Z]{1,2}\d{1,2}[A-Z]?(?:\s?\d[A-Z]{2})?)(?![\w-])",
     re.IGNORECASE,
 )
 
@@ -94,7 +94,8 @@ LOWER_STATE_ZIP = re.compile(
 BRAZILIAN = re.compile(r"(?<![\w.-])\d{5}-\d{3}(?![\w-])")
 LOWER_TOWN_CODE = re.compile(r"(?<![\w'’])(?P<town>[^\W\d_]{4,}(?:\s[^\W\d_]{4,})?),?\s(?P<code>\d{5,6})(?![\w-]|[.,:]\d)")
 CUED_BEHIND = re.compile(
-    r"(?<![\w-])(?P<code>\d{4,6}|\d{2}-\d{3})(?=\s(?:is|was)\s(?:my|our|the|his|her|their)\s(?:zip|post|pin|plz))", re.IGNORECASE
+    r"(?<![\w-])(?P<code>\d{4,6}|\d{2}-\d{3})(?=\s(?:is|was)\s(?:my|our|the|his|her|their)\s(?:zip|post|pin|plz)|\s(?:born|raised|represent|area)\b)",
+    re.IGNORECASE,
 )
 BARE_CODE = re.compile(r"^\W*(?P<code>\d{5}(?:-\d{4})?)\W*$")
 AMOUNT = re.compile(r"\d+00$|(?:19|20)\d\d$")

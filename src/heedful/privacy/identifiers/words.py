@@ -169,6 +169,8 @@ def spelled_otherwise(key: str, end: int, known: Mapping[str, int]) -> tuple[str
     """A word that no list has: "sarahs" for "Sarah's", "sarahhh" for "sarah". Key, end and flags."""
     if key.endswith("s") and not key.endswith("ies") and known.get(key[:-1], 0) & (COMMON | ORDINARY) == COMMON:
         return key[:-1], end - 1, known[key[:-1]]
+    if key.endswith("s") and len(key) >= 6 and key not in known and known.get(key[:-1], 0) & (GIVEN | ORDINARY) in (4, 8, 12):
+        return key[:-1], end - 1, known[key[:-1]]  # "ollies hoodie"
     if key in known:
         return key, end, known[key]
     short = DRAWN_OUT.sub(r"\1", key)
