@@ -90,6 +90,7 @@ def summary(report: dict[str, Any]) -> dict[str, Any]:
     return {
         "routes": report["operations"]["tested"],
         "left_out": report["operations"]["total"] - report["operations"]["tested"],
+        "complete": report["complete"],
         "cases": report["test_cases"]["generated"],
         "wrong": [{"what": one["title"], "routes": one["operations"], "count": one["count"]} for one in report["failures"]],
         "errors": report["errors"],
@@ -108,7 +109,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, serving(Path(name)) as (url, secret):
         found = summary(put_to_the_test(url, secret, given, Path(name) / "report.json"))
     print(json.dumps(found))
-    sys.exit(bool(found["wrong"] or found["errors"] or found["left_out"]))
+    sys.exit(bool(found["wrong"] or found["errors"] or found["left_out"] or not found["complete"]))
 
 
 if __name__ == "__main__":
