@@ -17,7 +17,7 @@ from openai import OpenAI
 from typer.testing import CliRunner
 
 from conftest import REPOSITORY
-from heedful.cli import keys
+from heedful.cli import keys, serve
 from heedful.companion.turn import Companion
 from heedful.config import ServerSettings, load_settings
 from heedful.engines.scripted import ScriptedEngine
@@ -262,6 +262,20 @@ def test_revoking_the_last_key_does_not_open_the_server(store: Store) -> None:
         revoke_key(session, "1", "tester")
         assert isinstance(session.get(ApiKey, 1), ApiKey)
     assert access_to(store, ServerSettings()).find is not None
+
+
+def test_no_route_answers_to_another_name_than_this_machines(store: Store) -> None:
+    """A server without keys, asked as a web page would that knows a name for 127.0.0.1 (DNS rebinding)."""
+    with whole_app(store) as app, serving(app) as address:
+        for route in routes_of(app):
+            for method in route.methods:
+                answer = httpx.request(method, address + route.path, headers={"Host": "evil.example"})
+                assert (answer.status_code, answer.json()["error"]["code"]) == (403, "host_not_allowed"), (method, route.path)
+
+
+def test_the_server_does_not_start_for_other_machines_without_a_key(workspace: Workspace) -> None:
+    found = CliRunner().invoke(serve.app, ["--host", "0.0.0.0", "--port", "0", "--workspace", str(workspace.root)])
+    assert (found.exit_code, "there is no key yet" in found.stderr) == (1, True)
 
 
 def test_other_machines_need_a_key(store: Store) -> None:

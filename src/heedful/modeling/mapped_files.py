@@ -15,10 +15,10 @@ def leave_memory(path: Path) -> int:
     """How many bytes were mapped read-only. Nothing, and no fault, on other systems than Linux."""
     if not MAPS.is_file():
         return 0
-    library, total = ctypes.CDLL(None), 0
+    library, total, wanted = ctypes.CDLL(None), 0, [str(path.resolve())]
     for line in MAPS.read_text(encoding="utf-8", errors="replace").splitlines():
         addresses, rights, _, _, _, *name = line.split(maxsplit=5)
-        if name == [str(path.resolve())] and rights[1] == "-":
+        if name == wanted and rights[1] == "-":
             low, high = (int(address, 16) for address in addresses.split("-"))
             library.madvise(ctypes.c_void_p(low), ctypes.c_size_t(high - low), DONT_NEED)
             total += high - low
