@@ -172,6 +172,7 @@ def test_a_kill_leaves_whole_documents_only(workspace: Workspace, tmp_path: Path
     there = index.documents()
     assert len(there) in (seen, seen + 1)
     assert all(document.chunks == len(index.chunks(document.id)) == 6 for document in there)
+    assert search(workspace, "Sentence 3 of text 0.", 1)[0].document == "0.md"
     assert add_files(workspace, [folder]).count("same") == len(there)
     assert len(index.documents()) == 10
 

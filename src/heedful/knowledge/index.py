@@ -29,7 +29,8 @@ WORDS_INDEX, VECTORS_INDEX = "body_idx", "vector_idx"  # names that LanceDB give
 LOCK = ".lock"
 LOCK_SECONDS = 30.0
 DIMENSIONS = 384
-LOOSE_FRAGMENTS = 24  # commits that may lie beside the index before they are joined into it
+LOOSE_FRAGMENTS = 24  # commits that may lie beside one another before they are joined
+LOOSE_ROWS = 500  # rows that may lie beside the index of words before they are taken into it
 VECTOR_INDEX_ROWS = 20_000  # below, looking at every vector is as fast and exact
 KEEP_VERSIONS = timedelta(minutes=10)  # for those who are reading one
 AT_ONCE = timedelta(0)
@@ -198,15 +199,19 @@ class Index:
         with self._written():
             self._table.delete(f"document IN ({quoted(documents)})")
 
+    def prepare(self) -> None:
+        """The index of words is there before the first row, so that a kill leaves nothing that cannot be searched."""
+        with self._written():
+            if WORDS_INDEX not in self._indexes():
+                self._index_words()
+
     def maintain(self) -> None:
         """Join what many commits left, so that a search after a thousand single adds is as fast as after one. Cheap when it is."""
         with self._written():
-            names = self._indexes()
-            if WORDS_INDEX not in names:
-                self._index_words()
-            if self._table.count_rows() >= VECTOR_INDEX_ROWS and VECTORS_INDEX not in names:
+            if self._table.count_rows() >= VECTOR_INDEX_ROWS and VECTORS_INDEX not in self._indexes():
                 self._index_vectors()
-            if self._table.stats()["fragment_stats"]["num_fragments"] > LOOSE_FRAGMENTS:
+            loose = self._table.index_stats(WORDS_INDEX).num_unindexed_rows
+            if loose > LOOSE_ROWS or self._table.stats()["fragment_stats"]["num_fragments"] > LOOSE_FRAGMENTS:
                 self._optimise(KEEP_VERSIONS)
 
     def purge(self) -> None:
@@ -278,7 +283,7 @@ class Index:
 
 
 def open_index(workspace: Workspace, create: bool = False) -> Index | None:
-    """None when nothing was ever added, unless `create`. Raises KnowledgeError for files that are damaged."""
+    """None when nothing was ever added, unless `create`, which is for whoever holds `writing`. Raises KnowledgeError."""
     folder = workspace.knowledge
     if not create and not (folder / f"{TABLE}.lance").is_dir():
         return None
@@ -286,9 +291,12 @@ def open_index(workspace: Workspace, create: bool = False) -> Index | None:
 
     try:
         base = lancedb.connect(folder, read_consistency_interval=AT_ONCE)
-        return Index(base.create_table(TABLE, schema=SCHEMA, exist_ok=True) if create else base.open_table(TABLE), folder)
+        index = Index(base.create_table(TABLE, schema=SCHEMA, exist_ok=True) if create else base.open_table(TABLE), folder)
     except (OSError, RuntimeError, ValueError) as error:
         raise unusable(folder, error) from None
+    if create:
+        index.prepare()
+    return index
 
 
 def unusable(folder: Path, error: Exception, what: str = "read") -> KnowledgeError:
