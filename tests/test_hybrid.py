@@ -20,6 +20,7 @@ from heedful.conversation import Message
 from heedful.engines.openai_compatible import OpenAICompatibleEngine, Upstream
 from heedful.engines.scripted import ScriptedEngine
 from heedful.errors import ConfigError, EngineError
+from heedful.lifecycle.doctor import check_where
 from heedful.lifecycle.modes import check_mode, hybrid_of, mode_now, switch
 from heedful.privacy.disguise import disguise
 from heedful.server.app import create_app
@@ -245,7 +246,7 @@ def test_a_mode_needs_what_it_rests_on() -> None:
 def test_one_switch_reaches_a_running_server_and_what_each_served_is_told(script: Script, url: str, workspace: Workspace) -> None:
     upstream = f"{{url: '{url}', model: big, price_read: 1, price_written: 2}}"
     quick = "serving: {engine: transformers}\nguards: {classifier: false}\n"
-    workspace.config_file.write_text(f"base: tiny\nmode: hosted\n{quick}upstream: {upstream}\n")
+    workspace.config_file.write_text(f"base: tiny\nmode: hosted\n{quick}upstream: {upstream}\nrouting: {{casual: nobody}}\n")
     settings, store = load_settings(workspace.config_file), open_store(workspace.database)
     with store.session() as session:
         decide_by_name(session, "p-1", Statement("upstream", "granted", "me"))
@@ -266,6 +267,8 @@ def test_one_switch_reaches_a_running_server_and_what_each_served_is_told(script
         metrics = client.get("/../metrics", cast_to=str)
     assert 'heedful_served_total{mode="hosted",served="upstream",why="mode"} 1.0' in metrics
     assert "heedful_upstream_cost_total 0.002" in metrics
+    assert check_where(workspace).found == "local: nothing is sent anywhere"
     switch(store, settings, "hybrid", "me")
     assert mode_now(store, settings) == "hybrid" and hybrid_of(store, settings) is not None
+    assert (check_where(workspace).level, check_where(workspace).found) == ("ok", f"hybrid; {url} answers")
     store.close()

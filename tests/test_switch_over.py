@@ -1,5 +1,6 @@
 """Switch-over: `heedful serve` as it is, streams running, while other processes promote, roll back and quarantine."""
 
+import asyncio
 import json
 import os
 import re
@@ -18,12 +19,16 @@ import httpx
 import pytest
 from openai import NotFoundError, OpenAI
 
-from heedful.config import SYSTEM_PROMPT
+from heedful.companion.turn import reply
+from heedful.config import SYSTEM_PROMPT, load_settings
+from heedful.conversation import Message
 from heedful.modeling.adapters import linear_targets
 from heedful.modeling.bases import load_base_model, load_tokenizer
 from heedful.modeling.chat_template import fingerprint
+from heedful.registry.aliases import point
 from heedful.registry.quarantine import quarantine
 from heedful.registry.versions import ADAPTER_FILE, register, version_id
+from heedful.server.registry_catalog import RegistryCatalog
 from heedful.store.database import Store, open_store
 from heedful.store.persons import find_or_add_persons
 from heedful.store.schema import DatasetVersion
@@ -197,3 +202,24 @@ def end_the_quarantined(url: str, workspace: Workspace, store: Store, champion: 
     wait_until_loaded(url, previous)
     with pytest.raises(NotFoundError, match="it is quarantined and cannot be used"):
         OpenAI(base_url=url, api_key="x", max_retries=0).chat.completions.create(model=champion, messages=QUESTION)
+
+
+def test_the_champion_s_casual_turns_go_to_the_base_and_who_asks_for_a_version_gets_it(workspace: Workspace, store: Store) -> None:
+    model = proven(workspace, store, 3)
+    with store.session() as session:
+        point(session, "champion", model, "tester", "for the test")
+    flags = {"routing": {"casual": "base"}, "serving": {"engine": "transformers"}, "guards": {"classifier": False}}
+    catalog = RegistryCatalog(
+        workspace, store, load_settings(workspace.config_file, {**flags, "generation": {"max_new_tokens": 8}})
+    )
+
+    async def served() -> list[str]:
+        champion, named = await catalog.resolve("champion"), await catalog.resolve(model)
+        assert named.routing is None and champion.routing is not None
+        assert (champion.engine.model, champion.routing.casual.model) == (model, "base")
+        casual, grief = [Message("user", "Good morning!")], [Message("user", "I lie awake since my dad died.")]
+        found = [(await reply(mine, chat)).trace.model for mine, chat in ((champion, casual), (champion, grief), (named, casual))]
+        await catalog.close()
+        return found
+
+    assert asyncio.run(served()) == ["base", model, model]

@@ -37,7 +37,7 @@ def chat(
     with reporting() as output, open_desk(workspace) as desk, recording(desk.store) as record:
         name = model or champion_or_base(desk.store, output)
         target = find_target(desk.workspace, desk.store, desk.settings, name)
-        companion = joined(load_companion(desk.workspace, target, desk.settings, desk.store, record), desk)
+        companion = joined(load_companion(desk.workspace, target, desk.settings, desk.store, record), desk, name)
         difference = prompt_difference(desk.workspace, target, desk.settings)
         if difference:
             output.stderr.print(f"warning: {difference}", style="bold yellow")
@@ -49,11 +49,11 @@ def chat(
                 runner.run(close(companion))
 
 
-def joined(companion: Companion, desk: Desk) -> Companion:
-    """With the model of casual turns and the upstream, where they are configured. Nobody is named here, so no upstream is asked."""
+def joined(companion: Companion, desk: Desk, name: str) -> Companion:
+    """With the upstream, and for the champion the model of casual turns, as configured. Nobody is named here, so all is local."""
     casual = desk.settings.routing.casual
     hybrid = hybrid_of(desk.store, desk.settings)
-    if casual is None:
+    if casual is None or name != CHAMPION:
         return replace(companion, hybrid=hybrid)
     other = find_target(desk.workspace, desk.store, desk.settings, casual)
     if other.name == companion.engine.model:

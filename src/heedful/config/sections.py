@@ -204,7 +204,7 @@ class RoutingSettings(Section):
     """Which model answers which turn."""
 
     casual: str | None = Field(
-        None, description="model of casual turns, such as base, an alias or an id; none: the model that was asked for answers all"
+        None, description="model of casual turns, such as base, an alias or an id; none: the champion answers all"
     )
     threshold: float | None = Field(None, ge=0, le=1, description="score from which a turn is therapeutic; none: the router's own")
     complex_words: int = Field(80, ge=1, description="in mode hybrid, a message of so many words is for the upstream")

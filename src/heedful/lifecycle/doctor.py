@@ -22,6 +22,7 @@ from heedful.lifecycle.companions import BASE, find_target, prompt_difference, u
 from heedful.lifecycle.erasure.standing import RESUME, check_ledger, find_unfinished
 from heedful.lifecycle.guard_checks import check_guards
 from heedful.lifecycle.loop.presence import is_working
+from heedful.lifecycle.modes import check_mode, hybrid_of, mode_now
 from heedful.lifecycle.unfinished import DISCARD, disk_of, list_unfinished
 from heedful.modeling.devices import available, choose_device
 from heedful.registry.aliases import CHAMPION, current_aliases, fell_to_base
@@ -62,6 +63,7 @@ def examine(workspace: Workspace | None) -> list[Finding]:
         checks += [
             lambda: check_engine(workspace),
             lambda: check_prompt(workspace),
+            lambda: check_where(workspace),
             lambda: check_master_key(workspace),
             lambda: check_erasures(workspace),
             lambda: check_trainings(workspace),
@@ -260,6 +262,27 @@ def check_experiments(workspace: Workspace) -> Finding:
         )
         return Finding("experiments", "problem", found, f"heedful experiment status {newest.id}")
     return Finding("experiments", "ok", f"none runs; experiment {newest.id} ended: {end.ending}")
+
+
+def check_where(workspace: Workspace) -> Finding:
+    """Where replies are computed; an upstream that does not answer is a warning only, for the local model then does."""
+    settings = load_settings(workspace.config_file)
+    if not workspace.database.exists():
+        return Finding("mode", "ok", settings.mode)
+    store = open_store(workspace.database, migrate=False)
+    try:
+        mode = mode_now(store, settings)
+        check_mode(settings, mode)
+        hybrid = hybrid_of(store, settings) if mode != "local" else None
+    finally:
+        store.close()
+    if hybrid is None:
+        return Finding("mode", "ok", "local: nothing is sent anywhere")
+    if asyncio.run(hybrid.upstream.health()).ready:
+        return Finding("mode", "ok", f"{mode}; {settings.upstream.url} answers")
+    return Finding(
+        "mode", "warning", f"{mode}; {settings.upstream.url} does not answer", "check upstream.url, or heedful mode local"
+    )
 
 
 def check_prompt(workspace: Workspace) -> Finding:

@@ -67,7 +67,9 @@ class RegistryCatalog:
         if name == CHAMPION and self._champion is not None:
             model = self._champion
         experiment = standing.experiment_in_effect()
-        if name != CHAMPION or not subject or experiment is None or model != experiment.champion:
+        if name != CHAMPION:  # who asks for a version by its id gets the words of that version, or of the upstream
+            return replace(await self._get(standing, model, experiment), routing=None)
+        if not subject or experiment is None or model != experiment.champion:
             return await self._get(standing, model, experiment)
         if experiment.shadow:
             return replace(await self._get(standing, model, experiment), after=self._shadow.after(experiment))
