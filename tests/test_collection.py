@@ -22,7 +22,7 @@ from heedful.store.database import open_store
 from heedful.store.feedback import LONGEST, replies_to_look_at
 from heedful.store.instruments import check_score, spell
 from heedful.store.reviews import count_reviews
-from heedful.store.schema import Import, Person
+from heedful.store.schema import Import, Person, utc_now
 from heedful.store.schema_collection import Assessment, Mood, ReplyRow
 from heedful.workspace import Workspace
 from people import left_of
@@ -122,6 +122,19 @@ def test_a_withdrawal_ends_it_and_an_erased_person_cannot_agree(site: Site) -> N
     assert site.get(f"consent?person={ANN}").json() == {"object": "consent", "person": ANN, "decisions": []}
     with site.store.snapshot() as session:
         assert list(check_trail(session, [])) == []
+
+
+def test_from_the_moment_an_erasure_begins_nothing_more_is_kept(site: Site) -> None:
+    site.agree("chat")
+    reply = site.chat(ASKED)
+    assert site.told("feedback", reply=reply.id, thumb="up")["kept"] is True
+    with site.store.session() as session:
+        session.scalars(select(Person)).one().erased_at = utc_now()  # as its first transaction does; the key is there still
+    assert site.told("feedback", reply=reply.id, thumb="down")["kept"] is False
+    assert site.told("moods", person=ANN, moment="after", value=1)["kept"] is False
+    site.chat(ASKED, REPLY, MORE)
+    assert site.post("consent", person=ANN, purpose="chat", decision="granted").status_code == 409
+    assert site.rows() == {**NOTHING, "conversations": 1, "replies": 1, "feedback": 1}
 
 
 def test_statements_are_checked_and_kept(site: Site) -> None:

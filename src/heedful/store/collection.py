@@ -20,7 +20,7 @@ from heedful.store.consent import newest_decision
 from heedful.store.conversations import Fresh, append_messages, fingerprint_of, insert_messages, insert_rows
 from heedful.store.counters import count
 from heedful.store.persons import Known, find_person
-from heedful.store.schema import ConversationRow, Import, MessageRow, Purpose, utc_now
+from heedful.store.schema import ConversationRow, Import, MessageRow, Person, Purpose, utc_now
 from heedful.store.schema_collection import Assessment, Feedback, Moment, Mood, ReplyRow
 from heedful.store.vault import digest
 
@@ -62,9 +62,13 @@ class About:
 def agreed(session: Session, name: str) -> Known | None:
     """The person, if what comes from them may be kept."""
     person = find_person(session, name)
-    if person is None or person.erased or newest_decision(session, person.id, KEEPING) != "granted":
-        return None
-    return person
+    return person if person is not None and agrees(session, person.id) else None
+
+
+def agrees(session: Session, person_id: int) -> bool:
+    """Not from the moment on in which an erasure begins, though the key is there until it has removed the rows."""
+    erased_at = session.scalar(select(Person.erased_at).where(Person.id == person_id))
+    return erased_at is None and newest_decision(session, person_id, KEEPING) == "granted"
 
 
 def keep_turn(session: Session, turn: Turn) -> int | None:

@@ -56,7 +56,7 @@ def decide(session: Session, person_id: int, statement: Statement) -> ConsentEve
 def decide_by_name(session: Session, name: str, statement: Statement) -> int:
     """The same for somebody who may not be known yet. Returns the id of the person. Raises StatementRefused for an erased one."""
     person = find_or_add_persons(session, [name])[name]
-    if person.erased:
+    if session.get_one(Person, person.id).erased_at is not None:
         raise StatementRefused("this person was erased; whoever comes back on their own wish needs another name", "person")
     decide(session, person.id, statement)
     return person.id

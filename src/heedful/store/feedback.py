@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 
 from heedful.errors import StatementRefused
 from heedful.store.audit import record
-from heedful.store.collection import KEEPING
-from heedful.store.consent import newest_decision
+from heedful.store.collection import agrees
 from heedful.store.counters import count
 from heedful.store.reviews import correct
 from heedful.store.schema import ConversationRow
@@ -73,9 +72,7 @@ def keep_feedback(session: Session, said: Said) -> Feedback | None:
 
 def agreed_conversation(session: Session, conversation_id: int) -> ConversationRow | None:
     row = session.get_one(ConversationRow, conversation_id)
-    if row.person_id is None or newest_decision(session, row.person_id, KEEPING) != "granted":
-        return None
-    return row
+    return row if row.person_id is not None and agrees(session, row.person_id) else None
 
 
 def check_free(session: Session, reply: ReplyRow, said: Said) -> None:
