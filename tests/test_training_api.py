@@ -106,6 +106,18 @@ def test_a_worker_beside_a_server_lives_and_ends_with_it(workspace: Workspace) -
     wait_until(lambda: not is_working(workspace))
 
 
+def test_a_server_that_is_told_to_end_takes_its_worker_with_it(workspace: Workspace) -> None:
+    """SIGTERM is how service managers stop a program."""
+    command = [sys.executable, "-m", "heedful.cli.main", "serve", "--port", "0", "--worker", "-w", str(workspace.root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ}) as server:
+        address = re.search(r"http://\S+(?=/v1)", server.stdout.readline()).group()
+        wait_until(lambda: is_working(workspace) and answers(address), seconds=60)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+        assert "Traceback" not in server.stderr.read()
+    wait_until(lambda: not is_working(workspace))
+
+
 def answers(address: str) -> bool:
     try:
         return httpx.get(f"{address}/healthz").status_code == 200

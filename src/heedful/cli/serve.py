@@ -1,7 +1,8 @@
 """`heedful serve`: the registry's models behind OpenAI's API, until Ctrl-C."""
 
+import signal
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -36,6 +37,7 @@ def serve(
     Example: heedful serve --port 8017
     """
     keep_memory_steady()
+    signal.signal(signal.SIGTERM, leave)
     with reporting() as output, open_desk(workspace, {"server": {"host": host, "port": port}}) as desk:
         where = desk.settings.server
         access = access_to(desk.store, where)
@@ -48,6 +50,14 @@ def serve(
             announce(output, access, address(listener), [name for c in catalog.cards() for name in (*c.aliases, c.id)])
             with worker_beside(desk.workspace, worker):
                 server_of(application).run(sockets=[listener])
+
+
+def leave(number: int, _: object) -> NoReturn:
+    """uvicorn ends its replies first, then sends itself the signal again.
+
+    What stands behind it is then done too: turns that wait are kept, and a worker beside the server ends.
+    """
+    raise SystemExit(0)
 
 
 def warn_of_prompt(output: Output, desk: Desk) -> None:
