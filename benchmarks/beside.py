@@ -31,11 +31,18 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from serving import Answer, Prompts, Server, ask, bin_of, build, serving, wait_until_ready
-from training_speed.bases import SIZES, write_base
+from training_speed.bases import SIZES, TINY, write_base
+
+from heedful.lifecycle.loop.requests import request_loop
+from heedful.lifecycle.unfinished import list_unfinished
+from heedful.modeling.bases import resolve_base
+from heedful.store.database import open_store
+from heedful.workspace import Workspace
 
 ROWS, SPREAD = 50_304, 0.1  # as in serving.py
 START_S = 900.0
-TRAINING = {"epochs": 1_000, "patience": 10_000, "rank": 16, "learning_rate": 1e-5, "budget_hours": 1_000}
+EPOCHS = {"tiny": 300, "135m": 40, "0.5b": 20}  # more than there is time for
+TRAINING = {"patience": 10_000, "rank": 16, "learning_rate": 1e-5, "budget_hours": 1_000}
 
 
 @contextmanager
@@ -59,9 +66,6 @@ def training(workspace: Path) -> Iterator[None]:
 
 
 def is_training(workspace: Path) -> bool:
-    from heedful.lifecycle.unfinished import list_unfinished
-    from heedful.workspace import Workspace
-
     return any(one.running for one in list_unfinished(Workspace(workspace)))
 
 
@@ -78,9 +82,6 @@ def prepare(workspace: Path, prompts: Prompts) -> None:
     source = workspace / "chats.jsonl"
     source.write_text("".join(json.dumps(chat) + "\n" for chat in chats), encoding="utf-8")
     subprocess.run([str(bin_of("heedful")), "import", str(source), "-w", str(workspace)], check=True, capture_output=True)
-    from heedful.lifecycle.loop.requests import request_loop
-    from heedful.store.database import open_store
-
     store = open_store(workspace / "heedful.db")
     with store.session() as session:
         request_loop(session, "benchmark")
@@ -111,18 +112,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, workspace = Path(name), Path(name) / "workspace"
         base = write_base(given.model, folder / "base", ROWS, SPREAD)
+        base = resolve_base(base).location if base == TINY else base
         build(base, folder)
         configuration = json.loads((workspace / "heedful.yaml").read_text())
         prepare(workspace, prompts)
         for turn in range(given.repeats):
             with serving("heedful", base, folder) as server:
-                (workspace / "heedful.yaml").write_text(json.dumps({**configuration, "training": TRAINING}))
+                (workspace / "heedful.yaml").write_text(
+                    json.dumps({**configuration, "training": {**TRAINING, "epochs": EPOCHS[given.model]}})
+                )
                 wait_until_ready(server)
                 part(server, prompts, 3, given.tokens)
                 answers["quiet"] += part(server, prompts, given.requests, given.tokens)
                 with training(workspace):
                     before, began = last_step(workspace), time.monotonic()
                     answers["training"] += part(server, prompts, given.requests, given.tokens)
+                    if not is_training(workspace):
+                        raise SystemExit("the training ended before the requests did; more epochs are needed")
                     steps, seconds = steps + last_step(workspace) - before, seconds + time.monotonic() - began
             print(f"{turn}: {steps:.0f} steps in {seconds:.0f} s", file=sys.stderr, flush=True)
     found = {name: figures(told) for name, told in answers.items()}
@@ -135,7 +141,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=SIZES[1:], default="135m")
+    parser.add_argument("--model", choices=SIZES, default="tiny")
     parser.add_argument("--requests", type=int, default=30, help="of each kind in a repeat")
     parser.add_argument("--tokens", type=int, default=24, help="of a reply")
     parser.add_argument("--repeats", type=int, default=3)
