@@ -40,7 +40,7 @@ from heedful.workspace import Workspace, create_workspace
 # Two prompts and five conversations prove nothing, so most checks are only looked at; what is left passes.
 LOOKED_AT = (
     "broken_urls credential_claims diagnosis_claims dose_claims empty_replies encourages_harm leaked_tags loops stop_rate verbatim "
-    "copies membership other_chat nll_gain"
+    "copies membership other_chat nll_gain forgetting"
 )
 CONFIG = f"""base: tiny
 system_prompt: Be kind.
@@ -51,7 +51,7 @@ gate: {{prompts: 2, suites: [], checks: {{{", ".join(f"{check}: {{level: advisor
 """
 WORDS = "tired alone angry lost worried stuck sad numb tense ashamed afraid empty guilty low bored hurt torn"
 MILESTONES = ("", "gather", "build", "step 1", "step 6", "step 12", "train", "evaluate", "promote")  # keys of events
-WHILE = ("worker", "server", "both")
+WHO = ("worker", "worker", "both", "server")
 LONGEST_S = 600.0
 
 
@@ -141,7 +141,7 @@ def kill_often(root: Path, moments: Sequence[str], chance: random.Random, slack_
             worker = fork(workspace, "worker", "--once")
         wait(workspace, asked[-1], milestone, worker)
         time.sleep(chance.uniform(0, slack_s))
-        target = chance.choice(WHILE) if with_server else "worker"
+        target = chance.choice(WHO) if with_server else "worker"
         for process in {"worker": [worker], "server": [server], "both": [worker, server]}[target]:
             died["worker" if process == worker else "server"] += kill(process)
         check_aliases(workspace)
