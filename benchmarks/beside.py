@@ -42,6 +42,7 @@ from heedful.workspace import Workspace
 ROWS, SPREAD = 50_304, 0.1  # as in serving.py
 START_S = 900.0
 EPOCHS = {"tiny": 300, "135m": 40, "0.5b": 20}  # more than there is time for
+DATASET = {"language": "any", "awaiting_review": "include", "identifiers": "keep"}
 TRAINING = {"patience": 10_000, "rank": 16, "learning_rate": 1e-5, "budget_hours": 1_000}
 
 
@@ -77,8 +78,12 @@ def last_step(workspace: Path) -> int:
 
 
 def prepare(workspace: Path, prompts: Prompts) -> None:
-    """Conversations of some 200 tokens, and a run that waits for a worker."""
-    chats = [{"messages": [{"role": role, "content": prompts.draw(70)} for role in ("user", "assistant")]} for _ in range(300)]
+    """Conversations of some 200 tokens, of words in any order so that no two are alike, and a run that waits for a worker."""
+
+    def some() -> str:
+        return " ".join(prompts.dice.choices(prompts.words, k=70))
+
+    chats = [{"messages": [{"role": role, "content": some()} for role in ("user", "assistant")]} for _ in range(300)]
     source = workspace / "chats.jsonl"
     source.write_text("".join(json.dumps(chat) + "\n" for chat in chats), encoding="utf-8")
     subprocess.run([str(bin_of("heedful")), "import", str(source), "-w", str(workspace)], check=True, capture_output=True)
@@ -119,7 +124,7 @@ def main() -> None:
         for turn in range(given.repeats):
             with serving("heedful", base, folder) as server:
                 (workspace / "heedful.yaml").write_text(
-                    json.dumps({**configuration, "training": {**TRAINING, "epochs": EPOCHS[given.model]}})
+                    json.dumps({**configuration, "dataset": DATASET, "training": {**TRAINING, "epochs": EPOCHS[given.model]}})
                 )
                 wait_until_ready(server)
                 part(server, prompts, 3, given.tokens)
