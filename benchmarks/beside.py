@@ -10,7 +10,7 @@ tells of steps count as `training`. After each such part the worker is killed; t
 | --- | --- |
 | first_p50_ms, first_p95_ms | from the request to the first text |
 | reply_p50_ms, reply_p95_ms | from the request to the last text |
-| steps_per_minute | of the training, beside the server |
+| training_cores | processor time of the training, beside the server, over the time that passed |
 
 `ratios` are `training` over `quiet`: the p95 must be at most 2. Other work on the machine takes from the training first, for it has
 the lowest priority, and so flatters the ratio: use a quiet machine. The last line is one JSON object.
@@ -30,6 +30,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psutil
 from serving import Answer, Prompts, Server, ask, bin_of, build, serving, wait_until_ready
 from training_speed.bases import SIZES, TINY, write_base
 
@@ -47,7 +48,7 @@ TRAINING = {"patience": 10_000, "rank": 16, "learning_rate": 1e-5, "budget_hours
 
 
 @contextmanager
-def training(workspace: Path) -> Iterator[None]:
+def training(workspace: Path) -> Iterator[psutil.Process]:
     """A worker that has told of a new step; it is killed when the block ends, and has left when this returns."""
     before = last_step(workspace)
     with (workspace.parent / "worker.log").open("ab") as log:
@@ -58,12 +59,18 @@ def training(workspace: Path) -> Iterator[None]:
             if worker.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"the worker does not train\n{(workspace.parent / 'worker.log').read_text()[-2000:]}")
             time.sleep(0.2)
-        yield
+        yield psutil.Process(worker.pid)
     finally:
         worker.send_signal(signal.SIGTERM)
         worker.wait()
         while is_training(workspace):
             time.sleep(0.2)  # it writes a resume point and ends by itself
+
+
+def processor_s(worker: psutil.Process) -> float:
+    """Of the worker and the process that trains."""
+    times = [process.cpu_times() for process in (worker, *worker.children(recursive=True))]
+    return float(sum(one.user + one.system for one in times))
 
 
 def is_training(workspace: Path) -> bool:
@@ -113,7 +120,7 @@ def main() -> None:
     given = parse()
     prompts = Prompts(given.seed)
     answers: dict[str, list[Answer]] = {"quiet": [], "training": []}
-    steps = seconds = 0.0
+    taken = seconds = 0.0
     with tempfile.TemporaryDirectory() as name:
         folder, workspace = Path(name), Path(name) / "workspace"
         base = write_base(given.model, folder / "base", ROWS, SPREAD)
@@ -129,19 +136,19 @@ def main() -> None:
                 wait_until_ready(server)
                 part(server, prompts, 3, given.tokens)
                 answers["quiet"] += part(server, prompts, given.requests, given.tokens)
-                with training(workspace):
-                    before, began = last_step(workspace), time.monotonic()
+                with training(workspace) as worker:
+                    before, began = processor_s(worker), time.monotonic()
                     answers["training"] += part(server, prompts, given.requests, given.tokens)
                     if not is_training(workspace):
                         raise SystemExit("the training ended before the requests did; more epochs are needed")
-                    steps, seconds = steps + last_step(workspace) - before, seconds + time.monotonic() - began
-            print(f"{turn}: {steps:.0f} steps in {seconds:.0f} s", file=sys.stderr, flush=True)
+                    taken, seconds = taken + processor_s(worker) - before, seconds + time.monotonic() - began
+            print(f"{turn}: {taken:.0f} s of processor time in {seconds:.0f} s", file=sys.stderr, flush=True)
     found = {name: figures(told) for name, told in answers.items()}
     ratios = {figure: round(found["training"][figure] / found["quiet"][figure], 3) for figure in found["quiet"]}
     shown = {name: {figure: round(value, 1) for figure, value in told.items()} for name, told in found.items()}
     facts = {"model": given.model, "requests": given.requests * given.repeats, "tokens": given.tokens}
     machine = {"cores": len(os.sched_getaffinity(0)), "load_1m": round(os.getloadavg()[0], 1)}
-    print(json.dumps({**facts, **machine, "steps_per_minute": round(60 * steps / seconds, 1), **shown, "ratios": ratios}))
+    print(json.dumps({**facts, **machine, "training_cores": round(taken / seconds, 2), **shown, "ratios": ratios}))
 
 
 def parse() -> argparse.Namespace:
