@@ -6,7 +6,8 @@ A guard that looks at every message of a long talk has many occasions to be wron
 are 45 talks in `data/crisis_talks/calm.txt`, and the dialogues of ESConv's development set where they lie in ../shared/data
 (people who tell volunteers of their troubles; those in RISK say that they are in danger, and are left out). A talk raises an
 alarm if any of its messages does. Danger are 47 talks in `data/crisis_talks/danger.txt`, judged at their last message. Nothing
-here is learned from, and no threshold is chosen by it. Every share has n and an interval (95%, Wilson).
+here is learned from. By the two written files thresholds are chosen; ESConv is for measuring alone. Every share has n and an
+interval (95%, Wilson).
 """
 
 import argparse

@@ -1,61 +1,78 @@
 """Trains the head of the crisis guard: `crisis_examples/*.txt` in; `assets/guards/crisis_head.safetensors` out.
 
-    python scripts/train_crisis_head.py --corpora ../shared/data/pretrain
+    python scripts/train_crisis_head.py --corpora ../shared/data
 
 The upper layers of the packaged MiniLM get low-rank factors (a linear head on the frozen vectors is much weaker, docs/log.md has
-the figures), and a linear head with seven outputs: danger at all, its four kinds, at least active, imminent. The lower layers stay
-as they are, so their output is computed once. What is said with alike words is one group; each third of the groups is judged by a
-network that has not seen it, and on these judgements the head is calibrated (Platt 1999) and the thresholds are chosen. Then a
-network is trained on everything. Ordinary talk from public dialogue corpora (orders, bookings, small talk) is learned
-from as well: without it, the head had only seen people who write to a counsellor, and took a question about a ticket for danger.
-The file says what it was trained on (SHA-256), with which seed, and how it did.
+the figures), and a linear head with seven outputs: danger at all, its four kinds, at least active, imminent. The lower layers
+stay as they are, so their output is computed once. What is said with alike words is one group. The network learns from two
+thirds of the groups, then goes on over the third, twice, and half of the rest, at half the rate. Its thresholds are chosen, by the
+very path that serves people, on two sets that it never learns from (VALIDATION): single messages that look alike, and whole talks.
+On these it is also calibrated (Platt 1999).
+
+Every text is read as it is served, behind what was said before it: where an example has nothing before it, half are also read
+behind a piece of a calm talk, so that a beginning says nothing about what follows. Beside the examples it learns from every
+message of whole calm talks, from ordinary talk of public dialogue corpora (orders, bookings, small talk), and from sentences of
+burdened people in public questions to counsellors (those in which the rules find nothing, and no word of SUSPECT; subjects of
+danger are left out). The file says what it was trained on (SHA-256), with which seed, and how it did.
 """
 
 import argparse
+import csv
 import json
 import lzma
 import math
 import random
+import re
 import time
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from peft import LoraConfig, get_peft_model
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch.nn import functional
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel
 
 from heedful.conversation import Message
 from heedful.guards.crisis import assess
 from heedful.guards.crisis.assess import assess_messages
-from heedful.guards.crisis.classifier import OUTPUTS, SHORT_ANSWER, Estimate, Thresholds, to_estimate, units_of
+from heedful.guards.crisis.classifier import OUTPUTS, Estimate, Thresholds, Unit, to_estimate, tokens_of, unit_of
 from heedful.guards.crisis.examples import Example, fingerprint, read_examples
 from heedful.guards.crisis.reading import read_message
 from heedful.guards.crisis.words import read_words
-from heedful.modeling.embedder import load_embedder, weights_folder
+from heedful.modeling.embedder import Embedder, load_embedder, load_tokenizer, weights_folder
 
 EXAMPLES = Path(__file__).with_name("crisis_examples")
 HEAD = Path(__file__).parents[1] / "src" / "heedful" / "assets" / "guards" / "crisis_head.safetensors"
-BATCH, MAX_TOKENS, SMOOTHING, PLAIN_SHARE, SCALE = 32, 96, 0.04, 0.3, 20
+BATCH, LONGEST, SMOOTHING, PLAIN_SHARE, SCALE = 32, 128, 0.04, 0.6, 20  # LONGEST: tokens of a row, the last ones
 ALIKE = 0.8  # cosine of the frozen vectors; above it two examples are of one group
 FOLDS = 3
-CHOSEN = ("platt", "thresholds", "out_of_fold")
-MOST_BENIGN, MOST_HARD, MOST_ORDINARY = 0.05, 0.15, 0.005  # false alarms out of fold, below what is promised on unseen texts
+VALIDATION = [Path(__file__).parents[1] / "benchmarks" / "data" / name for name in ("crisis_contrast", "crisis_talks")]
+MOST = {"benign": 0.13, "hard": 0.14, "talks": 0.2}  # false alarms on VALIDATION: the first two as of the head before this one
+TIMES_NEW, SHARE_OLD = 2, 0.5  # when it goes on: how often the third is read, and how much of the rest
 DIALOGUES = ("dialog_sgd", "dialog_taskmaster", "dialog_topical_chat")
 TALKS = 900  # of each corpus
 LINEAR = ("query", "key", "value", "dense")
-# Said by the companion before some of the short examples, so that a message means the same behind any opening.
-OPENINGS = (
-    *("How are you today?", "What's on your mind?", "I'm here and I'm listening.", "Hello, how can I help?", "Tell me more."),
-    *("That sounds hard.", "How has your week been?", "What happened?", "Would you like to say more about it?", "Welcome back."),
+# Asked before some of the examples: a question about danger makes no danger, and an answer to it can be one.
+ASKED = (
+    *("Are you having thoughts of suicide?", "Do you ever think about hurting yourself?", "Are you safe right now?"),
+    *("Have you had any thoughts of not wanting to live?", "Is anybody hurting you?", "Do you think of ending your life?"),
+)
+# Subjects of the questions to counsellors that are not learned from as harmless, and words that none of them may have.
+OUTSIDE = frozenset(
+    (
+        *("self-harm", "domestic-violence", "trauma", "eating-disorders", "depression"),
+        *("substance-abuse", "addiction", "military-issues"),
+    )
+)
+SUSPECT = re.compile(
+    r"harm|suicid|kill|abus|\b(hit|beat|hurt|cut|chok)|rape|assault|\bdie|dead|death|weapon|knife|\bgun|violen|threat|touch",
+    re.IGNORECASE,
 )
 # Said by the person around some examples: danger stays danger in the middle of a long message, and nothing becomes one by length.
 AROUND = (
@@ -102,7 +119,25 @@ def ordinary_talk(corpora: Path, seed: int) -> list[Example]:
             own = [place for place, turn in enumerate(turns) if turn.role == "user" and turn.content]
             if own:
                 place = numbers.choice(own)
-                found.append(Example(tuple(turns[max(0, place - numbers.choice((0, 2))) : place + 1]), "ordinary"))
+                found.append(Example(tuple(turns[max(0, place - numbers.choice((0, 2, 4))) : place + 1]), "ordinary"))
+    return found
+
+
+def burdened_people(questions: Path, seed: int, split: str = "train") -> list[Example]:
+    """Of each question to a counsellor two pieces of one to three sentences, where the rules find nothing in all of it."""
+    numbers, found, seen = random.Random(seed), [], set()
+    with questions.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == split and row["topic"] not in OUTSIDE]
+    for row in rows:
+        text = " ".join(row["questionText"].split())
+        reading = read_message(text)
+        if text in seen or reading.signals or reading.heavy or reading.hints or SUSPECT.search(text):
+            continue
+        seen.add(text)
+        sentences = re.split(r"(?<=[.!?])\s+", text)
+        for _ in range(min(2, len(sentences))):
+            first, count = numbers.randrange(len(sentences)), numbers.choice((1, 2, 3))
+            found.append(Example((Message("user", " ".join(sentences[first : first + count])[:600]),), "burdened"))
     return found
 
 
@@ -115,29 +150,39 @@ class Given:
     seed: int
 
 
+@dataclass(frozen=True)
+class State:
+    """A row behind the frozen layers: hidden states [tokens, 384], and the first token of what is judged."""
+
+    hidden: torch.Tensor
+    start: int
+
+
 class Frozen:
-    """The lower layers, which are not trained: texts in, hidden states [tokens, 384] out."""
+    """The lower layers, which are not trained: units in, states out."""
 
     def __init__(self, trained: int) -> None:
         folder = weights_folder()
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.tokenise = Embedder(load_tokenizer(folder), encode=None, backend="none").tokenise  # type: ignore[arg-type]
         self.network = AutoModel.from_pretrained(folder, attn_implementation="eager", local_files_only=True).eval()
         self.below = len(self.network.encoder.layer) - trained
 
     @torch.no_grad()
-    def states(self, texts: Sequence[str]) -> list[torch.Tensor]:
-        found: list[torch.Tensor] = [torch.empty(0)] * len(texts)
-        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+    def states(self, units: Sequence[Unit]) -> list[State]:
+        rows = [tokens_of(unit, self.tokenise) for unit in units]
+        cut = [(ids[-LONGEST:], max(0, start - max(0, len(ids) - LONGEST))) for ids, start in rows]
+        found: dict[int, State] = {}
+        order = sorted(range(len(cut)), key=lambda row: len(cut[row][0]))
         for start in range(0, len(order), 64):
-            rows = order[start : start + 64]
-            chosen = [texts[row] for row in rows]
-            batch = self.tokenizer(chosen, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
-            hidden = self.network.embeddings(input_ids=batch["input_ids"], token_type_ids=batch["token_type_ids"])
-            for layer in self.network.encoder.layer[: self.below]:
-                hidden = layer(hidden, blinds(batch["attention_mask"]))
-            for row, state, mask in zip(rows, hidden, batch["attention_mask"], strict=True):
-                found[row] = state[: int(mask.sum())].half()
-        return found
+            chosen = order[start : start + 64]
+            ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(cut[row][0]) for row in chosen], batch_first=True)
+            mask = (torch.arange(ids.shape[1])[None, :] < torch.tensor([len(cut[row][0]) for row in chosen])[:, None]).long()
+            hidden = self.network.embeddings(input_ids=ids)
+            with torch.autocast("cpu", torch.bfloat16):
+                for layer in self.network.encoder.layer[: self.below]:
+                    hidden = layer(hidden, blinds(mask))
+            found |= {row: State(state[: len(cut[row][0])].half(), cut[row][1]) for row, state in zip(chosen, hidden, strict=True)}
+        return [found[row] for row in range(len(cut))]
 
 
 def blinds(mask: torch.Tensor) -> torch.Tensor:
@@ -164,23 +209,26 @@ class Trainer:
         self.layers = self.network.base_model.model.encoder.layer[count - given.layers :]
         self.head = torch.nn.Linear(384, len(OUTPUTS))
 
-    def logits(self, states: Sequence[torch.Tensor]) -> torch.Tensor:
-        hidden = torch.nn.utils.rnn.pad_sequence(list(states), batch_first=True).float()
-        lengths = torch.tensor([len(state) for state in states])
-        mask = (torch.arange(hidden.shape[1])[None, :] < lengths[:, None]).float()
+    def logits(self, states: Sequence[State]) -> torch.Tensor:
+        hidden = torch.nn.utils.rnn.pad_sequence([state.hidden for state in states], batch_first=True).float()
+        lengths, starts = (
+            torch.tensor(numbers)[:, None] for numbers in zip(*((len(s.hidden), s.start) for s in states), strict=True)
+        )
+        places = torch.arange(hidden.shape[1])[None, :]
+        mask = (places < lengths).float()
         with torch.autocast("cpu", torch.bfloat16):
             for layer in self.layers:
                 hidden = layer(hidden, blinds(mask))
-        weight = mask.unsqueeze(-1)
+        weight = (mask * (places >= starts)).unsqueeze(-1)
         pooled = functional.normalize((hidden.float() * weight).sum(1) / weight.sum(1), dim=1)
         return self.head(functional.dropout(pooled * SCALE, 0.1, self.network.training))
 
     @torch.no_grad()
-    def scores(self, states: Sequence[torch.Tensor]) -> np.ndarray:
-        """Logits [texts, OUTPUTS]."""
+    def scores(self, states: Sequence[State]) -> np.ndarray:
+        """Logits [rows, OUTPUTS]."""
         self.network.eval()
         found = np.zeros((len(states), len(OUTPUTS)), dtype=np.float32)
-        order = sorted(range(len(states)), key=lambda row: len(states[row]))
+        order = sorted(range(len(states)), key=lambda row: len(states[row].hidden))
         for start in range(0, len(order), 64):
             rows = order[start : start + 64]
             found[rows] = self.logits([states[row] for row in rows]).numpy()
@@ -188,26 +236,46 @@ class Trainer:
 
 
 @dataclass(frozen=True)
-class Unit:
-    """One text that is learned from: as typed and in plain words, both behind the frozen layers."""
+class Row:
+    """One text that is learned from: as typed and in plain words, both behind the frozen layers. `example` has the label."""
 
     example: Example
-    typed: torch.Tensor
-    plain: torch.Tensor
+    typed: State
+    plain: State | None  # of every other row
 
 
-def learnable(examples: Sequence[Example], frozen: Frozen) -> list[Unit]:
-    pairs = [(example, unit) for example in examples for unit in units_of(example.messages)]
-    for example in examples:
-        number, short = zlib.crc32(example.text.encode()), len(example.text.split()) <= SHORT_ANSWER
-        if len(example.messages) == 1 and short and number % 4 == 0:
-            pairs.append((example, f"{OPENINGS[number // 4 % len(OPENINGS)]} {example.text}"))
-        if len(example.messages) == 1 and number % 4 == 1:
-            around = AROUND[number // 8 % len(AROUND)]
-            pairs.append((example, f"{around} {example.text}" if number & 4 else f"{example.text} {around}"))
-    typed = frozen.states([text for _, text in pairs])
-    plain = frozen.states([read_words(text).text for _, text in pairs])
-    return [Unit(example, *both) for (example, _), *both in zip(pairs, typed, plain, strict=True)]
+def learnable(examples: Sequence[Example], fold: Sequence[int], frozen: Frozen) -> list[Row]:
+    """`fold` of each example: a piece of a talk is only put before examples of the talk's own fold."""
+    pieces: dict[int, list[tuple[str, ...]]] = {}
+    for example, number in zip(examples, fold, strict=True):
+        if example.label == "calm":
+            looks = (look[-5:-1] for look in example.looks[1:])
+            pieces.setdefault(number, []).extend(tuple(message.content for message in look) for look in looks)
+    pairs = [(example, unit_of(look)) for example in examples for look in looks_of(example)]
+    for example, number in zip(examples, fold, strict=True):
+        if len(example.messages) == 1:
+            pairs += [(example, unit) for unit in variants(example.text, pieces[number])]
+    typed = frozen.states([unit for _, unit in pairs])
+    plain = frozen.states([Unit(read_words(unit.said).text, unit.before) for _, unit in pairs[::2]])
+    each = enumerate(zip(pairs, typed, strict=True))
+    return [Row(example, state, None if place % 2 else plain[place // 2]) for place, ((example, _), state) in each]
+
+
+def looks_of(example: Example) -> list[tuple[Message, ...]]:
+    """What is judged of an example: every message of a calm talk, the last one otherwise."""
+    return example.looks if example.label == "calm" else [example.messages]
+
+
+def variants(text: str, pieces: Sequence[tuple[str, ...]]) -> Iterable[Unit]:
+    """The text behind a piece of a talk (half of the texts), behind a question about danger (an eighth), in a longer message."""
+    number = zlib.crc32(text.encode())
+    if number % 2 == 0:
+        yield Unit(text, pieces[number // 2 % len(pieces)])
+    if number % 8 == 1 and len(text.split()) > 4:
+        yield Unit(text, (ASKED[number // 8 % len(ASKED)],))
+    if number % 4 == 3:
+        around = AROUND[number // 8 % len(AROUND)]
+        yield Unit(f"{around} {text}" if number & 4 else f"{text} {around}")
 
 
 def targets(examples: Sequence[Example]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -222,44 +290,52 @@ def targets(examples: Sequence[Example]) -> tuple[torch.Tensor, torch.Tensor]:
     return labels, counts
 
 
-def train(units: Sequence[Unit], given: Given, name: str) -> Trainer:
-    trainer, numbers = Trainer(given), random.Random(given.seed)
-    labels, counts = targets([unit.example for unit in units])
+def train(trainer: Trainer, rows: Sequence[Row], given: Given, name: str) -> None:
+    """`given.epochs` over the rows, the rate rising over 40 steps and falling to nearly nothing."""
+    numbers = random.Random(given.seed)
+    labels, counts = targets([row.example for row in rows])
     factors = [parameter for parameter in trainer.network.parameters() if parameter.requires_grad]
     groups = [{"params": factors, "weight_decay": 0.01}, {"params": trainer.head.parameters()}]
     optimiser = torch.optim.AdamW(groups, lr=given.rate)
-    steps, step = given.epochs * math.ceil(len(units) / BATCH), 0
+    steps, step = given.epochs * math.ceil(len(rows) / BATCH), 0
     for epoch in range(given.epochs):
         trainer.network.train()
         total, began = 0.0, time.time()
-        for rows in batches(units, numbers):
+        for batch in batches(rows, numbers):
             step += 1
             for group, times in zip(optimiser.param_groups, (1, 3), strict=True):
                 group["lr"] = times * given.rate * min(1, step / 40) * max(0.02, 1 - step / steps)
-            states = [units[row].plain if numbers.random() < PLAIN_SHARE else units[row].typed for row in rows]
-            wanted = labels[rows] * (1 - SMOOTHING) + SMOOTHING / 2
+            plain = [rows[row].plain if numbers.random() < PLAIN_SHARE else None for row in batch]
+            states = [rows[row].typed if state is None else state for row, state in zip(batch, plain, strict=True)]
+            wanted = labels[batch] * (1 - SMOOTHING) + SMOOTHING / 2
             each = functional.binary_cross_entropy_with_logits(trainer.logits(states), wanted, reduction="none")
-            loss = (each * counts[rows]).sum() / counts[rows].sum()
+            loss = (each * counts[batch]).sum() / counts[batch].sum()
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(factors, 1.0)
             optimiser.step()
-            total += loss.item() * len(rows)
-        print(f"{name}, epoch {epoch}: loss {total / len(units):.4f}, {time.time() - began:.0f} s", flush=True)
-    return trainer
+            total += loss.item() * len(batch)
+        print(f"{name}, epoch {epoch}: loss {total / len(rows):.4f}, {time.time() - began:.0f} s", flush=True)
 
 
-def batches(units: Sequence[Unit], numbers: random.Random) -> list[list[int]]:
+def to_go_on(rows: Sequence[Row], later: Sequence[bool], seed: int) -> list[Row]:
+    """`later` says of each row whether its example was left out so far."""
+    new = [row for row, is_later in zip(rows, later, strict=True) if is_later]
+    old = [row for row, is_later in zip(rows, later, strict=True) if not is_later]
+    return TIMES_NEW * new + random.Random(seed).sample(old, int(SHARE_OLD * len(old)))
+
+
+def batches(rows: Sequence[Row], numbers: random.Random) -> list[list[int]]:
     """Shuffled; rows of a batch are of like length, so that little is padded."""
-    order = list(range(len(units)))
+    order = list(range(len(rows)))
     numbers.shuffle(order)
-    pools = [sorted(order[i : i + 512], key=lambda row: len(units[row].typed)) for i in range(0, len(order), 512)]
+    pools = [sorted(order[i : i + 512], key=lambda row: len(rows[row].typed.hidden)) for i in range(0, len(order), 512)]
     made = [pool[i : i + BATCH] for pool in pools for i in range(0, len(pool), BATCH)]
     numbers.shuffle(made)
     return made
 
 
-def folds_of(examples: Sequence[Example], seed: int) -> np.ndarray:
+def folds_of(examples: Sequence[Example], seed: int) -> list[int]:
     """The fold of each example; examples that are alike, directly or over others, have the same."""
     vectors = load_embedder().embed([" ".join(message.content for message in e.messages[-3:]) for e in examples])
     group = np.arange(len(examples))
@@ -274,38 +350,26 @@ def folds_of(examples: Sequence[Example], seed: int) -> np.ndarray:
     print(
         f"{len(examples)} examples in {len(order)} groups, the largest of {max(np.bincount(group))}; folds of {sizes}", flush=True
     )
-    return np.array([fold[name] for name in group.tolist()])
+    return [fold[name] for name in group.tolist()]
 
 
 class Recorded:
     """The classifier's place in the guard, filled with judgements of networks that had not seen the example."""
 
-    def __init__(self, logits: dict[str, np.ndarray], platt: tuple[float, float]) -> None:
-        self.thresholds = Thresholds(0.5, 0.5, 0.5)
-        self._found = {text: to_estimate(row, *platt) for text, row in logits.items()}
+    def __init__(self, logits: dict[Unit, np.ndarray], platt: tuple[float, float]) -> None:
+        self.thresholds = Thresholds(0.5, 0.5, 0.5, 0.5)
+        self._found = {unit: to_estimate(row, *platt) for unit, row in logits.items()}
 
     def estimate(self, chat: Sequence[Message]) -> Estimate:
-        return max((self._found[unit] for unit in units_of(chat)), key=lambda one: one.danger)
+        return self._found[unit_of(chat)]
 
 
-def all_units(example: Example) -> Iterable[str]:
-    """What the guard will ask the classifier about: every turn of the person."""
-    for place, message in enumerate(example.messages):
-        if message.role == "user":
-            yield from units_of(example.messages[: place + 1])
-
-
-def out_of_fold(examples: Sequence[Example], frozen: Frozen, units: Sequence[Unit], given: Given) -> list[dict[str, np.ndarray]]:
-    """For each example, the logits of its units by the network that has not seen its group."""
-    fold = dict(zip(map(id, examples), folds_of(examples, given.seed), strict=True))
-    found: list[dict[str, np.ndarray]] = [{} for _ in examples]
-    for number in range(FOLDS):
-        trainer = train([unit for unit in units if fold[id(unit.example)] != number], given, f"fold {number}")
-        rows = [row for row, example in enumerate(examples) if fold[id(example)] == number]
-        asked = [(row, text) for row in rows for text in dict.fromkeys(all_units(examples[row]))]
-        logits = trainer.scores(frozen.states([text for _, text in asked]))
-        for (row, text), values in zip(asked, logits, strict=True):
-            found[row][text] = values
+def judgements_of(trainer: Trainer, frozen: Frozen, examples: Sequence[Example]) -> list[dict[Unit, np.ndarray]]:
+    """For each example what the guard will ask the classifier about: every message of the person."""
+    asked = [(place, unit_of(look)) for place, example in enumerate(examples) for look in example.looks]
+    found: list[dict[Unit, np.ndarray]] = [{} for _ in examples]
+    for (place, unit), values in zip(asked, trainer.scores(frozen.states([unit for _, unit in asked])), strict=True):
+        found[place][unit] = values
     return found
 
 
@@ -325,10 +389,11 @@ def figures_of(examples: Sequence[Example], found: Sequence[bool]) -> dict[str, 
     pairs = list(zip(examples, found, strict=True))
     return {
         "recall": share(hit for e, hit in pairs if e.label == "positive"),
+        "late": share(hit for e, hit in pairs if e.label == "positive" and len(e.looks) > assess.FIRST),
         "explicit": share(hit for e, hit in pairs if e.explicit),
         "benign": share(hit for e, hit in pairs if e.label == "benign"),
         "hard": share(hit for e, hit in pairs if e.label == "hard"),
-        "ordinary": share(hit for e, hit in pairs if e.label == "ordinary"),
+        "talks": share(hit for e, hit in pairs if e.label == "calm"),  # an alarm at any of their messages
     }
 
 
@@ -341,16 +406,19 @@ def choose(examples: Sequence[Example], recorded: Sequence[Recorded]) -> tuple[T
     """The thresholds that find most of the examples with few false alarms, by the very path that serves people."""
     assess.read_message = lru_cache(maxsize=None)(read_message)  # no threshold changes what the rules read; they are asked once
     best: tuple[float, Thresholds, dict[str, float]] | None = None
-    grid = product((0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9), (0.05, 0.1, 0.2, 0.3), (0.75, 0.85, 0.95))
-    for thresholds in (Thresholds(*values) for values in grid if values[1] < values[0] <= values[2]):
+    grid = product((0.55, 0.6, 0.65, 0.7, 0.75, 0.8), (0.1, 0.2), (0.75, 0.8, 0.85, 0.9), (0.7, 0.75, 0.8, 0.85, 0.9))
+    for thresholds in (Thresholds(*values) for values in grid if values[0] <= min(values[2:])):
         for one in recorded:
             one.thresholds = thresholds
-        hits = [assess_messages(e.messages, one).is_crisis for e, one in zip(examples, recorded, strict=True)]
+        hits = [
+            any(assess_messages(look, one).is_crisis for look in looks_of(e)) for e, one in zip(examples, recorded, strict=True)
+        ]
         figures = figures_of(examples, hits)
-        # A miss weighs as much as four false alarms; alarms beyond the allowed shares weigh ten times as much.
-        most = {"benign": MOST_BENIGN, "hard": MOST_HARD, "ordinary": MOST_ORDINARY}
-        beyond = sum(max(0.0, figures[label] - allowed) for label, allowed in most.items())
-        loss = 4 * (1 - figures["recall"]) + figures["benign"] + figures["hard"] / 2 + figures["ordinary"] + 10 * beyond
+        # A miss weighs as much as four false alarms, one late in a talk as two calm talks with an alarm; alarms beyond the allowed
+        # shares weigh ten times as much.
+        beyond = sum(max(0.0, figures[label] - allowed) for label, allowed in MOST.items())
+        alarms = figures["benign"] + figures["hard"] / 2 + figures["talks"] / 2
+        loss = 4 * (1 - figures["recall"]) + (1 - figures["late"]) + alarms + 10 * beyond
         if best is None or loss < best[0]:
             best = (loss, thresholds, figures)
     assert best is not None, "the grid is not empty"
@@ -368,60 +436,43 @@ def save(trainer: Trainer, path: Path, about: dict[str, object]) -> None:
     print(f"{path}: {path.stat().st_size} bytes")
 
 
-def choose_by_folds(
-    examples: Sequence[Example], frozen: Frozen, units: Sequence[Unit], given: Given, judgements: Path | None
-) -> dict[str, object]:
-    """Calibration and thresholds, from judgements of networks that had not seen the example."""
-    logits = out_of_fold(examples, frozen, units, given)
-    danger = np.array([max(row[unit][0] for unit in units_of(e.messages)) for e, row in zip(examples, logits, strict=True)])
-    calibration = platt(danger, np.array([float(e.label == "positive") for e in examples]))
-    if judgements is not None:
-        rows = [
-            {"danger": float(d), "text": " || ".join(m.content for m in e.messages)} for d, e in zip(danger, examples, strict=True)
-        ]
-        judgements.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    recorded = [Recorded(row, calibration) for row in logits]
-    thresholds, figures = choose(examples, recorded)
-    print(f"out of fold: {thresholds}: {figures}", flush=True)
-    return {"platt": calibration, "thresholds": asdict(thresholds), "out_of_fold": {**figures, "examples": len(examples)}}
-
-
-def read_about(path: Path) -> dict[str, object]:
-    with safe_open(path, "pt") as file:
-        found: dict[str, object] = json.loads(file.metadata()["about"])
-        return found
+def calibrate(examples: Sequence[Example], logits: Sequence[dict[Unit, np.ndarray]]) -> dict[str, object]:
+    """Calibration and thresholds, from judgements of examples that the network did not learn from."""
+    pairs = zip(examples, logits, strict=True)
+    looks = [(row[unit_of(look)][0], e.label == "positive") for e, row in pairs for look in looks_of(e)]
+    calibration = platt(np.array([danger for danger, _ in looks]), np.array([float(positive) for _, positive in looks]))
+    thresholds, figures = choose(examples, [Recorded(row, calibration) for row in logits])
+    print(f"validation: {thresholds}: {figures}", flush=True)
+    return {"platt": calibration, "thresholds": asdict(thresholds), "validation": {**figures, "examples": len(examples)}}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpora", type=Path, required=True, help="folder with the dialogue corpora, xz")
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--corpora", type=Path, required=True, help="folder with pretrain/ (dialogues, xz) and counsel_chat/")
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--rank", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--layers", type=int, default=4, help="upper layers that are trained")
+    parser.add_argument("--rate", type=float, default=1.2e-3)
+    parser.add_argument("--layers", type=int, default=3, help="upper layers that are trained")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--output", type=Path, default=HEAD)
-    parser.add_argument("--judgements", type=Path, help="keep the judgements out of fold here, to read what was missed")
-    parser.add_argument(
-        "--keep-thresholds", action="store_true", help="those of the packaged head: no folds, a quarter of the time"
-    )
-    parser.add_argument("--alone", type=float, help="this threshold by hand, for recall (docs/log.md); the others stay as chosen")
     asked = vars(parser.parse_args())
-    output, judgements, keep, corpora = (asked.pop(name) for name in ("output", "judgements", "keep_thresholds", "corpora"))
-    alone = asked.pop("alone")
+    output, corpora = asked.pop("output"), asked.pop("corpora")
     given = Given(**asked)
     torch.set_num_threads(1)
     examples, trained_on, frozen = read_examples(EXAMPLES), fingerprint(EXAMPLES), Frozen(given.layers)
-    examples += ordinary_talk(corpora, given.seed)
-    units = learnable(examples, frozen)
-    if keep:
-        chosen: dict[str, Any] = {name: read_about(HEAD)[name] for name in CHOSEN}
-    else:
-        chosen = choose_by_folds(examples, frozen, units, given, judgements)
-    if alone is not None:
-        chosen |= {"thresholds": {**chosen["thresholds"], "alone": alone}, "by_hand": "alone; out_of_fold is of the chosen one"}
+    examples += ordinary_talk(corpora / "pretrain", given.seed)
+    examples += burdened_people(corpora / "counsel_chat" / "counsel_chat.csv", given.seed)
+    fold = folds_of(examples, given.seed)
+    rows = learnable(examples, fold, frozen)
+    third = {id(example) for example, number in zip(examples, fold, strict=True) if number == 0}
+    later = [id(row.example) in third for row in rows]
+    trainer = Trainer(given)
+    train(trainer, [row for row, is_later in zip(rows, later, strict=True) if not is_later], given, "two thirds")
+    train(trainer, to_go_on(rows, later, given.seed), replace(given, epochs=1, rate=given.rate / 2), "all")
+    validation = [example for folder in VALIDATION for example in read_examples(folder)]
+    chosen = calibrate(validation, judgements_of(trainer, frozen, validation))
     about = {"examples_sha256": trained_on, "examples": len(examples), **asdict(given), "outputs": list(OUTPUTS)}
-    save(train(units, given, "all"), output, about | chosen)
+    save(trainer, output, about | chosen)
 
 
 if __name__ == "__main__":

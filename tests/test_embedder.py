@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from heedful.modeling import embedder
 from heedful.modeling.embedder import DIMENSIONS, MAX_TOKENS, Embedder, batches_by_length, load_embedder
@@ -36,6 +37,21 @@ def test_openvino_and_torch_agree(loaded: Embedder) -> None:
     folder = embedder.weights_folder()
     by_torch = Embedder(embedder.load_tokenizer(folder), embedder.torch_encoder(folder, None), "torch").embed(TEXTS)
     assert ((loaded.embed(TEXTS) * by_torch).sum(axis=1) > 0.998).all()
+
+
+def test_what_is_only_read_changes_a_vector_and_is_no_part_of_its_mean(loaded: Embedder) -> None:
+    before, said = loaded.tokenise(["Are you thinking of dying?", "I bought new shoes."])
+    row, start = [*before, *said[1:]], len(before)
+    folder = embedder.weights_folder()
+    network = embedder.pooled_network(folder).network
+    hidden = network(torch.tensor([row]), torch.ones(1, len(row), dtype=torch.long)).last_hidden_state[0, start:].mean(0)
+    expected = (hidden / hidden.norm()).detach().numpy()
+    by_torch = Embedder(embedder.load_tokenizer(folder), embedder.torch_encoder(folder, None), "torch")
+    for one in (loaded, by_torch):
+        assert one.embed_ids([row, said], [start, 0])[0] @ expected > 0.998
+    alone, read, whole = (loaded.embed_ids([ids], [first])[0] for ids, first in ((said, 0), (row, start), (row, 0)))
+    assert alone @ read > alone @ whole
+    assert alone @ read < 0.999
 
 
 def test_the_reference_of_sentence_transformers_agrees(loaded: Embedder) -> None:

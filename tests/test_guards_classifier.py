@@ -14,14 +14,25 @@ from heedful.errors import ModelError
 from heedful.guards import assess_crisis
 from heedful.guards.crisis import classifier as module
 from heedful.guards.crisis.assess import assess_messages
-from heedful.guards.crisis.classifier import ASSET, OUTPUTS, Classifier, Estimate, load_classifier, to_estimate, units_of
+from heedful.guards.crisis.classifier import (
+    ASSET,
+    BEFORE_TOKENS,
+    OUTPUTS,
+    Classifier,
+    Estimate,
+    Unit,
+    load_classifier,
+    to_estimate,
+    tokens_of,
+    unit_of,
+)
 from heedful.guards.crisis.examples import Example, fingerprint, read_lines
 from heedful.lifecycle import guard_checks
 from heedful.lifecycle.guard_checks import check_classifier
 from heedful.modeling import embedder
 
 EXAMPLES = Path(__file__).parents[1] / "scripts" / "crisis_examples"
-ABOUT = {"platt": (1.0, 0.0), "thresholds": {"alone": 0.6, "backing": 0.2, "quieted": 0.9}}
+ABOUT = {"platt": (1.0, 0.0), "thresholds": {"alone": 0.6, "backing": 0.2, "quieted": 0.9, "later": 0.8}}
 
 
 def chat(*texts: str) -> list[Message]:
@@ -31,14 +42,25 @@ def chat(*texts: str) -> list[Message]:
 
 
 class Numbers:
-    """Embeds every text as the number that is its last word."""
+    """Tokens are words, 0 begins and ends a text; what is judged gets the number that is its last word."""
 
     def __init__(self) -> None:
+        self.words = ["|"]
         self.asked: list[str] = []
 
-    def embed(self, texts: list[str]) -> np.ndarray:
-        self.asked += texts
-        return np.array([[float(text.split()[-1])] for text in texts], dtype=np.float32)
+    def tokenise(self, texts: list[str]) -> list[list[int]]:
+        return [[0, *map(self._number, text.split()), 0] for text in texts]
+
+    def embed_ids(self, rows: list[list[int]], starts: list[int]) -> np.ndarray:
+        self.asked += [
+            " ".join(self.words[token] for token in ids[max(start, 1) : -1]) for ids, start in zip(rows, starts, strict=True)
+        ]
+        return np.array([[float(self.words[ids[-2]])] for ids in rows], dtype=np.float32)
+
+    def _number(self, word: str) -> int:
+        if word not in self.words:
+            self.words.append(word)
+        return self.words.index(word)
 
 
 def of_numbers() -> tuple[Classifier, Numbers]:
@@ -49,12 +71,25 @@ def of_numbers() -> tuple[Classifier, Numbers]:
     return Classifier(numbers, weight, bias, ABOUT), numbers  # type: ignore[arg-type]
 
 
-def test_a_short_message_is_read_with_what_was_said_before_and_a_long_one_alone() -> None:
-    assert units_of(chat("alone")) == ["alone"]
-    assert units_of(chat("Why?", "so")) == ["Why? so"]
-    assert units_of(chat("I gave it away", "Why?", "so")) == ["Why? so", "I gave it away Why? so"]
-    long = "one two three four five six seven eight nine ten eleven twelve thirteen"
-    assert units_of(chat("Why?", long)) == [long]
+def test_a_message_is_read_behind_what_was_said_before_and_never_behind_instructions() -> None:
+    assert unit_of(chat("alone")) == Unit("alone")
+    assert unit_of([Message("system", "You are kind."), Message("user", "so")]) == Unit("so")
+    assert unit_of(chat("I gave it away", "Why?", "so")) == Unit("so", ("I gave it away", "Why?"))
+    assert unit_of(chat("1", "2", "3", "4", "5", "6", "7")) == Unit("7", ("3", "4", "5", "6"))
+
+
+def test_only_the_message_itself_is_judged() -> None:
+    numbers = Numbers()
+    assert tokens_of(Unit("so what"), numbers.tokenise) == ([0, 1, 2, 0], 0)
+    assert tokens_of(Unit("so what", ("so", "why now")), numbers.tokenise) == ([0, 1, 0, 3, 4, 0, 1, 2, 0], 6)
+    ids, start = tokens_of(Unit("so", (" ".join(["why"] * 300), "now")), numbers.tokenise)
+    assert (len(ids), start) == (1 + BEFORE_TOKENS + 2, 1 + BEFORE_TOKENS), "the nearest are kept"
+    assert ids[start - 2 : start] == [4, 0]
+    ids, start = tokens_of(Unit(" ".join(["why"] * 300), ("now",)), numbers.tokenise)
+    assert (len(ids), start) == (256, 0), "no room for what was said before"
+    found, numbers = of_numbers()
+    found.estimate(chat("I gave it away", "Why?", "so 1"))
+    assert numbers.asked == ["so 1"]
 
 
 def test_an_answer_of_the_head_in_words() -> None:
@@ -71,6 +106,19 @@ def test_it_counts_alone_above_one_threshold_and_above_another_where_rules_saw_s
     assert assess_messages(chat("something dark 0.3"), found).tier == "none"  # .57
     assert assess_messages(chat("ten years ago I tried to kill myself 2"), found).tier == "distress"  # .88
     assert assess_messages(chat("ten years ago I tried to kill myself 3"), found).tier == "active"  # .95
+
+
+def test_in_a_long_talk_it_must_be_surer_or_say_so_twice() -> None:
+    found, _ = of_numbers()
+    begin = ["hello -9", "Hi.", "fine -9", "Good."]
+    assert assess_messages(chat("hello -9", "Hi.", "something dark 0.5"), found).tier == "active", "the second turn"
+    once = assess_messages(chat(*begin, "something dark 0.5"), found)  # .62
+    assert (once.tier, once.fresh) == ("none", False)
+    assert assess_messages(chat(*begin, "something dark 1.5"), found).rules == ("classifier",)  # .82
+    twice = assess_messages(chat(*begin, "something dark 0.5", "Oh.", "rain -9", "Yes.", "something darker 0.6"), found)
+    assert (twice.tier, twice.rules, twice.fresh) == ("active", ("classifier, twice",), True)
+    held = assess_messages(chat(*begin, "dark 0.5", "Oh.", "darker 0.6", "I see.", "rain -9"), found)
+    assert (held.tier, held.fresh) == ("active", False)
 
 
 def test_a_short_denial_is_left_to_the_rules_and_a_longer_message_is_not() -> None:
@@ -104,7 +152,7 @@ def test_the_packaged_head_finds_what_no_rule_knows_and_says_what_it_was_trained
     assert found.about["outputs"] == list(OUTPUTS)
     assert found.about["examples_sha256"] == fingerprint(EXAMPLES)
     thresholds = found.thresholds
-    assert 0 < thresholds.backing < thresholds.alone <= thresholds.quieted < 1
+    assert 0 < thresholds.backing < thresholds.alone <= min(thresholds.quieted, thresholds.later) < 1
 
 
 def test_the_asset_is_small() -> None:
@@ -112,7 +160,7 @@ def test_the_asset_is_small() -> None:
     assert path.stat().st_size < 2_000_000
     with safe_open(path, "np") as file:
         assert file.get_tensor("head.weight").shape == (len(OUTPUTS), 384)
-        assert json.loads(file.metadata()["about"])["out_of_fold"]["recall"] > 0.5
+        assert json.loads(file.metadata()["about"])["validation"]["recall"] > 0.5
 
 
 @pytest.mark.parametrize(
@@ -162,8 +210,19 @@ def test_factors_change_the_network_as_the_file_says(tmp_path: Path) -> None:
 
 
 def test_examples_are_read_as_they_are_written() -> None:
-    lines = ["# positive self_harm active explicit", "hm || Why? || I cut myself", "", "# hard", "I cut my hair"]
-    assert read_lines(lines) == [
+    lines = [
+        "# positive self_harm active explicit",
+        "hm || Why? || I cut myself",
+        "",
+        "# hard",
+        "I cut my hair",
+        "# calm",
+        "a || b || c",
+    ]
+    read = read_lines(lines)
+    assert read == [
         Example(tuple(chat("hm", "Why?", "I cut myself")), "positive", "self_harm", "active", True),
         Example((Message("user", "I cut my hair"),), "hard"),
+        Example(tuple(chat("a", "b", "c")), "calm"),
     ]
+    assert [[message.content for message in look] for look in read[2].looks] == [["a"], ["a", "b", "c"]]

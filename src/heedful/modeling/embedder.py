@@ -33,7 +33,9 @@ BATCH_TOKENS = 4_096  # padded tokens a pass
 FEW_TOKENS = 256  # a pass of no more takes one thread
 
 Vectors = NDArray[np.float32]
-Encode = Callable[[NDArray[np.int64], NDArray[np.int64]], Vectors]  # ids, mask [texts, tokens] -> vectors [texts, DIMENSIONS]
+GRAPH = 2  # which inputs a kept graph has: ids, mask, pooled
+Whole = NDArray[np.int64]
+Encode = Callable[[Whole, Whole, Whole], Vectors]  # ids, mask, pooled [texts, tokens] -> vectors [texts, DIMENSIONS]
 
 
 class Embedder:
@@ -46,11 +48,17 @@ class Embedder:
         """[texts, DIMENSIONS], each row of length 1, so that a dot product is the cosine. An empty list gives no rows."""
         return self.embed_ids([encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))])
 
-    def embed_ids(self, rows: Sequence[Sequence[int]]) -> Vectors:
-        """The same of token ids, those that begin and end a text included; at most MAX_TOKENS a row."""
+    def embed_ids(self, rows: Sequence[Sequence[int]], starts: Sequence[int] | None = None) -> Vectors:
+        """The same of token ids, those that begin and end a text included; at most MAX_TOKENS a row.
+
+        `starts`: the first token of each row that the vector is the mean of; those before it are only read.
+        """
+        first = [0] * len(rows) if starts is None else starts
         vectors = np.zeros((len(rows), DIMENSIONS), dtype=np.float32)
         for batch in batches_by_length([len(ids) for ids in rows]):
-            vectors[batch] = self._encode(*padded([rows[row] for row in batch]))
+            ids, mask = padded([rows[row] for row in batch])
+            pooled = mask * (np.arange(mask.shape[1]) >= np.array([[first[row]] for row in batch]))
+            vectors[batch] = self._encode(ids, mask, pooled)
         return vectors
 
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
@@ -110,7 +118,7 @@ def batches_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
         yield batch
 
 
-def padded(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def padded(rows: Sequence[Sequence[int]]) -> tuple[Whole, Whole]:
     ids = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
     mask = np.zeros_like(ids)
     for place, row in enumerate(rows):
@@ -131,7 +139,7 @@ def add_factors(network: Any, factors: Path) -> None:
 
 
 def pooled_network(folder: Path, factors: Path | None = None) -> Any:
-    """A torch module: ids, mask -> mean over the tokens of a text, scaled to length 1."""
+    """A torch module: ids, mask, pooled -> mean over the pooled tokens of a text, scaled to length 1."""
     import torch
     from transformers import AutoModel
 
@@ -142,9 +150,9 @@ def pooled_network(folder: Path, factors: Path | None = None) -> Any:
             if factors is not None:
                 add_factors(self.network, factors)
 
-        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:
             hidden = self.network(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-            weight = attention_mask.unsqueeze(-1).to(hidden.dtype)
+            weight = pooled.unsqueeze(-1).to(hidden.dtype)
             return torch.nn.functional.normalize((hidden * weight).sum(1) / weight.sum(1), dim=1)
 
     with quiet_libraries():
@@ -156,9 +164,9 @@ def torch_encoder(folder: Path, factors: Path | None) -> Encode:
 
     network = pooled_network(folder, factors)
 
-    def encode(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
+    def encode(ids: Whole, mask: Whole, pooled: Whole) -> Vectors:
         with torch.no_grad():
-            vectors: Vectors = network(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
+            vectors: Vectors = network(*map(torch.from_numpy, (ids, mask, pooled))).numpy()
         return vectors
 
     return encode
@@ -177,19 +185,20 @@ def openvino_encoder(graph: Path) -> tuple[Encode, str]:
 
     compiled(alone=True)
 
-    def encode(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
+    def encode(ids: Whole, mask: Whole, pooled: Whole) -> Vectors:
         # A request of its own for each call: callers may be threads of one server.
-        vectors: Vectors = compiled(alone=ids.size <= FEW_TOKENS).create_infer_request().infer([ids, mask])[0]
+        vectors: Vectors = compiled(alone=ids.size <= FEW_TOKENS).create_infer_request().infer([ids, mask, pooled])[0]
         return vectors
 
-    encode(np.full((1, 8), 1_000), np.ones((1, 8), dtype=np.int64))  # OpenVINO lays the weights out anew at the first pass
+    ones = np.ones((1, 8), dtype=np.int64)
+    encode(1_000 * ones, ones, ones)  # OpenVINO lays the weights out anew at the first pass
     leave_memory(graph.with_suffix(".bin"))  # and needs those of the file no more: 90 MB
     return encode, precision
 
 
 def graph_file(folder: Path, factors: Path | None) -> Path:
     """The OpenVINO graph of the weights; made at the first call (half a minute), then found again."""
-    made_from = f"{sha256(folder / 'model.safetensors')} {import_openvino().__version__}"
+    made_from = f"{GRAPH} {sha256(folder / 'model.safetensors')} {import_openvino().__version__}"
     if factors is not None:
         made_from += f" {sha256(factors)}"
     cache = cache_folder()
@@ -217,5 +226,5 @@ def write_graph(folder: Path, factors: Path | None, graph: Path) -> None:
     mask[1, 6:] = 0  # one padded row, so that the mask is traced
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of tracing; the tests compare the graph with the network
-        traced = openvino.convert_model(pooled_network(folder, factors), example_input=(ids, mask))
+        traced = openvino.convert_model(pooled_network(folder, factors), example_input=(ids, mask, mask.clone()))
     openvino.save_model(traced, graph, compress_to_fp16=False)

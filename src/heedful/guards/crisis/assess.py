@@ -1,8 +1,10 @@
 """Assess: a chat in, the danger at its last message of the person out.
 
-State, not a block. What was said stays in force for the next HOLD turns of the person and then fades by one tier every FADE turns;
-a retraction ("jk", "forget it") changes nothing of that. Risk that is split over turns adds up: weak signals of different
-groups in the last WINDOW turns of the person, and a sentence that was broken over several short messages.
+State, not a block. What was said stays in force for the next HOLD turns of the person and then fades by one tier every FADE
+turns; a retraction ("jk", "forget it") changes nothing of that. Risk that is split over turns adds up: weak signals of different
+groups in the last WINDOW turns of the person, and a sentence that was broken over several short messages. The classifier is asked
+at every turn, so a long calm talk gives it many occasions to be wrong: after the first FIRST turns it must be surer, or say so
+twice.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +18,7 @@ from heedful.guards.crisis.lexicon import TIERS, Kind, Tier
 from heedful.guards.crisis.reading import Reading, Signal, highest, read_message
 
 WINDOW = 8  # turns of the person that are looked at
+FIRST = 2  # turns of the person at which the classifier's word counts as that on a single message
 HOLD = 2  # turns of the person for which a tier stays as it was
 FADE = 2  # turns a tier after that
 SHORT = 6  # words; shorter messages are read together with those before them
@@ -72,6 +75,7 @@ def assess_messages(
     live = [found for age, reading in enumerate(reversed(readings)) for found in faded(reading.signals, age)]
     live += together(readings)
     live += broken(chat, turns)
+    live += agreed(readings)
     if judge is not None and judge(chat):
         live.append(Signal("suicide", "active", False, "model"))
     return replace(settle(live, readings), classifier=classifier is not None)
@@ -101,10 +105,20 @@ def weigh(reading: Reading, classifier: Classifier, chat: Sequence[Message]) -> 
         return reading
     found, limits = classifier.estimate(chat), classifier.thresholds
     backed = reading.signals if found.danger >= limits.backing else ()
-    if found.danger >= (limits.quieted if reading.quieted else limits.alone):
-        backed = (*backed, Signal(found.kind, found.tier, False, "classifier"))
     hints = reading.hints if found.danger >= limits.backing else frozenset[str]()
-    return replace(reading, signals=backed, hints=hints)
+    begun = sum(message.role == "user" for message in chat) <= FIRST
+    own, leaning = Signal(found.kind, found.tier, False, "classifier"), None
+    if found.danger >= (limits.quieted if reading.quieted else limits.alone if begun else limits.later):
+        backed = (*backed, own)
+    elif found.danger >= limits.alone and not reading.quieted:
+        leaning = replace(own, rule="classifier, twice")
+    return replace(reading, signals=backed, hints=hints, leaning=leaning)
+
+
+def agreed(readings: Sequence[Reading]) -> list[Signal]:
+    """What the classifier leans to, where another turn says so too; as old as the newer of the two."""
+    leaning = [(age, reading.leaning) for age, reading in enumerate(reversed(readings)) if reading.leaning is not None]
+    return faded([leaning[0][1]], leaning[0][0]) if len(leaning) > 1 else []
 
 
 def faded(signals: Sequence[Signal], age: int) -> list[Signal]:
@@ -158,7 +172,7 @@ def settle(live: Sequence[Signal], readings: Sequence[Reading]) -> CrisisAssessm
         kinds=tuple(kind for kind in KINDS if kind in there),
         score=score_of(tier, live),
         explicit=any(signal.explicit for signal in live),
-        fresh=bool(last.signals),
+        fresh=bool(last.signals) or (last.leaning is not None and bool(agreed(readings))),
         someone_else=last.someone_else and not last.signals,
         rules=tuple(dict.fromkeys(signal.rule for signal in live)),
     )

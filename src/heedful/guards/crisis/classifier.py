@@ -1,15 +1,16 @@
-"""Classifier: what a person said, and was asked, in; how likely it is danger, of which kind and how near, out.
+"""Classifier: what a person said, and what was said before it, in; how likely it is danger, of which kind and how near, out.
 
 The packaged MiniLM with low-rank factors of ours on its upper layers, and a linear head (scripts/train_crisis_head.py). It knows no
-rule; it catches what is said in ways that nobody wrote down. One pass of some milliseconds for each new message; the scores of
-messages seen before are kept by a hash of their words.
+rule; it catches what is said in ways that nobody wrote down. What was said before is read, so that "tonight" has its sense, but the
+head sees the mean over the person's own last words alone: a companion's question is no evidence. One pass of some milliseconds for
+each new message; the scores of messages seen before are kept by a hash of their words.
 """
 
 import hashlib
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import as_file, files
@@ -23,13 +24,14 @@ from numpy.typing import NDArray
 from heedful.conversation import Message
 from heedful.errors import HeedfulError
 from heedful.guards.crisis.lexicon import Kind, Tier
-from heedful.modeling.embedder import Embedder, load_embedder
+from heedful.modeling.embedder import MAX_TOKENS, Embedder, load_embedder
 
 LOG = logging.getLogger("heedful.guards")
 ASSET = "assets/guards/crisis_head.safetensors"
 OUTPUTS = ("danger", "suicide", "self_harm", "harm_to_others", "abuse", "active", "imminent")
 KINDS: tuple[Kind, ...] = ("suicide", "self_harm", "harm_to_others", "abuse")
-SHORT_ANSWER = 12  # words; a shorter message is read together with the question before it
+BEFORE = 4  # messages before the last that are read with it
+BEFORE_TOKENS = 64  # of these, the nearest
 KEPT = 512  # scores of messages
 
 
@@ -38,12 +40,14 @@ class Thresholds:
     """On calibrated danger, chosen by grouped cross-validation.
 
     `alone`: it counts by itself. `backing`: it lets an unsure rule, or weak signs, count. `quieted`: it counts by itself although
-    rules saw something harmless (past, of others, an idiom).
+    rules saw something harmless (past, of others, an idiom). `later`: in a talk that has gone on, where each message is one more
+    occasion to be wrong, it counts by itself; between `alone` and `later` two messages must agree.
     """
 
     alone: float
     backing: float
     quieted: float
+    later: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +59,27 @@ class Estimate:
     tier: Tier
 
 
-def units_of(chat: Sequence[Message]) -> list[str]:
-    """What is embedded for the last message: a long one by itself; a short one with the question, and with the turn before that."""
-    text = chat[-1].content
-    if len(chat) < 2 or len(text.split()) > SHORT_ANSWER:
-        return [text]
-    answer = f"{chat[-2].content} {text}"
-    return [answer] if len(chat) < 3 else [answer, f"{chat[-3].content} {answer}"]
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is read for one message of the person: `said` is judged, `before` gives it its sense, the oldest first."""
+
+    said: str
+    before: tuple[str, ...] = ()
+
+
+def unit_of(chat: Sequence[Message]) -> Unit:
+    """For the last message of `chat`. Instructions to the companion are nothing that was said."""
+    texts = [message.content for message in chat if message.role in ("user", "assistant")]
+    return Unit(texts[-1], tuple(texts[-1 - BEFORE : -1]))
+
+
+def tokens_of(unit: Unit, tokenise: Callable[[Sequence[str]], list[list[int]]]) -> tuple[list[int], int]:
+    """Ids of one row, begin and end included, and the place of the first token of what is judged."""
+    said, *before = tokenise([unit.said, *unit.before])
+    said = [*said[: MAX_TOKENS - 1], said[-1]] if len(said) > MAX_TOKENS else said
+    room = min(BEFORE_TOKENS, MAX_TOKENS - len(said))
+    context = [token for ids in before for token in ids[1:]][-room:] if room else []
+    return [said[0], *context, *said[1:]], len(context) + 1 if context else 0
 
 
 class Classifier:
@@ -74,14 +92,14 @@ class Classifier:
         self._lock = Lock()
 
     def estimate(self, chat: Sequence[Message]) -> Estimate:
-        """For the last message of `chat`, the person's; the greatest danger of its units."""
-        units = units_of(chat)
-        key = hashlib.blake2b("\0".join(units).encode(), digest_size=16).digest()
+        """For the last message of `chat`, the person's."""
+        unit = unit_of(chat)
+        key = hashlib.blake2b("\0".join((unit.said, *unit.before)).encode(), digest_size=16).digest()
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        found = max(self._read(units), key=lambda one: one.danger)
+        found = self._read(unit)
         with self._lock:
             self._kept[key] = found
             while len(self._kept) > KEPT:
@@ -93,10 +111,10 @@ class Classifier:
         with self._lock:
             self._kept.clear()
 
-    def _read(self, units: Sequence[str]) -> list[Estimate]:
-        logits = self._embedder.embed(units) @ self._weight.T + self._bias
-        slope, offset = self.about["platt"]
-        return [to_estimate(row, slope, offset) for row in logits]
+    def _read(self, unit: Unit) -> Estimate:
+        ids, start = tokens_of(unit, self._embedder.tokenise)
+        logits = self._embedder.embed_ids([ids], [start])[0] @ self._weight.T + self._bias
+        return to_estimate(logits, *self.about["platt"])
 
 
 def to_estimate(logits: NDArray[np.float32], slope: float, offset: float) -> Estimate:

@@ -30,7 +30,8 @@ class Signal:
 class Reading:
     """`signals` are the person's own and present. `hints` say little alone. `heavy`: something past, or of somebody else, was told.
 
-    `someone_else`: somebody else may be in danger. `quieted`: what made phrases harmless.
+    `someone_else`: somebody else may be in danger. `quieted`: what made phrases harmless. `leaning`: what the classifier thinks,
+    where that is not sure enough to count by itself.
     """
 
     signals: tuple[Signal, ...] = ()
@@ -40,6 +41,7 @@ class Reading:
     someone_else: bool = False
     quieted: frozenset[Context] = frozenset()
     words: int = 0
+    leaning: Signal | None = None
 
 
 def read_message(text: str) -> Reading:
