@@ -194,6 +194,20 @@ def test_without_a_clean_version_the_base_answers(store: Store, workspace: Works
         newest_or_named(store, None)
 
 
+def test_a_name_of_a_fine_tuning_job_means_its_version_or_nothing(
+    store: Store, workspace: Workspace, dataset: BuiltDataset
+) -> None:
+    first, second = (trained(workspace, store, dataset.id, weights) for weights in (b"1", b"2"))
+    names = {f"ft:tiny:heedful::{model}": model for model in (first, second)}
+    with store.session() as session:
+        for name, model in names.items():
+            point(session, name, model, "tester", "")
+    crowned(store, first, second)
+    assert set_apart(store, workspace, second)
+    left = f"ft:tiny:heedful::{first}"
+    assert aliases(store) == {"champion": first, left: first}  # it took the champion's place, and keeps the name of its own
+
+
 def test_a_quarantined_version_is_refused_everywhere(store: Store, workspace: Workspace, dataset: BuiltDataset) -> None:
     clean, bad = (trained(workspace, store, dataset.id, weights) for weights in (b"1", b"2"))
     crowned(store, bad, clean)
