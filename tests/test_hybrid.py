@@ -35,14 +35,15 @@ from scripted_upstream import Handler, Play, Script, raw, refuse, speak, upstrea
 SAID = "My name is Maria Lopez and I cannot get on with my sister Petra. Mail me at maria.lopez@gmail.com please."
 CHAT = [Message("user", SAID)]
 LOCAL = "I am here. Tell me more."
-BUDGET_S, LONG_S = 0.3, 6.0
-SLACK_S = 2.0  # of a busy machine
+BUDGET_S, LONG_S = 0.3, 20.0
+SLACK_S = 8.0  # of a busy machine; far from what waiting to the end would take
 
 
 @pytest.fixture(scope="module", autouse=True)
 def loaded() -> None:
     """What is loaded once is loaded."""
     disguise(CHAT, 1)
+    asyncio.run(reply(Companion(ScriptedEngine("m-1", [LOCAL]), "", guards=Guards(classifier=False)), CHAT))
 
 
 @pytest.fixture
@@ -88,6 +89,7 @@ DRILLS: dict[str, tuple[Play, str]] = {
     "garbage": (raw(b"data: {]\n\n"), "failed"),
     "no event stream": (raw(b"<html>Bad gateway</html>"), "failed"),
     "cut in the middle": (speak("I hear ", "you and", end=None), "failed"),
+    "longer than its context": (refuse(400, code="context_length_exceeded"), "context"),
     "nothing to read": (speak("<|im_end|>"), "empty"),
     "never answers": (hang, "late"),
     "slow stream": (speak(*("word ",) * 20, pause_s=LONG_S / 20), "late"),

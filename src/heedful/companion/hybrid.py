@@ -19,7 +19,7 @@ from heedful.companion.guarding import Guards, GuardTrace
 from heedful.config import Mode
 from heedful.conversation import Message
 from heedful.engines.base import Engine, Finished, Generation, Sampling
-from heedful.errors import EngineError
+from heedful.errors import EngineError, PromptTooLong
 from heedful.guards import assess_crisis
 from heedful.guards.crisis.assess import CrisisAssessment
 from heedful.guards.responses import is_response
@@ -129,6 +129,9 @@ async def ask_upstream(hybrid: Hybrid, asked: Sequence[Message], sampling: Sampl
             found = await collect(hybrid.upstream, mask.messages, sampling)
     except TimeoutError:
         return failed(hybrid, "late", f"no whole reply within {hybrid.budget_s:g} s")
+    except PromptTooLong:  # no fault of the upstream
+        hybrid.breaker.note(answered=True)
+        return Answer(None, "context")
     except EngineError as error:
         return failed(hybrid, "failed", error.text)
     hybrid.breaker.note(answered=True)
