@@ -1,6 +1,7 @@
 """Drills of hybrid service against a real upstream that misbehaves: everybody is answered in time, and what it received is read."""
 
 import asyncio
+import importlib
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -35,13 +36,14 @@ from scripted_upstream import Handler, Play, Script, raw, refuse, speak, upstrea
 SAID = "My name is Maria Lopez and I cannot get on with my sister Petra. Mail me at maria.lopez@gmail.com please."
 CHAT = [Message("user", SAID)]
 LOCAL = "I am here. Tell me more."
-BUDGET_S, LONG_S = 0.3, 20.0
+BUDGET_S, LONG_S = 1.0, 20.0
 SLACK_S = 8.0  # of a busy machine; far from what waiting to the end would take
 
 
 @pytest.fixture(scope="module", autouse=True)
 def loaded() -> None:
     """What is loaded once is loaded."""
+    importlib.import_module("httpx")
     disguise(CHAT, 1)
     asyncio.run(reply(Companion(ScriptedEngine("m-1", [LOCAL]), "", guards=Guards(classifier=False)), CHAT))
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 from heedful.companion.breaker import Breaker
@@ -68,12 +69,13 @@ def usage(store: Store, settings: Settings, days: float) -> Usage:
 def hybrid_of(store: Store, settings: Settings) -> Hybrid | None:
     """For all companions of one process. None where no upstream is configured beside the local model: all is local then.
 
-    It loads what the first disguise needs, which takes a second. Raises ConfigError for a mode that cannot be.
+    It loads what the first disguise and the first request need, or they would take a second of the budget. Raises ConfigError for a mode that cannot be.
     """
     check_mode(settings, mode_now(store, settings))
     upstream = settings.upstream
     if upstream.url is None or settings.serving.engine == "upstream":
         return None
+    import_module("httpx")
     disguise([Message("user", "Hello, I am Ada.")], seed=0)
     key, name = os.environ.get(upstream.key), UPSTREAM if upstream.model is None else upstream.model
     asked = Upstream(upstream.url, name, key if key else None, upstream.fields, upstream.timeout_s, upstream.retries)
