@@ -69,7 +69,9 @@ def usage(store: Store, settings: Settings, days: float) -> Usage:
 def hybrid_of(store: Store, settings: Settings) -> Hybrid | None:
     """For all companions of one process. None where no upstream is configured beside the local model: all is local then.
 
-    It loads what the first disguise and the first request need, or they would take a second of the budget. Raises ConfigError for a mode that cannot be.
+    It loads what the first disguise and the first request need, or they would take a second of the budget.
+
+    Raises ConfigError for a mode that cannot be.
     """
     check_mode(settings, mode_now(store, settings))
     upstream = settings.upstream
