@@ -22,8 +22,8 @@ SERVICE = (
     r"venmo|cash\s?app|onlyfans|youtube|fb|facebook|insta handle|fortnite|minecraft"
 )
 NAMED_HANDLE = re.compile(
-    rf"\b(?:{SERVICE})(?:\s+(?:name|user|username|handle|account|acct|id|tag|is called|page|profile)(?:['’]?s)?)?\s*(?:is|was|:|=|"
-    rf"-|@|—|–|->|as)\s*(?:now |still |called )?[\"'“]?(?P<handle>[\w.$#-]{{2,31}}\w)",
+    rf"\b(?:{SERVICE})(?:\s+(?:name|user|username|handle|account|acct|id|tag|is called|page|profile)(?:['’]?s)?)?"
+    rf"(?:['’]s\s|\s*(?:is|was|:|=|-|@|—|–|->|as))\s*(?:now |still |called )?[\"'“]?(?P<handle>[\w.$#-]{{2,31}}\w)",
     re.IGNORECASE,
 )
 # "sc lil_mo_x": with no "is" between.
@@ -83,19 +83,29 @@ def find_handles(words: Words) -> Iterator[Identifier]:
             yield from (Identifier(*m.span(), "handle", 0.96) for m in pattern.finditer(text))
     service = not SERVICE_WORDS.isdisjoint(words.present)
     if service:
-        yield from find_named_handles(text, NAMED_HANDLE)
-        yield from find_bare_handles(text)
+        for low, high in near_services(words):
+            yield from find_named_handles(text, NAMED_HANDLE, low, high)
+            yield from find_bare_handles(text, low, high)
     if service or any(sign in text for sign in ADDED_SIGNS):
-        yield from find_named_handles(text, ADDED_HANDLE)
+        yield from find_named_handles(text, ADDED_HANDLE, 0, len(text))
+
+
+def near_services(words: Words) -> Iterator[tuple[int, int]]:
+    """Where a service is named, with as much text around it as a rule looks at."""
+    last = 0
+    for start, key in zip(words.starts, words.keys, strict=True):
+        if key in SERVICE_WORDS and start >= last:
+            last = min(len(words.text), start + 110)
+            yield words.text.rfind(" ", 0, max(0, start - 8)) + 1, last
 
 
 def is_handle(found: str) -> bool:
     return found.strip("@#/").lower() not in NO_HANDLES
 
 
-def find_named_handles(text: str, pattern: re.Pattern[str]) -> Iterator[Identifier]:
+def find_named_handles(text: str, pattern: re.Pattern[str], low: int, high: int) -> Iterator[Identifier]:
     """ "my insta is X", "kik me X": after the name of a service a word that is no word."""
-    for match in pattern.finditer(text):
+    for match in pattern.finditer(text, low, high):
         handle = match.group("handle").rstrip(".-")
         if looks_made_up(handle):
             score = 0.97 if re.search(r"[\d_]|\w\.\w", handle) else 0.8  # no name has digits
@@ -106,7 +116,7 @@ def looks_made_up(handle: str) -> bool:
     """Digits, underscores, dots or inner capitals; or in no list. "my insta is private" tells no handle."""
     if len(handle) < 3 or handle.lower() in NO_HANDLES or handle.isdigit():
         return False
-    if re.search(r"[\d_.$#]|[a-z][A-Z]", handle):
+    if re.search(r"[\d_.$#]|[a-z][A-Z]|-[A-Z]", handle):
         return not re.fullmatch(r"\d+(?:st|nd|rd|th|am|pm|yo|k|m|f)?|\d+[.,:]\d+", handle, re.IGNORECASE)
     return lexicon().flags.get(handle.lower(), 0) & (ORDINARY | FREQUENT) == 0 and "-" not in handle
 
@@ -118,9 +128,9 @@ def is_made_up(token: str) -> bool:
     return not flags & ORDINARY and (bool(flags & NAME) or (flags == 0 and not is_near(word, FREQUENT)))
 
 
-def find_bare_handles(text: str) -> Iterator[Identifier]:
+def find_bare_handles(text: str, low: int, high: int) -> Iterator[Identifier]:
     """ "insta sam.the.ghost", "my discord lunarfox": behind a service with no "is", only what can be no word of a sentence."""
-    for match in BARE_HANDLE.finditer(text):
+    for match in BARE_HANDLE.finditer(text, low, high):
         handle = match.group("handle").rstrip(".")
         marked = re.search(r"_|[a-z]\d\d|[a-z][A-Z]|\w\.\w+\.\w|\w[.-]\d|-[A-Z]", handle) is not None
         parts = handle.split(".")

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from heedful.privacy.identifiers.cues import SAYS
 from heedful.privacy.identifiers.kinds import Identifier, Kind
 from heedful.privacy.identifiers.lexicon import FREQUENT, NAME, ORDINARY, WORD, fold, lexicon, one_slip
+from heedful.privacy.identifiers.name_context import TOWARDS_PERSON
 from heedful.privacy.identifiers.name_slots import ABSTRACT, CLAUSES, DETERMINERS, REFUSES, stands_as_person
-from heedful.privacy.identifiers.name_words import TOWARDS_PERSON
 from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import Words
 

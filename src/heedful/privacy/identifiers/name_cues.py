@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 from heedful.privacy.identifiers.cues import DOES, FUNCTION, GREETING, KIN, PET, SAYS, THANKS, TIME, TITLE
 from heedful.privacy.identifiers.lexicon import BRAND, COUNTRY, FREQUENT, GIVEN, ORDINARY, PUBLIC, REGION, SURNAME
+from heedful.privacy.identifiers.name_context import AUXILIARIES
 from heedful.privacy.identifiers.name_greetings import addressed, after_greeting, sign_off
 from heedful.privacy.identifiers.name_slots import DETERMINERS
 from heedful.privacy.identifiers.name_unknown import LIKELY, NO, POSSIBLE, SURE, is_unknown
-from heedful.privacy.identifiers.name_words import AUXILIARIES, is_given, is_name_word, is_nameable
+from heedful.privacy.identifiers.name_words import is_given, is_name_word, is_nameable
 from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import TITLE as MIXED
 from heedful.privacy.identifiers.words import Words

@@ -2,8 +2,9 @@
 
 import re
 
-from heedful.privacy.identifiers.cues import DOES, EPONYM, FUNCTION, KIN, PLACED, SAYS, TIME, TOWARDS
+from heedful.privacy.identifiers.cues import EPONYM, FUNCTION, KIN, PLACED, SAYS, TIME
 from heedful.privacy.identifiers.lexicon import (
+    BRAND,
     CITY,
     COMMON,
     COUNTRY,
@@ -15,42 +16,39 @@ from heedful.privacy.identifiers.lexicon import (
     PUBLIC,
     REGION,
     SURNAME,
-    is_near,
     lexicon,
 )
+from heedful.privacy.identifiers.name_context import (
+    AUXILIARIES,
+    SAID,
+    TOWARDS_PERSON,
+    context,
+    is_rather_person,
+)
+from heedful.privacy.identifiers.name_lower import lower_by_itself
 from heedful.privacy.identifiers.name_slots import (
     ABSTRACT,
     DETERMINERS,
     OF_THINGS,
     OWNED,
     REFUSES,
-    ROW_NAMES,
-    acts,
     is_in_row,
     is_linked,
-    owns,
-    row_goes_on,
-    stands_as_person,
 )
-from heedful.privacy.identifiers.name_unknown import LIKELY, NO, POSSIBLE, is_syllable_name, is_unknown, unknown_capital
+from heedful.privacy.identifiers.name_unknown import (
+    ILLNESSES,
+    LIKELY,
+    NO,
+    NOUN_ENDINGS,
+    POSSIBLE,
+    UNSURE,
+    is_syllable_name,
+    unknown_capital,
+)
 from heedful.privacy.identifiers.sentences import is_personal
 from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import TITLE, UPPER, Words
 
-# A person, and little else, comes after these.
-TOWARDS_PERSON = word_set(
-    """
-    told tell telling asked ask asking dating dated kissed kissing married marry marrying hugged hug texted texting messaged
-    messaging phoned met miss missed missing named forgive forgave divorced divorcing blame blamed fancy fancied introduced
-    """
-)
-SAID = word_set(
-    """
-    said says told tells texted asked messaged rang phoned cheated dumped replied reckons
-    """
-)
-ARTICLES = frozenset(["a", "an", "the"])
-AUXILIARIES = frozenset(["will", "may", "can", "might", "must"])
 # Frequent words that people are called; the other frequent words of the name lists ("else", "job") are nobody.
 NAMES_THAT_ARE_WORDS = word_set(
     """
@@ -72,30 +70,32 @@ ONLY_MEN = word_set("frank bill rob ray lee chase jack pat drew rod guy ed gene 
 OF_TIMES = word_set("my the a an when what where how")
 INITIALS = re.compile(r"[abcdjkmprt]j|[jm]c|jd|kc|kd|jt|tk|jb|mj|rj|jp|ck")
 ACQUAINTED = word_set("work church school uni college class reception hr accounts upstairs downstairs next across my the our group")
-SUBJECTS = word_set("i you we they he she it u")
+PLAIN_ENDINGS = (
+    *NOUN_ENDINGS,
+    *ILLNESSES,
+    "ic",
+    "al",
+    "ed",
+    "ish",
+    "ous",
+    "ive",
+    "ful",
+    "less",
+    "ent",
+    "ant",
+    "ist",
+    "an",
+    "s",
+    "er",
+    "or",
+    "age",
+)
 
 
 def is_name_word(words: Words, place: int) -> bool:
     """A given name that is no ordinary word."""
     flags = words.flag(place)
     return bool(flags & GIVEN) and not flags & (ORDINARY | PUBLIC | COUNTRY | REGION)
-
-
-def context(words: Words, place: int) -> int:
-    """2: only a person stands here. 1: a person may stand here. 0: nothing says so."""
-    before = words.key(place - 1) if words.before(place) in (" ", " & ") or words.before(place).isspace() else ""
-    after = words.key(place + 1) if words.gap(place).isspace() else ""
-    possessive = words.stops[place] > words.ends[place]
-    if before in TOWARDS_PERSON or (before in ("and", "n") and words.key(place - 2) == "me") or is_linked(words, place):
-        return 2
-    if after and not possessive and words.cue(place + 1) & SAYS and before not in DETERMINERS:
-        return 2
-    if after == "and" and words.key(place + 2) in ("i", "me"):
-        return 2
-    if possessive and words.cue(place + 1) & KIN:
-        return 2
-    weak = (before and words.cue(place - 1) & TOWARDS) or (after and words.cue(place + 1) & DOES) or possessive
-    return 1 if weak and before not in DETERMINERS else 0
 
 
 def is_given(words: Words, place: int) -> bool:
@@ -213,8 +213,21 @@ def capital_by_itself(words: Words, place: int, flags: int) -> float:
         return POSSIBLE
     if flags == 0 and words.cues[place] == 0 and len(words.keys[place]) >= 3:
         return unknown_capital(words, place, begins, strength)
-    named = strength == 2 and words.shapes[place] == TITLE and not flags & FREQUENT and not words.cues[place]
-    return POSSIBLE if named and (not begins or words.key(place + 1) in SAID) else NO  # "told Juniper", "Preston said"
+    return plain_capital(words, place, begins, strength)
+
+
+def plain_capital(words: Words, place: int, begins: bool, strength: int) -> float:
+    """ "told Juniper", "Preston said": a rare word, or a town, where a person stands."""
+    flags, key = words.flags[place], words.keys[place]
+    if words.shapes[place] != TITLE or flags & (FREQUENT | PUBLIC | BRAND) or words.cues[place]:
+        return NO
+    if strength == 2:
+        return POSSIBLE if not begins or words.key(place + 1) in SAID else NO
+    apart = not words.capital(place - 1) and not words.capital(place + 1)
+    rare = apart and not begins and not flags & CITY and not key.endswith(PLAIN_ENDINGS)
+    if strength and rare and is_personal(words, words.starts[place], words.ends[place]):
+        return UNSURE
+    return NO
 
 
 def ambiguous_capital(words: Words, place: int, begins: bool, strength: int) -> float:
@@ -243,11 +256,6 @@ def is_family(words: Words, place: int) -> bool:
 
 
 FAMILIES = word_set("family household kids brothers boys girls sisters twins residence clan wedding funeral children lot estate")
-
-
-def is_rather_person(words: Words, place: int) -> bool:
-    """No frequent word, or one that is a person more often."""
-    return not words.flags[place] & FREQUENT or words.keys[place] in ROW_NAMES
 
 
 def is_apposition(words: Words, place: int) -> bool:
@@ -283,63 +291,6 @@ def is_introduced(words: Words, place: int) -> float:
     """ "Bill is my stepdad": a person is said to be somebody's."""
     kin = words.key(place + 2) in ("my", "his", "her", "our", "their") and any(words.cue(place + k) & KIN for k in (3, 4))
     return POSSIBLE if words.key(place + 1) in ("is", "was") and kin else NO
-
-
-def lower_by_itself(words: Words, place: int, flags: int) -> float:
-    key, before = words.keys[place], words.key(place - 1)
-    if flags & GIVEN and not flags & ORDINARY:
-        if not flags & COMMON and (before in ARTICLES or (words.cue(place + 1) & KIN and before in DETERMINERS)):
-            return NO
-        after = words.flag(place + 1) if words.gap(place) == " " else 0
-        if flags & COMMON or len(key) >= 4 or (after & NAME and not after & FREQUENT):
-            return POSSIBLE
-        rowed = row_goes_on(words, place, 1) or row_goes_on(words, place, -1)
-        return POSSIBLE if (len(key) >= 3 and (context(words, place) or rowed)) or is_beside_me(words, place) else NO
-    if flags & GIVEN:
-        return ambiguous_lower(words, place, flags)
-    if flags == 0 and len(key) >= 3:
-        return unknown_lower(words, place)
-    return NO
-
-
-def is_beside_me(words: Words, place: int) -> bool:
-    """ "me and ro are done"."""
-    return words.key(place - 1) in ("and", "n") and words.key(place - 2) == "me" and words.before(place) == " "
-
-
-def ambiguous_lower(words: Words, place: int, flags: int) -> float:
-    before, after = words.key(place - 1), words.key(place + 1)
-    if before in DETERMINERS:
-        return NO
-    if words.keys[place] in AUXILIARIES and after in SUBJECTS:
-        return POSSIBLE if before in ("told", "texted") and words.before(place) == " " else NO
-    if stands_as_person(words, place):
-        return POSSIBLE
-    if (
-        after in SAID
-        and words.gap(place) == " "
-        and (words.begins(place) or before in ("and", "but", "when", "then", "because", "so"))
-    ):
-        return POSSIBLE
-    towards = before in TOWARDS_PERSON and words.before(place) == " "
-    return (
-        POSSIBLE
-        if towards and (is_rather_person(words, place) or before in ("told", "asked", "texted", "dating", "kissed", "named"))
-        else NO
-    )
-
-
-def unknown_lower(words: Words, place: int) -> float:
-    """No list has it: only a word that is no slip of the pen, where nothing but a person stands."""
-    if not is_unknown(words, place):
-        return NO
-    if is_near(words.keys[place], COMMON):
-        return POSSIBLE if context(words, place) else NO
-    if is_linked(words, place) or acts(words, place) or owns(words, place) or row_goes_on(words, place, 1):
-        return POSSIBLE
-    told = words.key(place - 1) in TOWARDS_PERSON and words.before(place) == " "
-    says = words.key(place + 1) in SAID and words.gap(place) == " " and words.key(place - 1) not in DETERMINERS
-    return POSSIBLE if told or says or (context(words, place) == 2 and words.key(place - 1) == "and") else NO
 
 
 def is_nameable(words: Words, place: int) -> bool:
