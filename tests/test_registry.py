@@ -330,6 +330,7 @@ def test_the_command_line_goes_against_the_gate_with_two_names(
 ) -> None:
     monkeypatch.setenv("HEEDFUL_GATE__SECOND_PERSON", "true")
     monkeypatch.delenv("HEEDFUL_GATE__SUITES", raising=False)  # the report was made with the suites of the pack
+    monkeypatch.delenv("HEEDFUL_GATE__SLACK", raising=False)
     model = trained(workspace, store, b"one")
     evaluated(workspace, store, model, FAILS)
     code, said = heedful(workspace, monkeypatch, "ann", "promote", model)
