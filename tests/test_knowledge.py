@@ -15,7 +15,7 @@ from documents import files_with, write_pdf
 from heedful.cli.main import app
 from heedful.errors import KnowledgeError, WorkspaceError
 from heedful.knowledge import Passage, search
-from heedful.knowledge.index import open_index, writing
+from heedful.knowledge.index import Index, open_index, writing
 from heedful.knowledge.library import add_files, list_documents, remove_documents, update_documents
 from heedful.workspace import Workspace
 
@@ -106,6 +106,30 @@ def test_what_is_removed_is_gone_from_every_byte(workspace: Workspace, folder: P
     assert list_documents(workspace) == []
     assert files_with(workspace.knowledge, "lamps") == []
     assert add_files(workspace, [folder]).count("new") == 3
+
+
+def test_a_removal_that_was_killed_is_finished_by_whoever_writes_next(
+    workspace: Workspace, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(index: Index) -> None:
+        raise KeyboardInterrupt
+
+    add_files(workspace, [folder])
+    with monkeypatch.context() as patched:
+        patched.setattr(Index, "purge", die)
+        with pytest.raises(KeyboardInterrupt):
+            remove_documents(workspace, ["grief.md"])
+    assert files_with(workspace.knowledge, "quokkaberry tree") != []
+    add_files(workspace, [folder / "sleep.md"])
+    assert files_with(workspace.knowledge, "quokkaberry") == []
+
+
+def test_a_file_that_becomes_a_copy_of_another_loses_its_old_text(workspace: Workspace, folder: Path) -> None:
+    add_files(workspace, [folder])
+    (folder / "grief.md").write_text(SLEEP, encoding="utf-8")
+    assert add_files(workspace, [folder]).count("updated") == 1
+    assert files_with(workspace.knowledge, "quokkaberry") == []
+    assert add_files(workspace, [folder]).count("same") == 3
 
 
 def test_a_name_that_two_documents_have_needs_an_id(workspace: Workspace, folder: Path) -> None:

@@ -27,6 +27,7 @@ from heedful.workspace import Workspace
 TABLE = "passages"
 WORDS_INDEX, VECTORS_INDEX = "body_idx", "vector_idx"  # names that LanceDB gives them
 LOCK = ".lock"
+OWED = ".purge"  # lies beside the table from a removal until it is off the disk
 LOCK_SECONDS = 30.0
 DIMENSIONS = 384
 LOOSE_FRAGMENTS = 24  # commits that may lie beside one another before they are joined
@@ -141,10 +142,6 @@ class Index:
         found = [Document(id=row.pop("document"), **row) for row in rows]
         return sorted(found, key=lambda document: (document.collection, document.name, document.id))
 
-    def count(self) -> int:
-        """Chunks."""
-        return int(self._read(self._table.count_rows))
-
     def chunks(self, document: str) -> list[Hit]:
         """All of a document, in their order."""
         where = f"document = {quoted([document])}"
@@ -189,6 +186,7 @@ class Index:
         """One commit: `rows` are in, and what there was of the documents `replaced` is out."""
         with self._written():
             if replaced:
+                (self._folder / OWED).touch()
                 merge = self._table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
                 merge.when_not_matched_by_source_delete(f"document IN ({quoted(replaced)})").execute(rows)
             else:
@@ -197,6 +195,7 @@ class Index:
     def remove(self, documents: Sequence[str]) -> None:
         """One commit. `purge` takes them off the disk."""
         with self._written():
+            (self._folder / OWED).touch()
             self._table.delete(f"document IN ({quoted(documents)})")
 
     def prepare(self) -> None:
@@ -226,6 +225,12 @@ class Index:
                 for name in self._indexes():
                     self._table.drop_index(name)
             self._optimise(AT_ONCE)
+            (self._folder / OWED).unlink(missing_ok=True)
+
+    @property
+    def owes_purge(self) -> bool:
+        """Whether something was removed or replaced since the last `purge`, by a process that was killed perhaps."""
+        return (self._folder / OWED).exists()
 
     def _indexes(self) -> set[str]:
         return {index.name for index in self._table.list_indices()}

@@ -28,7 +28,6 @@ COMMIT_CHUNKS = 512  # documents are embedded and written together up to so many
 UPLOADED = "file:"  # begins the place of what came over the API: each upload is a document of its own, whatever it holds
 SPECIAL_TOKENS = 2  # that begin and end what the embedder reads
 NAME_CHARACTERS = 64
-CANNOT_READ = "next: mend or remove the files that were refused; the others are done"
 
 Observe = Callable[[int, int | None, str], None]
 Outcome = Literal["new", "updated", "same"]
@@ -127,8 +126,10 @@ def add_sources(
                 observe(number, len(sources), source.name)
             try:
                 document, former = describe(source, collection, known)
-                same = contents.get((collection, document.sha256))
-                if same is not None and (same.id == document.id or not source.place.startswith(UPLOADED)):
+                same = former
+                if former is None and not source.place.startswith(UPLOADED):
+                    same = contents.get((collection, document.sha256))
+                if same is not None and same.sha256 == document.sha256:
                     done.append(("same", same))
                     continue
                 document, chunks = read(reader, embedder, source, document)
@@ -142,7 +143,7 @@ def add_sources(
             if batch.size >= COMMIT_CHUNKS:
                 batch = write(index, embedder, batch)
         write(index, embedder, batch)
-        if any(outcome == "updated" for outcome, _ in done):
+        if index.owes_purge:
             index.purge()
         elif any(outcome == "new" for outcome, _ in done):
             index.maintain()
@@ -238,6 +239,7 @@ def remove_documents(workspace: Workspace, wanted: Sequence[str], collections: S
         found = [find_document(there, one) for one in wanted] if wanted else there
         if index is not None and found:
             index.remove(sorted({document.id for document in found}))
+        if index is not None and index.owes_purge:
             index.purge()
     return found
 

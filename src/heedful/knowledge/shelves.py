@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from heedful.errors import KnowledgeError
 from heedful.knowledge.index import Document, writing
@@ -91,4 +90,4 @@ def load(workspace: Workspace) -> dict[str, Shelf]:
 
 def save(workspace: Workspace, shelves: Mapping[str, Shelf]) -> None:
     rows = [{key: value for key, value in asdict(shelf).items() if key != "documents"} for shelf in shelves.values()]
-    write_text(Path(workspace.knowledge / FILE), json.dumps(rows, ensure_ascii=False, indent=2) + "\n")
+    write_text(workspace.knowledge / FILE, json.dumps(rows, ensure_ascii=False, indent=2) + "\n")
