@@ -28,6 +28,9 @@ LEAVE, AFRESH = ("/quit", "/exit"), "/new"
 @app.command()
 def chat(
     model: Annotated[str | None, typer.Option("--model", "-m", help="Id, alias or base.", show_default="champion")] = None,
+    person: Annotated[
+        str, typer.Option("--person", help="Whose chat it is: a mode other than local needs their consent.", show_default="nobody")
+    ] = "",
     workspace: WorkspaceOption = HERE,
 ) -> None:
     """Talk with a model in the terminal. It is not a therapist; in an emergency call your local emergency services.
@@ -44,13 +47,13 @@ def chat(
         output.say(f"{companion.engine.model}; {AFRESH} starts afresh, {LEAVE[0]} leaves")
         with asyncio.Runner() as runner:
             try:
-                converse(output, companion, runner, lambda: is_quarantined(desk.store, companion.engine.model))
+                converse(output, companion, runner, lambda: is_quarantined(desk.store, companion), person)
             finally:
                 runner.run(close(companion))
 
 
 def joined(companion: Companion, desk: Desk, name: str) -> Companion:
-    """With the upstream, and for the champion the model of casual turns, as configured. Nobody is named here, so all is local."""
+    """With the upstream, and for the champion the model of casual turns, as configured."""
     casual = desk.settings.routing.casual
     hybrid = hybrid_of(desk.store, desk.settings)
     if casual is None or name != CHAMPION:
@@ -81,12 +84,16 @@ def champion_or_base(store: Store, output: Output) -> str:
     return BASE
 
 
-def is_quarantined(store: Store, model: str) -> bool:
+def is_quarantined(store: Store, companion: Companion) -> bool:
+    """The model, or the one of its casual turns."""
+    engines = [companion.engine, *([] if companion.routing is None else [companion.routing.casual])]
     with store.snapshot() as session:
-        return model in quarantined_models(session)
+        return not quarantined_models(session).isdisjoint(engine.model for engine in engines)
 
 
-def converse(output: Output, companion: Companion, runner: asyncio.Runner, quarantined: Callable[[], bool]) -> None:
+def converse(
+    output: Output, companion: Companion, runner: asyncio.Runner, quarantined: Callable[[], bool], person: str = ""
+) -> None:
     """Turn by turn, until the person leaves, or an erasure takes the model out of service."""
     said: list[Message] = []
     while (line := ask()) is not None:
@@ -96,7 +103,7 @@ def converse(output: Output, companion: Companion, runner: asyncio.Runner, quara
             said = []
         elif line:
             said.append(Message("user", line))
-            said.append(Message("assistant", runner.run(answer(output, companion, said))))
+            said.append(Message("assistant", runner.run(answer(output, companion, said, person))))
 
 
 def ask() -> str | None:
@@ -108,11 +115,11 @@ def ask() -> str | None:
     return None if line in LEAVE else line
 
 
-async def answer(output: Output, companion: Companion, said: Sequence[Message]) -> str:
+async def answer(output: Output, companion: Companion, said: Sequence[Message], person: str) -> str:
     """Print the reply as it comes, and the passages that the model was shown; return it whole."""
     text = ""
     sources: tuple[Source, ...] = ()
-    async for event in stream_reply(companion, said):
+    async for event in stream_reply(companion, said, subject=person):
         if isinstance(event, Reply):
             text, sources = event.text, event.sources
         else:
