@@ -22,11 +22,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
+from openai import OpenAI
+
 from heedful.store.api_keys import create_key
 from heedful.store.database import open_store
 from heedful.workspace import create_workspace
 
 HOOKS = Path(__file__).resolve().parent / "data"
+TURN = ("user", "assistant")
 SETTINGS = {"base": "tiny", "generation": {"max_new_tokens": 4}}
 CHECKS = (
     "not_a_server_error",
@@ -61,6 +65,30 @@ def serving(folder: Path) -> Iterator[tuple[str, str]]:
             process.wait(60)
 
 
+def make_things(url: str, secret: str) -> dict[str, dict[str, str]]:
+    """A file, a job, a run, a collection with a document; by path, what of it is named there."""
+    client = OpenAI(base_url=f"{url}/v1", api_key=secret, max_retries=0)
+    rows = "".join(json.dumps({"messages": [{"role": role, "content": f"{role} {n}"} for role in TURN]}) + "\n" for n in range(12))
+    file = client.files.create(file=("rows.jsonl", rows.encode()), purpose="fine-tune").id
+    job = client.fine_tuning.jobs.create(model="base", training_file=file).id
+    store = client.vector_stores.create(name="Leaflets").id
+    document = client.vector_stores.files.upload_and_poll(
+        vector_store_id=store, file=("sleep.md", b"# Sleep\n\nBreathe slowly.")
+    ).id
+    asked = httpx.post(f"{url}/api/training/run", json={}, headers={"Authorization": f"Bearer {secret}"}).json()
+    leaflets, jobs = "/v1/vector_stores/{store}", "/v1/fine_tuning/jobs"
+    return {
+        "/v1/chat/completions": {"model": "base"},
+        "/v1/embeddings": {"model": "all-minilm-l6-v2"},
+        "/v1/moderations": {"model": "heedful-guards"},
+        "/api/training/runs/{run}/cancel": {"run": asked["run"]["id"]},
+        **{f"/v1/files/{{file_id}}{rest}": {"file_id": file} for rest in ("", "/content")},
+        jobs: {"model": "base", "training_file": file},
+        **{f"{jobs}/{{job_id}}{rest}": {"job_id": job} for rest in ("", "/events", "/checkpoints", "/cancel", "/pause", "/resume")},
+        **{f"{leaflets}{rest}": {"store": store, "file_id": document} for rest in ("", "/search", "/files", "/files/{file_id}")},
+    }
+
+
 def put_to_the_test(url: str, secret: str, given: argparse.Namespace, report: Path) -> dict[str, Any]:
     """The report that Schemathesis writes."""
     options = {
@@ -79,7 +107,8 @@ def put_to_the_test(url: str, secret: str, given: argparse.Namespace, report: Pa
     command = [Path(sys.executable).with_name("st"), "run", f"{url}/openapi.json", "--continue-on-failure", "--no-color"]
     command += [word for name, value in options.items() for word in (f"--{name}", str(value))]
     path = os.pathsep.join([str(HOOKS), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "conformance_hooks", "PYTHONPATH": path}
+    names = json.dumps(make_things(url, secret))
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "conformance_hooks", "CONFORMANCE_NAMES": names, "PYTHONPATH": path}
     subprocess.run(command, env=environment, cwd=report.parent, stdout=sys.stderr, check=False)
     found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
     return found
