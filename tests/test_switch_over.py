@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -38,7 +37,7 @@ from test_registry import STOPS, evaluated
 
 HEEDFUL = str(Path(sys.executable).with_name("heedful"))
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("HEEDFUL_")}
-READERS = 4
+READERS = 3
 SWITCHED_S = 60.0  # on a machine that is busy; docs/log.md has what it takes
 QUESTION: Any = [{"role": "user", "content": "I cannot sleep before exams."}]
 
@@ -94,7 +93,7 @@ def served(workspace: Workspace) -> Iterator[str]:
             yield found[0]
         finally:
             process.terminate()
-            assert process.wait(30) == -signal.SIGTERM  # uvicorn ends by the signal, when all is closed
+            assert process.wait(60) == 0
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ class Readers:
             asked = time.monotonic()
             try:
                 stream = client.chat.completions.create(
-                    model="champion", messages=QUESTION, stream=True, max_tokens=100, temperature=1.5
+                    model="champion", messages=QUESTION, stream=True, max_tokens=40, temperature=1.5
                 )
                 chunks = list(stream)
                 self.read.append(Read(frozenset(c.model for c in chunks), chunks[-1].choices[0].finish_reason, asked))
@@ -162,6 +161,7 @@ def wait_until_loaded(url: str, *models: str) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.timeout(900)
 def test_promotion_and_rollback_reach_a_running_server_and_no_request_fails(workspace: Workspace, store: Store) -> None:
     first, second = proven(workspace, store, 1), proven(workspace, store, 2)
     heedful(workspace, "promote", first)
