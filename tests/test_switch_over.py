@@ -198,7 +198,8 @@ def end_the_quarantined(url: str, workspace: Workspace, store: Store, champion: 
         quarantined = time.monotonic()
         readers.until(previous)
     assert all(one.models == {previous} for one in readers.read if one.asked > quarantined)
-    assert all(str(error) == f"the engine of {champion} is closed" for error in readers.failures)
+    told = f"the engine of {champion} is closed"  # in the stream, or with 503 and Retry-After where none had begun
+    assert [str(error) for error in readers.failures if told not in str(error)] == []
     wait_until_loaded(url, previous)
     with pytest.raises(NotFoundError, match="it is quarantined and cannot be used"):
         OpenAI(base_url=url, api_key="x", max_retries=0).chat.completions.create(model=champion, messages=QUESTION)
