@@ -24,19 +24,25 @@ POSSIBLE = (
     "gdns|ter|terr|brae|wynd|croft|dale|fields?|meadows?|orchard|copse|glen|glade|mount|bypass|causeway|circus|bungalows|rows?|side|bottom|end"
 )
 UNIT = (
-    r"(?:(?:flat|apartment|apt|unit|suite|ste|room|rm|floor|level|block|plot|house|door|no|h\.?\s?no|shop|villa|tower|"
-    r"building|bldg|lot|trailer|#)\.?\s?(?:no\.?\s?)?#?\d{1,5}(?:[-/]\d{1,5}){0,3}[a-z]?\b|(?:flat|apartment|apt|unit|block|wing|tower|building|room)\s[a-h]\b|"
+    r"(?:(?:flat|apartment|apt|unit|studio|suite|ste|room|rm|floor|level|block|plot|house|door|no|h\.?\s?no|shop|villa|tower|"
+    r"building|bldg|lot|trailer|#)\.?\s?(?:no\.?\s?)?#?(?:\d{1,5}(?:[-/]\d{1,5}){0,3}(?:-?[a-z])?|[a-z]-?\d{1,4})\b|(?:flat|apartment|apt|unit|block|wing|tower|building|room)\s[a-h]\b|"
     r"\d{1,3}(?:st|nd|rd|th)\sfloor|(?:ground|top|first|second|third|basement)\s(?:floor\s)?flat|(?:ground|top|first|second)\sfloor)"
 )
-NUMBER = r"\d{1,5}(?:\s?[a-z]\b|[-/]\d{1,4}[a-z]?|/[a-z]\b)?"
+NUMBER = r"\d{1,5}(?:\s?[a-z]\b|[-/]\d{1,4}[a-z]?|[-/][a-z]\b)?"
 NAME_WORD = (
     r"(?!(?:minutes?|mins?|hours?|days?|weeks?|months?|years?|yrs?|miles?|km|kilometers?|of|times?|people|way|pm|am|"
     r"or|and|to|is|i)\b)(?:[^\W\d_][\w'’.-]*|\d{1,3}(?:st|nd|rd|th)\b)"
 )
 AFTER = rf"(?:[,\s]+(?:{UNIT}|(?:north|south|east|west|n|s|e|w|ne|nw|se|sw)\b\.?))*"
+# "Maple Lodge, 3 Kent Road"
+HOUSE_NAME = (
+    r"(?:(?-i:(?:[A-Z][\w'’]+\s){1,2}"
+    r"(?:House|Lodge|Court|Cottage|Villa|Tower|Towers|Mansions|Apartments|Building|Flats|Hall|Point|Heights)),\s)?"
+)
 STREET = re.compile(
-    rf"(?<![\w.£$€-])(?:(?:{UNIT})[,\s]+)*(?:\d{{1,3}}/\d{{1,3}},?\s|\d{{1,4}}\s)?{NUMBER},?\s(?P<name>(?:{NAME_WORD}\s){{1,4}}?)(?P<type>{CERTAIN}"
-    rf"|{POSSIBLE})\b\.?(?:\s(?P<second>{CERTAIN}|{POSSIBLE})\b\.?)?{AFTER}",
+    rf"(?<![\w.£$€-]){HOUSE_NAME}(?:(?:{UNIT})[,\s]+)*(?:\d{{1,3}}/\d{{1,3}},?\s|\d{{1,4}}\s)?"
+    rf"{NUMBER},?\s(?P<name>(?:{NAME_WORD}\s){{1,4}}?)(?P<type>{CERTAIN}"
+    rf"|{POSSIBLE})\b\.?(?:\s(?:{CERTAIN}|{POSSIBLE})\b(?=\s))?(?:\s(?P<second>{CERTAIN}|{POSSIBLE})\b\.?)?{AFTER}",
     re.IGNORECASE,
 )
 THE_STREET = re.compile(rf"(?<![\w.£$€-])(?:(?:{UNIT})[,\s]+)*{NUMBER},?\s(?i:the|la)\s[A-Z][\w'-]+\b(?=[,.\n]|$)")

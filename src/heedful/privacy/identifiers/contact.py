@@ -50,6 +50,9 @@ URL = re.compile(
     re.IGNORECASE,
 )
 TOP_SIGN = re.compile(rf"\w\.(?:{BARE_TOP}|{WORD_TOP})\b|\w\.\w{{2,7}}/", re.IGNORECASE)
+SPELLED_URL = re.compile(
+    r"\b(?:www\s(?:dot|\.)\s)?[\w-]{2,30}(?:\s(?:dot|\.)\s[a-z]{2,20}){1,3}(?:\s(?:slash|/)\s[\w.-]*\w){1,4}", re.IGNORECASE
+)
 TRAILING = ".,;:!?)]}'\"*"
 PROVIDERS = word_set(
     """
@@ -119,6 +122,8 @@ def find_contacts(words: Words) -> Iterator[Identifier]:
         yield from find_emails(text, spelled)
     if has_url(text):
         yield from find_urls(text)
+    if "slash" in words.present:
+        yield from (Identifier(*match.span(), "url", 0.97) for match in SPELLED_URL.finditer(text))
     if words.has_digits and IP_SIGN.search(text):
         yield from find_ips(text)
 

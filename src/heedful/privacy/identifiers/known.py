@@ -28,6 +28,7 @@ HEARD = (("bh", "v"), ("ph", "f"), ("ck", "k"), ("sch", "s"), ("tz", "s"), ("ts"
          ("x", "ks"), ("q", "k"), ("c", "k"), ("z", "s"), ("w", "v"), ("j", "y"), ("y", "i"))  # fmt: skip
 # What follows the verb or the noun: "Hope you are well", "Grace be with you".
 AFTER_VERB = word_set("you we i that to this it the he she they for be my all not there everyone your so")
+SELF = word_set("again im i'm am its it's me name called dear hi hey hello thanks thx ty love cheers regards sincerely")
 BEING = frozenset(("is", "was", "has", "had"))
 ENDINGS = ("y", "ie", "i", "o", "s", "z", "zy", "zza", "ster")  # of short forms
 
@@ -143,6 +144,8 @@ def may_be_meant(words: Words, place: int) -> bool:
         return True
     if words.capital(place) and (not words.begins(place) or words.key(place + 1) not in AFTER_VERB):
         return True
+    if names_itself(words, place):
+        return True
     opens = words.begins(place) or words.key(place - 1) in CLAUSES
     after = words.key(place + 1)
     return (
@@ -153,6 +156,13 @@ def may_be_meant(words: Words, place: int) -> bool:
         or words.key(place - 1) in TOWARDS_PERSON
         or (not words.flags[place] & FREQUENT and len(words.keys[place]) >= 4 and words.key(place - 1) not in DETERMINERS)
     )
+
+
+def names_itself(words: Words, place: int) -> bool:
+    """ "its me, will", "thx mark", "joy here": somebody says who they are, or who is meant, and no more."""
+    after, before, gap = words.key(place + 1), words.key(place - 1), words.gap(place).strip(" \t")
+    ends = bool(gap) or after in ("here", "again", "x", "xx", "xo", "btw", "from")
+    return ends and (before in SELF or (words.begins(place) and after in ("here", "again", "x", "xx")))
 
 
 def is_slip(words: Words, place: int, known: Known) -> bool:

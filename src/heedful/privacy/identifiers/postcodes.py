@@ -36,7 +36,7 @@ TOWN_CODE = re.compile(r"(?P<town>[A-Z][^\W\d_]+(?:\s[A-Z][^\W\d_]+)?)(?:,\s|\s|
 
 LIVES_IN = re.compile(
     r"\b(?:i'?m in|live in|lives in|living in|lived in|based in|moved to|zip|in|near|from)\s(?P<code>\d{5})"
-    r"(?!\s?(?:people|of|\w*s\b)|[\w,.]\d|\s[a-z])",
+    r"(?!\s?(?:people|of|per|a|square|\w*[^i\W]s\b)|[\w,.]\d)",
     re.IGNORECASE,
 )
 
@@ -156,7 +156,7 @@ def beside_town(words: Words, pattern: re.Pattern[str]) -> Iterator[Identifier]:
     for match in words.near_digits(pattern):
         group = "area" if match.groupdict().get("area") else "code"
         code, town = match.group(group), match.group("town")
-        year = code.isdigit() and 1800 <= int(code) <= 2100
+        year = code.isdigit() and 1900 <= int(code) <= 2035
         amount = pattern is LOWER_TOWN_CODE and AMOUNT.search(code)
         if not year and not amount and (town is None or is_town(town)):
             yield Identifier(*match.span(group), "postcode", 0.85)
