@@ -13,7 +13,7 @@ HANDLE = re.compile(
 )
 # Written like nothing else: joined by low lines, between crosses, or letters and a year.
 JOINED = re.compile(r"(?<![\w@#/.$:-])(?:(?=\w*[^\W\d_]{2})[^\W_]\w*_+\w*[^\W_]_*|_+[^\W\d_]\w{2,}|[^\W_]\w{3,}_)(?![\w@/.(-])")
-CROSSED = re.compile(r"(?<!\w)[xX]{2,3}_?\w{3,}?_?[xX]{2,3}(?!\w)")
+CROSSED = re.compile(r"(?<!\w)[xX]{2,3}_?\w{3,24}?_?[xX]{2,3}(?!\w)")
 NUMBERED = re.compile(r"(?<![\w@#/.$:-])[a-z]{5,}\d{2,4}(?![\w@/.(-])")
 SERVICE = (
     r"insta(?:gram)?|ig|snap(?:chat)?|sc|tik\s?tok|twitter|x|discord|telegram|tg|kik|reddit|tumblr|psn|xbox(?: live)?|"
