@@ -379,7 +379,8 @@ def test_history_of_experiments_is_append_only(store: Store, workspace: Workspac
 def test_the_command_line(
     store: Store, workspace: Workspace, versions: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("HEEDFUL_GATE__SUITES")  # the reports were made under the usual gate
+    for name in ("SUITES", "SLACK"):  # the reports were made under the usual gate
+        monkeypatch.delenv(f"HEEDFUL_GATE__{name}")
 
     def run(*words: str, code: int = 0) -> dict[str, Any]:
         result = CliRunner().invoke(app, ["experiment", *words, "--workspace", str(workspace.root), "--json"])

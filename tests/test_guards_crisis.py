@@ -121,6 +121,37 @@ def test_somebody_else_is_told_apart() -> None:
     assert (found.tier, found.kinds, found.someone_else) == ("distress", (), True)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "My friend says she wants to kill herself. What do I do?",
+        "my son keeps saying he wants to end his life",
+        "my mate said hes gonna kill himself tonight",
+        "She keeps talking about ending her own life and I don't know who to tell",
+        "My wife is suicidal",
+        "a girl in my class is cutting herself, he said she might commit suicide",
+    ],
+)
+def test_somebody_else_in_danger_is_noticed_in_words_that_are_only_said_of_others(text: str) -> None:
+    found = assess_crisis(chat(text), classifier=False)
+    assert (found.is_crisis, found.tier, found.someone_else) == (False, "distress", True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "My brother killed himself last year",
+        "he nearly killed himself laughing",
+        "She would never kill herself over a job",
+        "my friend is not suicidal, just tired",
+        "In the novel he wants to kill himself",
+        "My dad took his own life when I was nine",
+    ],
+)
+def test_who_is_dead_or_in_no_danger_is_not_taken_for_somebody_in_danger(text: str) -> None:
+    assert not assess_crisis(chat(text), classifier=False).someone_else
+
+
 def test_an_answer_takes_its_sense_from_the_question() -> None:
     assert tier("Are you thinking about suicide?", "yeah, sometimes") == "active"
     assert tier("Are you thinking about suicide?", "no") == "none"

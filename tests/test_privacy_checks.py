@@ -46,11 +46,11 @@ def test_the_longest_stretch_in_common() -> None:
 
 def test_copies_are_blocking_and_shown_beside_the_bases() -> None:
     training = [talk("Why?", " ".join(WORDS))]
-    fresh = [f"I hear you, number {n}." for n in range(20)]
-    verbatim, copies = judge_copies([*fresh[:19], " ".join(WORDS[:50])], fresh, training, GATE)
+    fresh = [f"I hear you, number {n}." for n in range(100)]
+    verbatim, copies = judge_copies([*fresh[:95], *([" ".join(WORDS[:50])] * 5)], fresh, training, GATE)
     assert (verbatim.outcome, verbatim.value, verbatim.base_value, verbatim.level) == ("fail", 0.05, 0.0, "blocking")
     assert (copies.outcome, copies.value) == ("pass", 0.05)
-    verbatim, copies = judge_copies([*fresh[:10], *([" ".join(WORDS[:20])] * 10)], fresh, training, GATE)
+    verbatim, copies = judge_copies([*fresh[:50], *([" ".join(WORDS[:20])] * 50)], fresh, training, GATE)
     assert (verbatim.outcome, copies.outcome, copies.value) == ("pass", "fail", 0.5)
     assert [check.outcome for check in judge_copies([], [], training, GATE)] == ["inconclusive", "inconclusive"]
 

@@ -35,7 +35,7 @@ def cues() -> Cues:
         no_denial=frozenset(contexts["no_denial"]),
         others=frozenset(contexts["others"].split()),
         selves=frozenset(contexts["selves"]),
-        blocks={name: whole_words(lines(contexts[name])) for name in (*names, "denied_after")},
+        blocks={name: whole_words(lines(contexts[name])) for name in (*names, "denied_after", "of_another")},
         idioms=whole_words(lines(contexts["idioms"])),
     )
 
@@ -94,6 +94,12 @@ def contexts_of(phrase: Phrase, around: Around) -> frozenset[Context]:
     if around.trifle:
         found.add("trifle")
     return frozenset(context for context in found if context not in phrase.rule.despite)
+
+
+def speaks_of_another(sentence: str) -> bool:
+    """Whether somebody else is said to be in danger, in words that no rule has: those are of the speaker."""
+    found = cues().blocks["of_another"].search(sentence)
+    return found is not None and cues().blocks["fiction"].search(sentence) is None
 
 
 def is_negated(before: str, said: str) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from heedful.guards.crisis.contexts import Context, contexts_of, cues, look_around
+from heedful.guards.crisis.contexts import Context, contexts_of, cues, look_around, speaks_of_another
 from heedful.guards.crisis.foreign import find_foreign
 from heedful.guards.crisis.lexicon import TIERS, Kind, Phrase, Tier, find_hints, find_phrases
 from heedful.guards.crisis.life import life_kinds
@@ -58,6 +58,8 @@ def read_message(text: str) -> Reading:
                 signals.append(
                     Signal(phrase.rule.kind, phrase.rule.tier, phrase.rule.explicit, phrase.rule.name, phrase.rule.unsure)
                 )
+        if speaks_of_another(sentence.text):
+            contexts.add("others")
         before = sentence.text
     return Reading(
         signals=tuple(dict.fromkeys(raised(signals, words))),
