@@ -8,6 +8,7 @@ import typer
 
 from heedful.cli.options import HERE, Desk, WorkspaceOption, open_desk
 from heedful.cli.output import Output, reporting
+from heedful.cli.signals import handled
 from heedful.errors import ServerError
 from heedful.lifecycle.companions import find_target, prompt_difference
 from heedful.lifecycle.loop.beside import worker_beside
@@ -37,8 +38,8 @@ def serve(
     Example: heedful serve --port 8017
     """
     keep_memory_steady()
-    signal.signal(signal.SIGTERM, leave)
-    with reporting() as output, open_desk(workspace, {"server": {"host": host, "port": port}}) as desk:
+    told = {"server": {"host": host, "port": port}}
+    with handled(leave, signal.SIGTERM), reporting() as output, open_desk(workspace, told) as desk:
         where = desk.settings.server
         access = access_to(desk.store, where)
         check_open(access, where.host)

@@ -8,6 +8,7 @@ import typer
 
 from heedful.cli.options import HERE, Desk, JsonOption, WorkspaceOption, open_desk
 from heedful.cli.output import FAILED, Output, reporting
+from heedful.cli.signals import handled
 from heedful.config import WorkerSettings
 from heedful.lifecycle.loop.presence import is_working
 from heedful.lifecycle.loop.priority import step_back
@@ -65,15 +66,14 @@ def run_now(output: Output, desk: Desk) -> None:
 
 
 def carry_out(output: Output, desk: Desk, forever: bool) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, leave)
     threads = step_back(desk.settings.worker.threads)
     output.say(f"worker: {in_words(desk.settings.worker)}; {threads} thread{'s' if threads > 1 else ''}, lowest priority")
 
     def watch(run: TrainingRun, event: TrainingRunEvent) -> None:
         output.say(f"{run.id}: {event.message}")
 
-    ended = work_off(Shop(desk.workspace, desk.store, desk.settings, watch), forever)
+    with handled(leave, signal.SIGTERM, signal.SIGINT):
+        ended = work_off(Shop(desk.workspace, desk.store, desk.settings, watch), forever)
     output.say(f"worker: {ended} runs have ended, nothing waits")
 
 
