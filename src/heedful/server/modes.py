@@ -1,7 +1,6 @@
 """/api/mode: where replies are computed and who served how many, out; a switch of it, in. For operators."""
 
 import asyncio
-from dataclasses import asdict
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
@@ -16,32 +15,18 @@ from heedful.server.kinds import one_of
 from heedful.server.parameters import Parameter, check, request_body
 from heedful.store.database import Store
 from heedful.store.modes import MODES
+from heedful.store.traces import Share
 
 PARAMETERS = (Parameter("mode", "used", one_of(*MODES), required=True),)
 DAYS = 7.0
 
 
-class ServedShare(BaseModel):
-    """As `heedful mode` shows it; seconds are of whole turns, `first_p50_s` until there was something to read."""
-
-    served: str
-    turns: int
-    share: float
-    failed: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost: float
-    p50_s: float
-    p95_s: float
-    first_p50_s: float
-
-
 class ModeState(BaseModel):
-    """Who served the turns of the last `days`."""
+    """Who served the turns of the last `days`, as `heedful mode` shows it."""
 
     mode: str
     days: float
-    served: list[ServedShare]
+    served: list[Share]
 
 
 def modes_router(store: Store, settings: Settings) -> APIRouter:
@@ -66,4 +51,4 @@ def modes_router(store: Store, settings: Settings) -> APIRouter:
 
 
 def state_of(found: Usage) -> ModeState:
-    return ModeState(mode=found.mode, days=found.days, served=[ServedShare(**asdict(one)) for one in found.shares])
+    return ModeState(mode=found.mode, days=found.days, served=list(found.shares))

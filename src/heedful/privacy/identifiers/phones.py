@@ -38,6 +38,7 @@ OWN_BEHIND = re.compile(
     re.IGNORECASE,
 )
 # Lines for people in danger that have a mobile number and stand in no table of ours: iCall, AASRA, Vandrevala, MANI, SURPIN, Umang.
+# Compared on 2026-11-20 with what other projects publish under these names; never shown to anybody, only left as they stand.
 MOBILE_LINES = frozenset(("9152987821", "9820466726", "9999666555", "8091116264", "9080217555", "3117786264"))
 LINE_WORDS = re.compile(
     r"hot\s?line|help\s?line|life\s?line|crisis|samaritans|emergency (?:number|line|services)|toll.free|clearinghouse|"
