@@ -93,3 +93,16 @@ def test_nothing_is_reported_to_the_vendor(loaded: Embedder) -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "openvino.tools.ovc.telemetry_stub"
+
+
+def test_signals_arrive_when_encoders_went_in_the_order_they_came() -> None:
+    """In a process of its own, for what this is about ends a process by SIGSEGV."""
+    code = (
+        "import faulthandler, gc, os, signal; from heedful.modeling import embedder; faulthandler.enable();"
+        "graph = embedder.graph_file(embedder.weights_folder(), None);"
+        "first, second = [embedder.openvino_encoder(graph) for _ in range(2)];"
+        "del first; gc.collect(); del second; gc.collect();"
+        "signal.signal(signal.SIGTERM, lambda *_: print('asked to end')); os.kill(os.getpid(), signal.SIGTERM)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "asked to end\n")

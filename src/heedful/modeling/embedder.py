@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from heedful.errors import ModelError
 from heedful.modeling.mapped_files import leave_memory
-from heedful.modeling.openvino_runtime import import_openvino
+from heedful.modeling.openvino_runtime import import_openvino, openvino_core
 from heedful.modeling.quiet import quiet_libraries
 from heedful.workspace import sha256, staging
 
@@ -174,7 +174,7 @@ def torch_encoder(folder: Path, factors: Path | None) -> Encode:
 
 def openvino_encoder(graph: Path) -> tuple[Encode, str]:
     """The encoder and its number format."""
-    core = import_openvino().Core()
+    core = openvino_core()
     precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
 
     @lru_cache(maxsize=2)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from heedful.engines.openvino.blocks import BLOCK
 from heedful.modeling.mapped_files import leave_memory
 from heedful.modeling.openvino_graph import page
-from heedful.modeling.openvino_runtime import import_openvino
+from heedful.modeling.openvino_runtime import import_openvino, openvino_core
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +45,7 @@ class PagedNetwork:
 
     def __init__(self, model: Path, tokens: int, threads: int | None = None, exact: bool = False) -> None:
         self._openvino = import_openvino()
-        core = self._openvino.Core()
+        core = openvino_core()
         read = core.read_model(str(model))
         page(read)
         hints = {
