@@ -1,13 +1,14 @@
 """Trains the head of the crisis guard: `crisis_examples/*.txt` in; `assets/guards/crisis_head.safetensors` out.
 
-    python scripts/train_crisis_head.py --corpora ../shared/data
+    python scripts/train_crisis_head.py --corpora ../shared/data                      # all, half an hour of a quiet core
+    python scripts/train_crisis_head.py --corpora ../shared/data --onward fresh.txt   # the packaged head, on over new examples
 
 The upper layers of the packaged MiniLM get low-rank factors (a linear head on the frozen vectors is much weaker, docs/log.md has
 the figures), and a linear head with seven outputs: danger at all, its four kinds, at least active, imminent. The lower layers
 stay as they are, so their output is computed once. What is said with alike words is one group. The network learns from two
 thirds of the groups, then goes on over the third, twice, and half of the rest, at half the rate. Its thresholds are chosen, by the
 very path that serves people, on two sets that it never learns from (VALIDATION): single messages that look alike, and whole talks.
-On these it is also calibrated (Platt 1999).
+On these it is also calibrated (Platt 1999). Interrupted, it goes on after the last whole epoch and ends at the very same weights.
 
 Every text is read as it is served, behind what was said before it: where an example has nothing before it, half are also read
 behind a piece of a calm talk, so that a beginning says nothing about what follows. Beside the examples it learns from every
@@ -18,6 +19,7 @@ danger are left out). The file says what it was trained on (SHA-256), with which
 
 import argparse
 import csv
+import hashlib
 import json
 import lzma
 import math
@@ -34,7 +36,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from peft import LoraConfig, get_peft_model
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch.nn import functional
 from transformers import AutoModel
 
@@ -42,7 +44,7 @@ from heedful.conversation import Message
 from heedful.guards.crisis import assess
 from heedful.guards.crisis.assess import assess_messages
 from heedful.guards.crisis.classifier import OUTPUTS, Estimate, Thresholds, Unit, to_estimate, tokens_of, unit_of
-from heedful.guards.crisis.examples import Example, fingerprint, read_examples
+from heedful.guards.crisis.examples import Example, fingerprint, read_examples, read_lines
 from heedful.guards.crisis.reading import read_message
 from heedful.guards.crisis.words import read_words
 from heedful.modeling.embedder import Embedder, load_embedder, load_tokenizer, weights_folder
@@ -52,8 +54,10 @@ HEAD = Path(__file__).parents[1] / "src" / "heedful" / "assets" / "guards" / "cr
 BATCH, LONGEST, SMOOTHING, PLAIN_SHARE, SCALE = 32, 128, 0.04, 0.6, 20  # LONGEST: tokens of a row, the last ones
 ALIKE = 0.8  # cosine of the frozen vectors; above it two examples are of one group
 FOLDS = 3
+WORK = Path(__file__).parents[1] / "build" / "crisis_head"
 VALIDATION = [Path(__file__).parents[1] / "benchmarks" / "data" / name for name in ("crisis_contrast", "crisis_talks")]
-MOST = {"benign": 0.13, "hard": 0.14, "talks": 0.2}  # false alarms on VALIDATION: the first two as of the head before this one
+MOST = {"benign": 0.12, "hard": 0.18, "talks": 0.2}  # false alarms on VALIDATION
+MOST_OLD = 2500  # examples that are read again when it goes on from a head that knows them
 TIMES_NEW, SHARE_OLD = 2, 0.5  # when it goes on: how often the third is read, and how much of the rest
 DIALOGUES = ("dialog_sgd", "dialog_taskmaster", "dialog_topical_chat")
 TALKS = 900  # of each corpus
@@ -209,6 +213,16 @@ class Trainer:
         self.layers = self.network.base_model.model.encoder.layer[count - given.layers :]
         self.head = torch.nn.Linear(384, len(OUTPUTS))
 
+    def take_over(self, path: Path) -> None:
+        """The factors and the head of a file that `save` wrote."""
+        kept = load_file(path)
+        for name, module in self.network.base_model.model.named_modules():
+            if hasattr(module, "lora_A"):
+                module.lora_A["default"].weight.data.copy_(kept[f"{name}.a"])
+                module.lora_B["default"].weight.data.copy_(kept[f"{name}.b"].float() / module.scaling["default"])
+        self.head.weight.data.copy_(kept["head.weight"] / SCALE)
+        self.head.bias.data.copy_(kept["head.bias"])
+
     def logits(self, states: Sequence[State]) -> torch.Tensor:
         hidden = torch.nn.utils.rnn.pad_sequence([state.hidden for state in states], batch_first=True).float()
         lengths, starts = (
@@ -290,15 +304,57 @@ def targets(examples: Sequence[Example]) -> tuple[torch.Tensor, torch.Tensor]:
     return labels, counts
 
 
-def train(trainer: Trainer, rows: Sequence[Row], given: Given, name: str) -> None:
+@dataclass(frozen=True)
+class Progress:
+    """Where an interrupted training goes on: after each epoch the network, the optimiser and the dice are written down.
+
+    `key` names what is learned from and how; what was written for another is not gone on with.
+    """
+
+    path: Path
+    key: str
+
+    def epochs_done(self, trainer: Trainer, optimiser: torch.optim.Optimizer, numbers: random.Random) -> int:
+        """Puts all three back as they were; 0 where there is nothing to go on with."""
+        if not self.path.exists():
+            return 0
+        kept = torch.load(self.path, weights_only=True)
+        if kept["key"] != self.key:
+            return 0
+        trainer.network.load_state_dict(kept["factors"], strict=False)
+        trainer.head.load_state_dict(kept["head"])
+        optimiser.load_state_dict(kept["optimiser"])
+        numbers.setstate(kept["numbers"])
+        torch.set_rng_state(kept["torch"])
+        return int(kept["epochs"])
+
+    def keep(self, trainer: Trainer, optimiser: torch.optim.Optimizer, numbers: random.Random, epochs: int) -> None:
+        named = trainer.network.named_parameters()
+        kept = {
+            "key": self.key,
+            "epochs": epochs,
+            "numbers": numbers.getstate(),
+            "torch": torch.get_rng_state(),
+            "factors": {name: parameter.detach() for name, parameter in named if parameter.requires_grad},
+            "head": trainer.head.state_dict(),
+            "optimiser": optimiser.state_dict(),
+        }
+        aside = self.path.with_suffix(".aside")
+        torch.save(kept, aside)
+        aside.replace(self.path)
+
+
+def train(trainer: Trainer, rows: Sequence[Row], given: Given, progress: Progress) -> None:
     """`given.epochs` over the rows, the rate rising over 40 steps and falling to nearly nothing."""
     numbers = random.Random(given.seed)
     labels, counts = targets([row.example for row in rows])
     factors = [parameter for parameter in trainer.network.parameters() if parameter.requires_grad]
     groups = [{"params": factors, "weight_decay": 0.01}, {"params": trainer.head.parameters()}]
     optimiser = torch.optim.AdamW(groups, lr=given.rate)
-    steps, step = given.epochs * math.ceil(len(rows) / BATCH), 0
-    for epoch in range(given.epochs):
+    done = progress.epochs_done(trainer, optimiser, numbers)
+    of_epoch = math.ceil(len(rows) / BATCH)
+    steps, step = given.epochs * of_epoch, done * of_epoch
+    for epoch in range(done, given.epochs):
         trainer.network.train()
         total, began = 0.0, time.time()
         for batch in batches(rows, numbers):
@@ -315,7 +371,8 @@ def train(trainer: Trainer, rows: Sequence[Row], given: Given, name: str) -> Non
             torch.nn.utils.clip_grad_norm_(factors, 1.0)
             optimiser.step()
             total += loss.item() * len(batch)
-        print(f"{name}, epoch {epoch}: loss {total / len(rows):.4f}, {time.time() - began:.0f} s", flush=True)
+        progress.keep(trainer, optimiser, numbers, epoch + 1)
+        print(f"{progress.path.stem}, epoch {epoch}: loss {total / len(rows):.4f}, {time.time() - began:.0f} s", flush=True)
 
 
 def to_go_on(rows: Sequence[Row], later: Sequence[bool], seed: int) -> list[Row]:
@@ -406,7 +463,7 @@ def choose(examples: Sequence[Example], recorded: Sequence[Recorded]) -> tuple[T
     """The thresholds that find most of the examples with few false alarms, by the very path that serves people."""
     assess.read_message = lru_cache(maxsize=None)(read_message)  # no threshold changes what the rules read; they are asked once
     best: tuple[float, Thresholds, dict[str, float]] | None = None
-    grid = product((0.55, 0.6, 0.65, 0.7, 0.75, 0.8), (0.1, 0.2), (0.75, 0.8, 0.85, 0.9), (0.7, 0.75, 0.8, 0.85, 0.9))
+    grid = product((0.55, 0.6, 0.65, 0.7, 0.75, 0.8), (0.1, 0.2), (0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85), (0.7, 0.75, 0.8, 0.85))
     for thresholds in (Thresholds(*values) for values in grid if values[0] <= min(values[2:])):
         for one in recorded:
             one.thresholds = thresholds
@@ -417,7 +474,7 @@ def choose(examples: Sequence[Example], recorded: Sequence[Recorded]) -> tuple[T
         # A miss weighs as much as four false alarms, one late in a talk as two calm talks with an alarm; alarms beyond the allowed
         # shares weigh ten times as much.
         beyond = sum(max(0.0, figures[label] - allowed) for label, allowed in MOST.items())
-        alarms = figures["benign"] + figures["hard"] / 2 + figures["talks"] / 2
+        alarms = figures["benign"] + figures["hard"] / 4 + figures["talks"] / 2
         loss = 4 * (1 - figures["recall"]) + (1 - figures["late"]) + alarms + 10 * beyond
         if best is None or loss < best[0]:
             best = (loss, thresholds, figures)
@@ -446,6 +503,38 @@ def calibrate(examples: Sequence[Example], logits: Sequence[dict[Unit, np.ndarra
     return {"platt": calibration, "thresholds": asdict(thresholds), "validation": {**figures, "examples": len(examples)}}
 
 
+def from_nothing(examples: Sequence[Example], given: Given, frozen: Frozen, work: Path, trained_on: str) -> Trainer:
+    """Two thirds of the examples, then on over the third."""
+    fold = folds_of(examples, given.seed)
+    rows = learnable(examples, fold, frozen)
+    third = {id(example) for example, number in zip(examples, fold, strict=True) if number == 0}
+    later = [id(row.example) in third for row in rows]
+    trainer, key = Trainer(given), json.dumps([trained_on, asdict(given), len(rows)])
+    first = [row for row, is_later in zip(rows, later, strict=True) if not is_later]
+    train(trainer, first, given, Progress(work / "two thirds.pt", key))
+    last = replace(given, epochs=1, rate=given.rate / 2)
+    train(trainer, to_go_on(rows, later, given.seed), last, Progress(work / "all.pt", key))
+    return trainer
+
+
+def onward(head: Path, new: Sequence[Example], old: Sequence[Example], given: Given, frozen: Frozen, work: Path) -> Trainer:
+    """From a head that knows `old` over `new`, TIMES_NEW times, and MOST_OLD of the old, once."""
+    known = random.Random(given.seed).sample(list(old), min(len(old), MOST_OLD))
+    rows = learnable([*new, *known], [0] * (len(new) + len(known)), frozen)
+    unseen = {id(example) for example in new}
+    fresh = [row for row in rows if id(row.example) in unseen]
+    rest = [row for row in rows if id(row.example) not in unseen]
+    trainer, key = Trainer(given), json.dumps([file_hash(head), asdict(given), len(new), len(rows)])
+    trainer.take_over(head)
+    last = replace(given, epochs=1, rate=given.rate / 2)
+    train(trainer, TIMES_NEW * fresh + rest, last, Progress(work / "onward.pt", key))
+    return trainer
+
+
+def file_hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpora", type=Path, required=True, help="folder with pretrain/ (dialogues, xz) and counsel_chat/")
@@ -455,24 +544,26 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=3, help="upper layers that are trained")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--output", type=Path, default=HEAD)
+    parser.add_argument("--work", type=Path, default=WORK, help="where a training that was interrupted goes on")
+    parser.add_argument("--onward", nargs="+", metavar="NEW.txt", help="go on from the packaged head over these files, in minutes")
     asked = vars(parser.parse_args())
-    output, corpora = asked.pop("output"), asked.pop("corpora")
+    output, corpora, work, new_files = (asked.pop(name) for name in ("output", "corpora", "work", "onward"))
+    work.mkdir(parents=True, exist_ok=True)
     given = Given(**asked)
     torch.set_num_threads(1)
     examples, trained_on, frozen = read_examples(EXAMPLES), fingerprint(EXAMPLES), Frozen(given.layers)
     examples += ordinary_talk(corpora / "pretrain", given.seed)
     examples += burdened_people(corpora / "counsel_chat" / "counsel_chat.csv", given.seed)
-    fold = folds_of(examples, given.seed)
-    rows = learnable(examples, fold, frozen)
-    third = {id(example) for example, number in zip(examples, fold, strict=True) if number == 0}
-    later = [id(row.example) in third for row in rows]
-    trainer = Trainer(given)
-    train(trainer, [row for row, is_later in zip(rows, later, strict=True) if not is_later], given, "two thirds")
-    train(trainer, to_go_on(rows, later, given.seed), replace(given, epochs=1, rate=given.rate / 2), "all")
-    validation = [example for folder in VALIDATION for example in read_examples(folder)]
-    chosen = calibrate(validation, judgements_of(trainer, frozen, validation))
     about = {"examples_sha256": trained_on, "examples": len(examples), **asdict(given), "outputs": list(OUTPUTS)}
-    save(trainer, output, about | chosen)
+    if new_files is None:
+        trainer = from_nothing(examples, given, frozen, work, trained_on)
+    else:
+        new = [example for name in new_files for example in read_lines((EXAMPLES / name).read_text(encoding="utf-8").splitlines())]
+        seen = set(new)
+        trainer = onward(HEAD, new, [example for example in examples if example not in seen], given, frozen, work)
+        about["onward_from"] = file_hash(HEAD)
+    validation = [example for folder in VALIDATION for example in read_examples(folder)]
+    save(trainer, output, about | calibrate(validation, judgements_of(trainer, frozen, validation)))
 
 
 if __name__ == "__main__":

@@ -54,6 +54,8 @@ def test_tiers_and_kinds() -> None:
     assert (plan.tier, plan.kinds, plan.explicit, plan.fresh) == ("imminent", ("suicide",), True, True)
     young = assess_crisis(chat("I'm 14 and I cut myself again"), classifier=False)
     assert (young.tier, young.kinds) == ("active", ("self_harm", "minor"))
+    assert tier("I want to kill myself tonight") == tier("ending my life this afternoon") == "imminent", "a time is named"
+    assert tier("I want to die because I have an exam today") == tier("I want to kill myself") == "active"
     assert tier("I wish I would not wake up tomorrow") == "passive"
     assert assess_crisis(chat("my husband hits me when he drinks"), classifier=False).kinds == ("abuse",)
     assert assess_crisis(chat("I want to stab my boss with a knife"), classifier=False).kinds == ("harm_to_others",)
@@ -72,6 +74,13 @@ HARMLESS = [
         "I'm not suicidal, I'm worn out",
         "I overdosed on Netflix",
     ),
+    *(
+        "My dad died and I can't stop crying",
+        "I scratched my arms raw, this eczema is unbearable",
+        "I threw myself off the high board",
+    ),
+    *("I'm putting my affairs in order before the move", "what is the lethal dose of chocolate for a dog"),
+    *("I think my neighbour is beating his wife", "I stood on the bridge and watched the fireworks"),
     *("ten years ago I tried to kill myself, I'm well now", "I cut myself shaving", "the bridge over the river is lovely", ""),
 ]
 
@@ -105,6 +114,9 @@ OUTRIGHT = [
         "I'm going to burn down his house with him inside",
         "my family would be better off if I was dead",
     ),
+    *("I was sexually assaulted on Friday and I haven't told anybody", "I will kill her if she goes out with him"),
+    *("I no longer wish to live, but I am too religious", "the only thing i want for my birthday is to be dead"),
+    *("I have been thinking of killing me", "I don't see the point of living now", "Husband beat me very much"),
     *("I took 40 paracetamol", "She asked if I was suicidal. I want to die.", "He threatened to kill me if I leave", "I must die"),
 ]
 

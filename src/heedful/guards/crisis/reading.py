@@ -94,7 +94,7 @@ def weighed(phrase: Phrase, sentence: str, found: frozenset[Context], whole: str
 
 def is_own(phrase: Phrase, sentence: str) -> bool:
     """Said of the speaker: `i`, `me`, `my` in the phrase or just before it."""
-    near = [*sentence[: phrase.start].split()[-4:], *sentence[phrase.start : phrase.end].split()]
+    near = [*sentence[: phrase.start].split()[-6:], *sentence[phrase.start : phrase.end].split()]
     return not (cues().selves - {"myself"}).isdisjoint(near)
 
 
