@@ -9,7 +9,7 @@ from heedful.conversation import Message
 from heedful.engines.base import Sampling
 from heedful.engines.context import Prompt, fit
 from heedful.engines.detokenise import ReplyText, reply_text
-from heedful.engines.next_token import draw, likely, next_token_scores, seed_of
+from heedful.engines.next_token import NextToken, draw, likely, seed_of
 from heedful.engines.transformers_engine import BATCH_ROWS, BATCH_TOKENS, batches
 from heedful.errors import EngineError, PromptTooLong
 from heedful.modeling.bases import load_tokenizer
@@ -77,7 +77,7 @@ def test_penalties_see_the_reply_only() -> None:
     prompt, end = [[0, 1, 5, 6, 7, 5, 6]], 1
     scores = torch.tensor([[1.0, 2.0, 3.0, 4.0, -5.0, 6.0, 7.0, 8.0]])
     sampling = Sampling(temperature=0, repetition_penalty=2.0, no_repeat_ngram=3)
-    choose = next_token_scores(7, sampling, prompt)
+    choose = NextToken(7, sampling, prompt)
 
     assert choose(torch.tensor(prompt), scores).tolist() == scores.tolist()
     penalised = choose(torch.tensor([[*prompt[0], 3, 4]]), scores)
@@ -102,10 +102,10 @@ def test_a_chosen_token_is_the_only_one_left() -> None:
 
     scores = torch.zeros(2, 50)
     prompts = [[1, 2], [1, 3]]
-    choose = next_token_scores(2, Sampling(seed=4, top_p=1.0), prompts)
+    choose = NextToken(2, Sampling(seed=4, top_p=1.0), prompts)
     first = choose(torch.tensor(prompts), scores)
     assert first.isfinite().sum(dim=-1).tolist() == [1, 1]
-    again = next_token_scores(2, Sampling(seed=4, top_p=1.0), prompts)(torch.tensor(prompts), scores)
+    again = NextToken(2, Sampling(seed=4, top_p=1.0), prompts)(torch.tensor(prompts), scores)
     assert first.argmax(dim=-1).tolist() == again.argmax(dim=-1).tolist()
 
 

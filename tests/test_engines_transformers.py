@@ -10,6 +10,7 @@ import pytest
 
 from heedful.conversation import Message
 from heedful.engines.base import Finished, Generation, Piece, Sampling
+from heedful.engines.rounds import Marks, continue_all
 from heedful.engines.transformers_engine import TransformersEngine, load_transformers_engine
 from heedful.errors import EngineError, ModelError
 from heedful.modeling.bases import load_base_model, load_tokenizer
@@ -69,6 +70,36 @@ def test_a_batch_gives_what_streams_give(engine: TransformersEngine, sampling: S
     assert asyncio.run(engine.generate(CHATS, sampling)) == streamed
     assert asyncio.run(engine.generate(CHATS[::-1], sampling)) == streamed[::-1]
     assert asyncio.run(engine.generate([], sampling)) == []
+
+
+@pytest.mark.parametrize("sampling", [Sampling(40, temperature=0), Sampling(40, seed=5)], ids=["greedy", "seeded"])
+def test_who_has_ended_is_computed_no_more(network: Any, sampling: Sampling) -> None:
+    """Every reply of a batch is the one that it would be alone, though the batch becomes smaller on the way."""
+    tokenizer = load_tokenizer("tiny")
+    ends = [*end_of_turn_ids(tokenizer), *(tokenizer.encode(mark, add_special_tokens=False)[-1] for mark in ".!?")]
+    marks = Marks(ends, tokenizer.pad_token_id)
+    prompts = [
+        render(tokenizer, [Message("user", f"I feel {word} today, and I do not know why.")], generation_prompt=True)
+        for word in ("sad", "tired", "so very alone", "angry", "numb", "lost", "better", "worse")
+    ]
+    rows: list[int] = []
+    hook = network.register_forward_pre_hook(lambda _, given, named: rows.append(len(named["input_ids"])), with_kwargs=True)
+    try:
+        together = continue_all(network, prompts, sampling, marks, lambda: False)
+        computed = sum(rows)
+    finally:
+        hook.remove()
+    alone = [continue_all(network, [prompt], sampling, marks, lambda: False)[0] for prompt in prompts]
+
+    def said(row: list[int]) -> list[int]:
+        last = next((place for place, token in enumerate(row) if token in ends), len(row))
+        return row[: last + 1]
+
+    assert [said(row) for row in together] == alone
+    lengths = sorted(map(len, alone))
+    assert rows == sorted(rows, reverse=True) and len(set(rows)) > 1
+    assert computed < len(prompts) * lengths[-1]
+    assert computed <= sum(lengths) * 2
 
 
 def test_another_seed_or_none_is_another_reply(engine: TransformersEngine) -> None:

@@ -5,7 +5,18 @@ from math import inf, nan, sqrt
 import numpy as np
 import pytest
 
-from heedful.evaluation.intervals import NOTHING, Estimate, estimate_mean, estimate_ratio, estimate_share, exact_bounds, wilson
+from heedful.evaluation.intervals import (
+    NOTHING,
+    RESAMPLES,
+    SEED,
+    Estimate,
+    draws,
+    estimate_mean,
+    estimate_ratio,
+    estimate_share,
+    exact_bounds,
+    wilson,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +44,18 @@ def test_bootstrap_of_few_values_is_what_counting_gives() -> None:
     assert estimate_mean([0.0, 1.0]) == Estimate(0.5, 2, (0.0, 1.0), (0.0, 1.0))
     # Three: all three draws hit the 3 in 1/27 = 3.7% of the resamples, none does in 8/27, two or more in 7/27.
     assert estimate_mean([0.0, 0.0, 3.0]) == Estimate(1.0, 3, (0.0, 3.0), (0.0, 2.0))
+
+
+def test_resamples_do_not_depend_on_how_many_are_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(SEED)
+    one_by_one = np.stack([generator.integers(0, 7, 7) for _ in range(RESAMPLES)])
+    assert (np.concatenate(list(draws(7))) == one_by_one).all()
+    monkeypatch.setattr("heedful.evaluation.intervals.AT_ONCE", 7 * 300)
+    pieces = list(draws(7))
+    assert [len(piece) for piece in pieces] == [*[300] * 6, 200]
+    assert (np.concatenate(pieces) == one_by_one).all()
+    monkeypatch.setattr("heedful.evaluation.intervals.AT_ONCE", 1)
+    assert sum(len(piece) for piece in draws(7)) == RESAMPLES
 
 
 def test_bootstrap_of_many_values_is_near_the_normal_interval() -> None:

@@ -15,13 +15,15 @@ import pytest
 from openai import NotFoundError, OpenAI
 
 from heedful.cli import demo
-from heedful.companion.turn import reply_many
+from heedful.companion.turn import Companion, reply_many
 from heedful.config import load_settings
 from heedful.conversation import Message
 from heedful.engines.base import Engine, Health
-from heedful.lifecycle.companions import find_target, to_companion
+from heedful.engines.transformers_engine import TransformersEngine
+from heedful.lifecycle.companions import find_target, sampling_of
 from heedful.lifecycle.evaluation import evaluate_version
 from heedful.lifecycle.pipeline import Request, RunOutcome, run_pipeline
+from heedful.modeling.bases import context_length, load_tokenizer
 from heedful.modeling.merged import merged_network
 from heedful.registry.promotion import promote, rollback
 from heedful.registry.versions import ADAPTER_FILE, find_version, list_versions
@@ -184,7 +186,9 @@ def test_the_champion_is_served_by_openvino_in_the_words_of_transformers(team: t
     asyncio.run(catalog.close())
     assert [path.name[: len(second.version.model)] for path in workspace.served.glob("m-*")].count(second.version.model) == 1
     target = find_target(workspace, store, settings, "champion")
-    theirs = to_companion(target, merged_network(target.base, target.adapter), settings.generation)
+    network = merged_network(target.base, target.adapter)
+    engine = TransformersEngine(target.name, network, load_tokenizer(target.base), context_length(target.base))
+    theirs = Companion(engine, target.system_prompt, sampling_of(settings.generation))
     greedy = replace(theirs.sampling, temperature=0, max_new_tokens=40)
     expected = asyncio.run(reply_many(theirs, [[Message("user", chat[0]["content"])] for chat in chats], greedy))
     asyncio.run(theirs.engine.close())

@@ -15,10 +15,11 @@ from heedful.engines.base import Capabilities, Finished, Generation, Health, Pie
 from heedful.engines.openvino.build import KEPT, MODEL, WEIGHTS, built_model
 from heedful.engines.openvino.engine import OpenVinoEngine
 from heedful.engines.openvino.load import load_openvino_engine
-from heedful.engines.openvino.network import PagedNetwork
-from heedful.engines.openvino.scheduler import RUNNING
+from heedful.engines.openvino.network import PagedNetwork, Part
+from heedful.engines.openvino.scheduler import PASS_TOKENS, RUNNING
 from heedful.engines.transformers_engine import load_transformers_engine
 from heedful.errors import EngineError, ModelError
+from heedful.evaluation.suites import load_suite
 from heedful.lifecycle.erasure.files import remove_served
 from heedful.modeling.bases import load_tokenizer
 from heedful.workspace import Workspace, read_manifest
@@ -29,6 +30,7 @@ CHATS = [
     [Message("user", "I feel alone"), Message("assistant", "I am sorry."), Message("user", "Thank you")],
     [Message("user", "My sister moved away and I do not know how to begin. " * 12)],
 ]
+INSTRUCTIONS = "You are a warm companion. Listen first, name what you heard, then offer one concrete step."
 GREEDY = Sampling(max_new_tokens=24, temperature=0)
 LONG = Sampling(max_new_tokens=900, temperature=1.9, top_p=1.0, no_repeat_ngram=0, seed=1)
 
@@ -73,6 +75,36 @@ def test_it_says_what_transformers_says(engine: OpenVinoEngine) -> None:
         assert asyncio.run(engine.generate(CHATS, sampling)) == expected
         assert asyncio.run(engine.generate(CHATS[::-1], sampling)) == expected[::-1], "what is cached changes nothing"
     asyncio.run(theirs.close())
+
+
+def test_it_says_what_transformers_says_to_the_written_prompts(engine: OpenVinoEngine) -> None:
+    """The evaluation asks this engine: greedily, of one suite with short and one with long talks, no reply is another one."""
+    theirs = load_transformers_engine("m1", "tiny", None, "cpu")
+    asked = [*load_suite("feelings").prompts[:16], *load_suite("memory").prompts[:8]]
+    chats = [[Message("system", INSTRUCTIONS), *prompt.messages] for prompt in asked]
+    expected = asyncio.run(theirs.generate(chats, GREEDY))
+    asyncio.run(theirs.close())
+    assert len({one.text for one in expected}) > 16
+    assert asyncio.run(engine.generate(chats, GREEDY)) == expected
+
+
+def test_what_all_begin_with_is_computed_once(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of chats that are asked together; the first pass has room for no more than the instructions."""
+    folder = built_model("tiny", None, "m1", shelf)
+    fresh = OpenVinoEngine("m1", PagedNetwork(folder / MODEL, 8_192, threads=1, exact=True), load_tokenizer("tiny"), 1_024)
+    tokens: list[int] = []
+    forward = PagedNetwork.forward
+
+    def counting(network: PagedNetwork, parts: Sequence[Part]) -> Any:
+        tokens.append(sum(len(part.ids) for part in parts))
+        return forward(network, parts)
+
+    monkeypatch.setattr(PagedNetwork, "forward", counting)
+    chats = [[Message("system", "Be kind. " * 200), Message("user", f"Number {number}")] for number in range(6)]
+    lengths = [reply.finished.prompt_tokens for reply in asyncio.run(fresh.generate(chats, Sampling(1, temperature=0)))]
+    asyncio.run(fresh.close())
+    assert tokens[0] == PASS_TOKENS < min(lengths)
+    assert sum(tokens) == lengths[0] + sum(length - PASS_TOKENS for length in lengths[1:])
 
 
 def test_a_stream_is_the_whole_reply(engine: OpenVinoEngine) -> None:

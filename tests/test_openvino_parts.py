@@ -13,7 +13,7 @@ from transformers import Gemma2Config, LlamaConfig, MistralConfig
 
 from families import FAMILIES, greedy, make_network, make_prompts
 from heedful.engines.base import Sampling
-from heedful.engines.next_token import next_token_scores
+from heedful.engines.next_token import NextToken
 from heedful.engines.openvino.blocks import BLOCK, BlockPool, Chain
 from heedful.engines.openvino.choice import NUCLEUS, TokenChoice
 from heedful.engines.openvino.network import PagedNetwork, Part
@@ -149,7 +149,7 @@ def test_the_choice_is_that_of_the_transformers_engine(sampling: Sampling) -> No
     rows = torch.randn(40, vocabulary, generator=torch.Generator().manual_seed(0)) * 2
     rows[:, :6] += 5  # some tokens want to come again and again
     theirs, ours = list(prompt), TokenChoice(sampling, prompt)
-    choose = next_token_scores(len(prompt), sampling, [prompt])
+    choose = NextToken(len(prompt), sampling, [prompt])
     for row in rows:
         before = row.numpy().copy()
         theirs.append(int(choose(torch.tensor([theirs]), row[None]).argmax()))

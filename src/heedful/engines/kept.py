@@ -17,7 +17,7 @@ from heedful.workspace import write_text
 
 
 class KeptEngine:
-    """`identity` says which weights answer: equal for equal weights only."""
+    """`identity` says which weights answer, and by which engine: equal only where the same would be said."""
 
     def __init__(self, engine: Engine, folder: Path, identity: str) -> None:
         self._engine, self._folder, self._identity = engine, folder, identity

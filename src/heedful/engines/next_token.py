@@ -20,31 +20,36 @@ MOST_LIKELY = 1_024  # tokens
 Scorer = Callable[["Tensor", "Tensor"], "Tensor"]
 
 
-def next_token_scores(prompt_tokens: int, sampling: Sampling, prompts: Sequence[Sequence[int]]) -> Scorer:
+class NextToken:
     """A function of (ids [rows, tokens], scores [rows, vocabulary]) for `generate(logits_processor=[...])`, to be run greedily.
 
     `prompt_tokens` is the padded width of all prompts. An end-of-turn token ends a reply, so it never stands in one: neither rule
     can punish or ban it.
     """
-    from transformers import NoRepeatNGramLogitsProcessor, RepetitionPenaltyLogitsProcessor
 
-    rules: list[Scorer] = []
-    if sampling.repetition_penalty != 1:
-        rules.append(RepetitionPenaltyLogitsProcessor(float(sampling.repetition_penalty)))
-    if sampling.no_repeat_ngram > 0:
-        rules.append(NoRepeatNGramLogitsProcessor(sampling.no_repeat_ngram))
-    numbers = [random.Random(seed_of(sampling.seed, prompt)) for prompt in prompts]
+    def __init__(self, prompt_tokens: int, sampling: Sampling, prompts: Sequence[Sequence[int]]) -> None:
+        from transformers import NoRepeatNGramLogitsProcessor, RepetitionPenaltyLogitsProcessor
 
-    def choose(ids: "Tensor", scores: "Tensor") -> "Tensor":
-        reply = ids[:, prompt_tokens:]
-        for rule in rules:
+        self._prompt_tokens, self._sampling = prompt_tokens, sampling
+        self._rules: list[Scorer] = []
+        if sampling.repetition_penalty != 1:
+            self._rules.append(RepetitionPenaltyLogitsProcessor(float(sampling.repetition_penalty)))
+        if sampling.no_repeat_ngram > 0:
+            self._rules.append(NoRepeatNGramLogitsProcessor(sampling.no_repeat_ngram))
+        self._numbers = [random.Random(seed_of(sampling.seed, prompt)) for prompt in prompts]
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Only these are asked for from now on; each goes on with its own numbers."""
+        self._numbers = [self._numbers[row] for row in rows]
+
+    def __call__(self, ids: "Tensor", scores: "Tensor") -> "Tensor":
+        reply = ids[:, self._prompt_tokens :]
+        for rule in self._rules:
             scores = rule(reply, scores)
-        if sampling.temperature == 0:
+        if self._sampling.temperature == 0:
             return scores
-        chosen = draw(scores / sampling.temperature, sampling.top_p, [row.random() for row in numbers])
+        chosen = draw(scores / self._sampling.temperature, self._sampling.top_p, [row.random() for row in self._numbers])
         return scores.new_full(scores.shape, float("-inf")).scatter_(1, chosen, 0.0)
-
-    return choose
 
 
 def draw(scores: "Tensor", top_p: float, numbers: Sequence[float]) -> "Tensor":

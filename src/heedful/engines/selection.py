@@ -12,6 +12,7 @@ EngineName = Literal["openvino", "transformers", "upstream"]
 
 
 Setting = Literal["auto", "openvino", "transformers", "upstream"]
+LocalSetting = Literal["auto", "openvino", "transformers"]
 
 
 @dataclass(frozen=True, slots=True)

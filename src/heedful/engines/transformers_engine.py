@@ -17,7 +17,7 @@ from heedful.conversation import Message
 from heedful.engines.base import Capabilities, Finished, Generation, Health, Piece, Sampling
 from heedful.engines.context import Prompt, fit
 from heedful.engines.detokenise import ReplyText, reply_text
-from heedful.engines.next_token import next_token_scores
+from heedful.engines.rounds import Marks, continue_all
 from heedful.errors import EngineError
 from heedful.modeling.adapters import load_with_adapter
 from heedful.modeling.bases import context_length, load_tokenizer
@@ -172,33 +172,10 @@ class TransformersEngine:
     def _continue(
         self, prompts: Sequence[Prompt], sampling: Sampling, cancelled: Event, listener: "Listener | None"
     ) -> list[list[int]]:
-        """Token ids of the replies, [prompts, tokens]; a row is padded behind its end of turn."""
-        import torch
-        from transformers import GenerationConfig
-
-        width = max(len(prompt.ids) for prompt in prompts)
-        pad: int = self._tokenizer.pad_token_id
-        gaps = [width - len(prompt.ids) for prompt in prompts]
-
-        def stop(ids: "Tensor", _: object) -> "Tensor":
-            wanted = cancelled.is_set() or self._closing.is_set()
-            return torch.full((len(prompts),), wanted, dtype=torch.bool, device=ids.device)
-
-        device = self._network.device
-        output = self._network.generate(
-            input_ids=torch.tensor(
-                [[pad] * gap + list(prompt.ids) for gap, prompt in zip(gaps, prompts, strict=True)], device=device
-            ),
-            attention_mask=torch.tensor([[0] * gap + [1] * (width - gap) for gap in gaps], device=device),
-            generation_config=GenerationConfig(
-                do_sample=False, max_new_tokens=sampling.max_new_tokens, eos_token_id=self._ends, pad_token_id=pad
-            ),
-            logits_processor=[next_token_scores(width, sampling, [prompt.ids for prompt in prompts])],
-            stopping_criteria=[stop],
-            streamer=listener,
-        )
-        ids: list[list[int]] = output[:, width:].tolist()
-        return ids
+        """Token ids of the replies."""
+        marks = Marks(self._ends, self._tokenizer.pad_token_id)
+        texts = [prompt.ids for prompt in prompts]
+        return continue_all(self._network, texts, sampling, marks, lambda: cancelled.is_set() or self._closing.is_set(), listener)
 
     def _decode(self, ids: list[int]) -> str:
         return str(self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))

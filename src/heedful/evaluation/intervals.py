@@ -5,7 +5,7 @@ interval is for a reader, who wants to see both ends. The bounds are for the gat
 of the two holds with 95 % on its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import exp, fsum, isfinite, lgamma, log, log1p, sqrt
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Z_95 = 1.959963984540054  # normal quantile at 97.5 %
 MISS = 0.05  # a one-sided bound is wrong in one case of twenty
 RESAMPLES = 2_000
+AT_ONCE = 1 << 20  # numbers that are drawn in one piece: bounds the memory
 ALIKE = 10  # so many equal values are taken for a value without spread; fewer say nothing of it
 SEED = 7  # fixed: the same numbers give the same interval, on every machine
 
@@ -93,9 +94,16 @@ def estimate_ratio(numerators: Sequence[float], denominators: Sequence[float]) -
         return Estimate(None, n, None)
     if np.allclose(top, value * bottom):  # one pair, or pairs that are all alike: drawing them again shows no spread
         return Estimate(value, n, None, (value, value) if n >= ALIKE else None)
+    ratios = [top[places].sum(axis=1) / bottom[places].sum(axis=1) for places in draws(n)]
+    return drawn(value, n, np.concatenate(ratios))
+
+
+def draws(n: int) -> Iterator[NDArray[np.int64]]:
+    """RESAMPLES times n of n places with replacement, [some, n] at a time: one by one is mostly calls of functions."""
     generator = np.random.default_rng(SEED)
-    draws = (generator.integers(0, n, n) for _ in range(RESAMPLES))
-    return drawn(value, n, [top[draw].sum() / bottom[draw].sum() for draw in draws])
+    some = max(1, AT_ONCE // n)
+    for start in range(0, RESAMPLES, some):
+        yield generator.integers(0, n, (min(some, RESAMPLES - start), n))
 
 
 def drawn(value: float, n: int, resampled: Sequence[float] | NDArray[np.float64]) -> Estimate:

@@ -16,7 +16,7 @@ from heedful.config.prompts import name_of
 from heedful.engines.base import Engine, Sampling
 from heedful.engines.openai_compatible import OpenAICompatibleEngine, Upstream
 from heedful.engines.openvino.load import load_openvino_engine
-from heedful.engines.selection import choose_engine
+from heedful.engines.selection import LocalSetting, choose_engine
 from heedful.engines.transformers_engine import TransformersEngine
 from heedful.errors import ConfigError, EngineError, ModelError, RegistryError
 from heedful.guards.crisis.classifier import load_classifier
@@ -85,14 +85,6 @@ def load_network(target: Target, settings: Settings) -> "PreTrainedModel":
     return load_with_adapter(target.base, target.adapter, device.name)
 
 
-def to_companion(
-    target: Target, network: "PreTrainedModel", generation: GenerationSettings, guards: Guards | None = None
-) -> Companion:
-    """Wrap a loaded network; it belongs to the companion's engine from now on."""
-    engine = TransformersEngine(target.name, network, load_tokenizer(target.base), context_length(target.base))
-    return Companion(engine, target.system_prompt, sampling_of(generation), Guards() if guards is None else guards)
-
-
 def load_companion(
     workspace: Workspace, target: Target, settings: Settings, store: Store, record: Record | None = None
 ) -> Companion:
@@ -141,20 +133,26 @@ def prompt_difference(workspace: Workspace, target: Target, settings: Settings) 
 
 
 def load_engine(workspace: Workspace, target: Target, settings: Settings) -> Engine:
-    """The engine of `serving.engine`. With `auto`, a model that openvino gets wrong is left to transformers, which is said."""
-    serving = settings.serving
-    if serving.engine == "upstream":
+    """The engine of `serving.engine`."""
+    if settings.serving.engine == "upstream":
         return OpenAICompatibleEngine(target.name, upstream_of(settings.upstream, target.name))
-    if choose_engine(serving.engine, target.base, settings.device).name == "openvino":
+    return load_local_engine(workspace, target, settings, settings.serving.engine)
+
+
+def load_local_engine(workspace: Workspace, target: Target, settings: Settings, wanted: LocalSetting) -> Engine:
+    """On this machine. With `auto`, a model that openvino gets wrong is left to transformers, which is said."""
+    serving = settings.serving
+    if choose_engine(wanted, target.base, settings.device).name == "openvino":
         try:
             return load_openvino_engine(
                 target.name, target.base, target.adapter, workspace.served, serving.cache_tokens, serving.threads
             )
         except (ModelError, EngineError) as error:
-            if serving.engine != "auto":
+            if wanted != "auto":
                 raise
-            LOG.warning("%s is served by transformers: %s", target.name, error.text)
-    return to_companion(target, load_network(target, settings), settings.generation).engine
+            LOG.warning("%s is left to transformers: %s", target.name, error.text)
+    network = load_network(target, settings)
+    return TransformersEngine(target.name, network, load_tokenizer(target.base), context_length(target.base))
 
 
 def upstream_of(settings: UpstreamSettings, model: str) -> Upstream:

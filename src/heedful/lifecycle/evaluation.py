@@ -10,22 +10,33 @@ import random
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from heedful.companion.turn import Companion
-from heedful.config import Settings
+from heedful.config import GateSettings, Settings
 from heedful.dataset import dataset_dir, load_split
+from heedful.engines.base import Engine
 from heedful.engines.kept import KeptEngine
 from heedful.evaluation.binding import bind
 from heedful.evaluation.evaluate import SEED, Lineage, Subject, evaluate
 from heedful.evaluation.learning import Splits
 from heedful.evaluation.matrix import MATRIX_JSON, matrix_to_json
+from heedful.evaluation.replies import Observe
 from heedful.evaluation.report import REPORT_JSON, Report, read_report
-from heedful.lifecycle.companions import BASE, Target, find_target, guards_of, load_network, to_companion
-from heedful.lifecycle.evidence import gather, load_champion, samples_of, standing_of
+from heedful.lifecycle.companions import (
+    BASE,
+    Target,
+    find_target,
+    guards_of,
+    load_local_engine,
+    load_network,
+    sampling_of,
+)
+from heedful.lifecycle.evidence import champion_of, gather, samples_of, standing_of
 from heedful.lifecycle.judge import judge_of
 from heedful.lifecycle.matrix import BATCH_TOKENS, grid_of, measure, read_matrix
 from heedful.lifecycle.runs import recorded_run
@@ -76,30 +87,25 @@ def evaluate_version(
     judge = judge_of(settings.judge, tuned.base, labels)
     rows = load_rows(tuned, folder)
     room = reply_room(rows.test, settings.generation.max_new_tokens, context_length(tuned.base))
-    base, grid = replace(tuned, name=BASE, adapter=None), grid_of(workspace, store, version.id)
+    grid = grid_of(workspace, store, version.id)
+    base, champion = replace(tuned, name=BASE, adapter=None), champion_of(workspace, standing, tuned)
     report_id = f"r-{uuid.uuid4().hex[:10]}" if report_id is None else report_id
     with recorded_run(store, EVALUATION, version.dataset, version.id) as outcome, staging(workspace.reports) as aside:
-        networks = load_network(tuned, settings), load_network(base, settings)
         lineage = lineage_of(tuned, folder, settings)
+        networks = load_network(tuned, settings), load_network(base, settings)
         measure(workspace, settings, grid.rows[-1], networks[0])
         measure(workspace, settings, grid.rows[0], networks[1])
         matrix = read_matrix(workspace, grid)
-        champion = load_champion(workspace, settings, standing, tuned)
-        evidence = gather(standing, folder, tuned, networks, champion)
-        rival = None if champion is None else Subject(champion[0].name, judged_companion(*champion, settings, room))
-        report = asyncio.run(
-            evaluate(
-                kept(workspace, to_subject(tuned, networks[0], settings, rows, room), lineage),
-                kept(workspace, to_subject(base, networks[1], settings, rows, room), lineage),
-                folder,
-                settings.gate,
-                aside,
-                replace(lineage, matrix=matrix, overrides=overrides, evidence=evidence, champion=rival, judge=judge),
-                observe,
-            )
-        )
+        evidence = gather(standing, folder, tuned, networks, champion, settings)
+        splits = [splits_of(network, rows) for network in networks]
+        del networks  # engines that answer have their own copy of the weights
+        to_judge = partial(to_subject, workspace, settings, room, lineage)
+        first, second = to_judge(tuned, splits[0]), to_judge(base, splits[1])
+        rival = None if champion is None else to_judge(champion)
+        told = replace(lineage, matrix=matrix, overrides=overrides, evidence=evidence, champion=rival, judge=judge)
+        report = asyncio.run(evaluate_and_close(first, second, folder, settings.gate, aside, told, observe))
         write_text(aside / MATRIX_JSON, matrix_to_json(matrix))
-        quoted = "" if champion is None else champion[0].name  # its replies stand in the report; an erasure looks for them
+        quoted = "" if champion is None else champion.name  # its replies stand in the report; an erasure looks for them
         write_manifest(
             aside, {"kind": "report", "id": report_id, "model": version.id, "dataset": version.dataset, "champion": quoted}
         )
@@ -174,24 +180,45 @@ def answer_lengths(sample: Sample) -> list[int]:
     return lengths
 
 
-def to_subject(target: Target, network: "PreTrainedModel", settings: Settings, rows: Rows, room: int) -> Subject:
+def splits_of(network: "PreTrainedModel", rows: Rows) -> Splits:
     train, validation, test = (
         negative_log_likelihood(network, part, BATCH_TOKENS) for part in (rows.train, rows.validation, rows.test)
     )
-    return Subject(target.name, judged_companion(target, network, settings, room), test, Splits(train, validation, test))
+    return Splits(train, validation, test)
 
 
-def judged_companion(target: Target, network: "PreTrainedModel", settings: Settings, room: int) -> Companion:
-    guards = replace(guards_of(settings.guards), also_generate=True)  # a model is judged by its own words, in a crisis too
-    companion = to_companion(target, network, settings.generation, guards)
-    return replace(companion, sampling=replace(companion.sampling, max_new_tokens=room))
+def to_subject(
+    workspace: Workspace, settings: Settings, room: int, lineage: Lineage, target: Target, splits: Splits | None = None
+) -> Subject:
+    """It answers as it would in service: the same engine, sampling and guards, but by its own words in a crisis too."""
+    wanted = "auto" if settings.serving.engine == "upstream" else settings.serving.engine  # what is judged is the version
+    engine = load_local_engine(workspace, target, settings, wanted)
+    guards = replace(guards_of(settings.guards), also_generate=True)
+    sampling = replace(sampling_of(settings.generation), max_new_tokens=room)
+    companion = Companion(kept(workspace, lineage, target, engine), target.system_prompt, sampling, guards)
+    return Subject(target.name, companion, None if splits is None else splits.test, splits)
 
 
-def kept(workspace: Workspace, subject: Subject, lineage: Lineage) -> Subject:
-    """Replies are kept on disk: a killed evaluation goes on, and other checks over the same replies begin there."""
-    weights = lineage.hashes["base"] if subject.model_id == BASE else f"{lineage.hashes['base']}+{lineage.hashes['adapter']}"
-    engine = KeptEngine(subject.companion.engine, workspace.replies, f"{weights}/{lineage.hashes['template']}")
-    return replace(subject, companion=replace(subject.companion, engine=engine))
+def kept(workspace: Workspace, lineage: Lineage, target: Target, engine: Engine) -> KeptEngine:
+    """Replies are kept on disk: a killed evaluation goes on, and other checks over the same replies begin there.
+
+    Another engine, or the same in other numbers, may say another word; so it is part of what they are kept under.
+    """
+    adapter = "" if target.adapter is None else sha256(target.adapter / ADAPTER_FILE)
+    can = engine.capabilities
+    return KeptEngine(
+        engine, workspace.replies, "/".join((lineage.hashes["base"], adapter, lineage.hashes["template"], can.name, can.how))
+    )
+
+
+async def evaluate_and_close(
+    subject: Subject, base: Subject, folder: Path, gate: GateSettings, aside: Path, lineage: Lineage, observe: Observe | None
+) -> Report:
+    try:
+        return await evaluate(subject, base, folder, gate, aside, lineage, observe)
+    finally:
+        for one in filter(None, (subject, base, lineage.champion)):
+            await one.companion.engine.close()
 
 
 def lineage_of(target: Target, folder: Path, settings: Settings) -> Lineage:

@@ -48,13 +48,15 @@ def standing_of(session: Session, version: Version) -> Standing:
 
 
 def gather(
-    standing: Standing, folder: Path, tuned: Target, networks: "Networks", champion: "tuple[Target, PreTrainedModel] | None"
+    standing: Standing, folder: Path, tuned: Target, networks: "Networks", champion: Target | None, settings: Settings
 ) -> Evidence:
     """`networks` are the version's and its base's. A champion is measured on the tokens that the candidate was measured on."""
     ordinary = unseen_exchanges(load_split(folder, "train"))
     first, second = (score(network, tuned, with_prompt(ordinary, tuned.system_prompt)) for network in networks)
     exposed = [expose_planted(network, tuned, folder) for network in networks]
-    served = None if champion is None else Champion(champion[0].name, score(champion[1], tuned, load_split(folder, "test")))
+    served = None
+    if champion is not None:
+        served = Champion(champion.name, score(load_network(champion, settings), tuned, load_split(folder, "test")))
     return Evidence((first, second), standing.withdrawn, (exposed[0], exposed[1]) if exposed[0] else None, served)
 
 
@@ -66,14 +68,9 @@ def expose_planted(network: "PreTrainedModel", target: Target, folder: Path) -> 
     return expose(canaries, lambda rows: [nats for nats, _ in score(network, target, with_prompt(rows, prompt)).per_sample])
 
 
-def load_champion(
-    workspace: Workspace, settings: Settings, standing: Standing, tuned: Target
-) -> "tuple[Target, PreTrainedModel] | None":
+def champion_of(workspace: Workspace, standing: Standing, tuned: Target) -> Target | None:
     """Who serves now, on the candidate's base; None where nobody comparable does."""
-    if standing.champion is None:
-        return None
-    target = replace(target_of(workspace, standing.champion), base=tuned.base)
-    return target, load_network(target, settings)
+    return None if standing.champion is None else replace(target_of(workspace, standing.champion), base=tuned.base)
 
 
 def with_prompt(rows: list[Conversation], prompt: str) -> list[Conversation]:

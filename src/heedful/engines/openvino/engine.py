@@ -7,14 +7,14 @@ import asyncio
 import weakref
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, suppress
+from contextlib import suppress
 
 from heedful.conversation import Message
 from heedful.engines.base import Capabilities, Finished, Generation, Health, Piece, Sampling
 from heedful.engines.context import Prompt, fit
-from heedful.engines.detokenise import ReplyText
+from heedful.engines.detokenise import ReplyText, reply_text
 from heedful.engines.openvino.network import PagedNetwork
-from heedful.engines.openvino.scheduler import RUNNING, ask
+from heedful.engines.openvino.scheduler import RUNNING, ask, ask_whole
 from heedful.engines.openvino.worker import Worker, closed
 from heedful.modeling.chat_template import end_of_turn_ids, render
 from heedful.modeling.protect import Tokenizer
@@ -71,7 +71,16 @@ class OpenVinoEngine:
             asked.cancelled = True
 
     async def generate(self, chats: Sequence[Sequence[Message]], sampling: Sampling) -> list[Generation]:
-        return await asyncio.gather(*(self._collect(messages, sampling) for messages in chats))
+        """All of them begin with the same pass, so that the same chats are computed in the same company each time."""
+        prompts = [await self._prompt(messages, sampling) for messages in chats]
+        written = [(prompt, *ask_whole(prompt.ids, sampling, self._ends)) for prompt in prompts]
+        self._worker.add(*(asked for _, asked, _ in written))
+        try:
+            rows = await asyncio.gather(*(asyncio.wrap_future(whole) for _, _, whole in written))
+        finally:
+            for _, asked, _ in written:
+                asked.cancelled = True
+        return [self._whole(prompt, row) for prompt, row in zip(prompts, rows, strict=True)]
 
     async def close(self) -> None:
         """Stop what runs within a token, refuse what waits, free the model."""
@@ -79,14 +88,9 @@ class OpenVinoEngine:
         await asyncio.to_thread(self._worker.join)
         self._texts.shutdown()
 
-    async def _collect(self, messages: Sequence[Message], sampling: Sampling) -> Generation:
-        pieces: list[str] = []
-        async with aclosing(self.stream(messages, sampling)) as events:
-            async for event in events:
-                if isinstance(event, Finished):
-                    return Generation("".join(pieces), event)
-                pieces.append(event.text)
-        raise AssertionError("a stream ends with Finished")
+    def _whole(self, prompt: Prompt, tokens: Sequence[int]) -> Generation:
+        text, reply = reply_text(tokens, self._decode, self._ends)
+        return Generation(text, Finished(reply.reason, len(prompt.ids), reply.tokens, prompt.dropped_messages))
 
     async def _prompt(self, messages: Sequence[Message], sampling: Sampling) -> Prompt:
         def rendered(kept: Sequence[Message]) -> list[int]:

@@ -7,6 +7,7 @@ computed again later; it has lost no token. Everything here runs in one thread.
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,23 @@ class Asked:
 
 def ask(prompt: Sequence[int], sampling: Sampling, ends: Sequence[int], say: Say) -> Asked:
     return Asked(tuple(prompt), sampling.max_new_tokens, frozenset(ends), TokenChoice(sampling, prompt), say, list(prompt))
+
+
+def ask_whole(prompt: Sequence[int], sampling: Sampling, ends: Sequence[int]) -> "tuple[Asked, Future[list[int]]]":
+    """A reply that nobody reads before it has ended, and its tokens, to be waited for."""
+    tokens: list[int] = []
+    whole: Future[list[int]] = Future()
+    whole.set_running_or_notify_cancel()  # whoever waits may leave; what is written for them then is thrown away
+
+    def say(event: int | BaseException | None) -> None:
+        if event is None:
+            whole.set_result(tokens)
+        elif isinstance(event, BaseException):
+            whole.set_exception(event)
+        else:
+            tokens.append(event)
+
+    return ask(prompt, sampling, ends, say), whole
 
 
 class Scheduler:
@@ -105,13 +123,22 @@ class Scheduler:
         self._make_room()
         turns, left = [], PASS_TOKENS
         for asked in sorted(self.running, key=lambda asked: asked.new > 1):  # stable: who is being written first, then by age
-            taken = min(asked.new, left)
-            if taken == 0:
+            if left == 0:
                 break
+            self._look_again(asked)
+            taken = min(asked.new, left)
             past = asked.chain.computed
             turns.append((asked, Part(asked.ids[past : past + taken], past, asked.chain.blocks)))
             left -= taken
         return turns
+
+    def _look_again(self, asked: Asked) -> None:
+        """Of those who were admitted together, the first computes what they all begin with, and the others find it."""
+        if asked.chain.computed == 0:
+            self._pool.release(asked.chain)
+            asked.chain = self._pool.begin(asked.ids)
+            found = self._pool.extend(asked.chain, len(asked.ids) + 1)
+            assert found, "it had as many blocks a moment ago"
 
     def _make_room(self) -> None:
         for asked in list(self.running):

@@ -36,12 +36,12 @@ class Worker:
             ready = self._thread.is_alive() and not self._stopping and not self._broken
             return Health(ready, len(self._scheduler.running), len(self._scheduler.waiting) + len(self._arrived))
 
-    def add(self, asked: Asked) -> None:
-        """Raises EngineError when it is stopping."""
+    def add(self, *asked: Asked) -> None:
+        """What is added together begins together. Raises EngineError when it is stopping."""
         with self._changed:
             if self._stopping:
                 raise closed(self._model)
-            self._arrived.append(asked)
+            self._arrived += asked
             self._changed.notify()
 
     def stop(self) -> None:
