@@ -4,7 +4,8 @@
 
 | engine | what it is |
 | --- | --- |
-| heedful | `heedful serve`, its own choice of engine (openvino), 16-bit weights |
+| heedful | `heedful serve`, its own choice of engine (openvino), `serving.weights: int8` |
+| heedful_16bit | the same with 16-bit weights, like for like |
 | transformers | `transformers serve`, bfloat16 |
 | transformers_batching | `transformers serve --continuous-batching`, bfloat16 |
 
@@ -49,7 +50,8 @@ from training_speed.bases import SIZES, write_base
 from heedful.conversation import Message
 from heedful.guards import assess_crisis
 
-ENGINES = ("heedful", "transformers", "transformers_batching")
+ENGINES = ("heedful", "heedful_16bit", "transformers", "transformers_batching")
+OURS = {"heedful": "int8", "heedful_16bit": "float16"}  # serving.weights
 FIGURES = ("decode_1", "decode_8", "first_token_ms", "rss_mb", "peak_mb")
 STREAMS = 8
 SPREAD = 0.1  # of the weights: replies are then of different words, as the words of people are
@@ -82,10 +84,11 @@ def serving(engine: str, base: str, folder: Path) -> Iterator[Server]:
     """The engine's server on a free port, in processes of its own."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    if engine == "heedful":
-        workspace = folder / "workspace"
+    if engine in OURS:
+        workspace = folder / engine
         workspace.mkdir(exist_ok=True)
-        (workspace / "heedful.yaml").write_text(json.dumps({"base": base, **SETTINGS}))  # JSON is YAML
+        settings = {"base": base, "serving": {"weights": OURS[engine]}, **SETTINGS}
+        (workspace / "heedful.yaml").write_text(json.dumps(settings))  # JSON is YAML
         command, model = [str(bin_of("heedful")), "serve", "--port", str(port), "--workspace", str(workspace)], "base"
     else:
         batching = ["--continuous-batching"] if engine == "transformers_batching" else []
@@ -170,10 +173,10 @@ def wait_until_ready(server: Server) -> None:
     raise RuntimeError("the server did not start")
 
 
-def build(base: str, folder: Path) -> float:
+def build(engine: str, base: str, folder: Path) -> float:
     """Seconds of our first start, which builds the model and proves it; later ones find it."""
     began = time.perf_counter()
-    with serving("heedful", base, folder) as server:
+    with serving(engine, base, folder) as server:
         wait_until_ready(server)
     return time.perf_counter() - began
 
@@ -222,19 +225,19 @@ class Prompts:
                 return text
 
 
+def ratios(runs: Sequence[dict[str, Figures]], ours: str, peer: str) -> Figures:
+    return {figure: round(statistics.median(run[ours][figure] / run[peer][figure] for run in runs), 3) for figure in FIGURES}
+
+
 def summary(runs: Sequence[dict[str, Figures]]) -> dict[str, Any]:
-    """By engine its figures; `ratios` are ours over the peer's: more is better for decode, less for the others."""
+    """By engine its figures; `ratios` are ours over the peer's, `ratios_16bit` like for like. More is better for decode, less else."""
     shown: dict[str, Any] = {
         engine: {figure: round(statistics.median(run[engine][figure] for run in runs), 1) for figure in FIGURES}
         for engine in runs[0]
     }
-    shown["ratios"] = {
-        engine: {
-            figure: round(statistics.median(run["heedful"][figure] / run[engine][figure] for run in runs), 3) for figure in FIGURES
-        }
-        for engine in runs[0]
-        if engine != "heedful"
-    }
+    for name, ours in (("ratios", "heedful"), ("ratios_16bit", "heedful_16bit")):
+        if ours in runs[0]:
+            shown[name] = {engine: ratios(runs, ours, engine) for engine in runs[0] if engine not in OURS}
     return shown
 
 
@@ -247,7 +250,7 @@ def main() -> None:
             from heedful.modeling.bases import resolve_base
 
             base = resolve_base(base).location
-        build_s = build(base, Path(name))
+        build_s = {engine: round(build(engine, base, Path(name)), 1) for engine in given.engines if engine in OURS}
         for seed in range(given.repeats):
             run: dict[str, Figures] = {}
             for engine in given.engines:
@@ -261,7 +264,7 @@ def main() -> None:
             runs.append(run)
     facts = {
         "model": given.model,
-        "build_s": round(build_s, 1),
+        "build_s": build_s,
         "tokens": given.tokens,
         "repeats": given.repeats,
         "cores": len(os.sched_getaffinity(0)),
@@ -272,7 +275,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=SIZES, default="tiny")
-    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES), help="heedful among them")
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES), help="those of heedful begin")
     parser.add_argument("--tokens", type=int, default=96, help="of a reply")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="as ever: progress goes to stderr, one JSON line to stdout")

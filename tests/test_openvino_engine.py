@@ -227,7 +227,7 @@ def test_a_model_is_built_once_and_again_when_it_is_damaged(shelf: Path, monkeyp
     (folder / WEIGHTS).write_bytes(b"")
     builds: list[Path] = []
 
-    def rebuild(_base: object, _adapter: object, aside: Path) -> dict[str, Any]:
+    def rebuild(_base: object, _adapter: object, aside: Path, _weights: object) -> dict[str, Any]:
         builds.append(aside)
         (aside / MODEL).write_text("")
         return {"parameters": 1}
@@ -239,6 +239,15 @@ def test_a_model_is_built_once_and_again_when_it_is_damaged(shelf: Path, monkeyp
         assert built_model("tiny", None, "m1", shelf) == folder, "what is used is not removed"
     assert len(builds) == KEPT + 3
     assert sorted(path.name[:2] for path in shelf.iterdir()) == ["m1", "n3", "n4", "n5", "n6"]
+
+
+def test_weights_of_eight_bits_are_another_model_of_half_the_size(shelf: Path) -> None:
+    whole, rounded = built_model("tiny", None, "m7", shelf), built_model("tiny", None, "m7", shelf, "int8")
+    facts = read_manifest(rounded)
+    assert facts["proof"] == {"prompts": 5, "tokens": 120, "ties": 0}
+    assert 0 < facts["drift"] < 0.002
+    assert read_manifest(whole)["drift"] == 0
+    assert (rounded / WEIGHTS).stat().st_size < 0.55 * (whole / WEIGHTS).stat().st_size
 
 
 def test_a_missing_adapter_and_a_foreign_family_are_told(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from heedful.engines.base import Sampling
 from heedful.engines.next_token import NextToken
 from heedful.engines.openvino.blocks import BLOCK, BlockPool, Chain
 from heedful.engines.openvino.choice import NUCLEUS, TokenChoice
+from heedful.engines.openvino.drift import LARGEST, drift_from, scores_of
 from heedful.engines.openvino.network import PagedNetwork, Part
 from heedful.engines.openvino.parity import Proof, prove
 from heedful.engines.selection import Choice, choose_engine
@@ -25,10 +26,11 @@ from heedful.modeling.greedy import QUESTIONS, TOKENS
 from heedful.modeling.mapped_files import MAPS, leave_memory
 from heedful.modeling.openvino_graph import build_graph, why_no_graph
 from heedful.modeling.openvino_runtime import import_openvino
+from heedful.modeling.rounding import Weights, round_network, rounded_rows
 
 
-def save(network: Any, folder: Path) -> Path:
-    import_openvino().save_model(build_graph(network), str(folder / "model.xml"), compress_to_fp16=True)
+def save(network: Any, folder: Path, weights: Weights = "float16") -> Path:
+    import_openvino().save_model(build_graph(network, weights), str(folder / "model.xml"), compress_to_fp16=True)
     return folder / "model.xml"
 
 
@@ -74,6 +76,32 @@ def test_a_proof_counts_and_a_wrong_file_is_refused(tmp_path: Path) -> None:
         network.model.layers[1].self_attn.q_norm.weight.mul_(1.2)
     with pytest.raises(ModelError, match="says another token than transformers"):
         prove(network, tokenizer, path)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_rounded_to_eight_bits_says_what_transformers_says_with_those_numbers(family: str, tmp_path: Path) -> None:
+    network, tokenizer = make_network(FAMILIES[family]), load_tokenizer("tiny")
+    before = scores_of(network, tokenizer)
+    round_network(network)
+    path = save(network, tmp_path, "int8")
+    assert prove(network, tokenizer, path).tokens == len(QUESTIONS) * TOKENS
+    assert 0 < drift_from(before, path) < LARGEST
+    other = make_network(FAMILIES[family])
+    with torch.no_grad():
+        other.model.norm.weight.mul_(4)
+    with pytest.raises(ModelError, match=r"are distributed otherwise by [0-9.]+ nats, and 0.01 are allowed"):
+        drift_from(scores_of(other, tokenizer), path)
+
+
+def test_rounding_keeps_signs_zeros_and_the_largest_and_happens_once() -> None:
+    matrix = np.array([[1.0, -0.5, 0.0, 0.003], [0.0, 0.0, 0.0, 0.0], [-3e-5, 1e-5, 0.0, 2e-5]], dtype=np.float32)
+    numbers, steps = rounded_rows(matrix)
+    assert numbers.tolist() == [[127, -64, 0, 0], [0, 0, 0, 0], [-126, 42, 0, 84]]
+    back = numbers * steps.astype(np.float32)
+    again, same = rounded_rows(back)
+    assert (again == numbers).all()
+    assert (same == steps).all()
+    assert np.abs(back - matrix).max() <= 0.5 * steps.max()
 
 
 def test_what_is_not_supported_has_a_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -144,9 +144,8 @@ def load_local_engine(workspace: Workspace, target: Target, settings: Settings, 
     serving = settings.serving
     if choose_engine(wanted, target.base, settings.device).name == "openvino":
         try:
-            return load_openvino_engine(
-                target.name, target.base, target.adapter, workspace.served, serving.cache_tokens, serving.threads
-            )
+            room, threads, weights = serving.cache_tokens, serving.threads, serving.weights
+            return load_openvino_engine(target.name, target.base, target.adapter, workspace.served, room, threads, weights)
         except (ModelError, EngineError) as error:
             if wanted != "auto":
                 raise

@@ -9,18 +9,23 @@ cache hold what came before. It gives scores only for the rows of the input `row
     logits [rows, vocabulary]
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from heedful.modeling.openvino_runtime import import_openvino
+from heedful.modeling.rounding import Weights, rounded_rows
 
 MINUS_INFINITY = -65_504.0
 UNITS = 2**40  # of `exact`
 
 
-def build_graph(network: Any) -> Any:
-    """An `openvino.Model` in float32. `network` is a transformers model for which `why_no_graph` says None."""
+def build_graph(network: Any, weights: Weights = "float16") -> Any:
+    """An `openvino.Model` that computes in float32. `network` is a transformers model for which `why_no_graph` says None.
+
+    With int8, matrices are stored rounded (`modeling.rounding`); else as they are, and whoever saves it rounds them to float16.
+    """
     openvino = import_openvino()
-    return openvino.Model(*Builder(openvino, network).build(), "heedful")
+    return openvino.Model(*Builder(openvino, network, weights).build(), "heedful")
 
 
 def page(model: Any) -> None:
@@ -66,13 +71,38 @@ def only_rows(model: Any) -> None:
     model.validate_nodes_and_infer_types()
 
 
+@dataclass(frozen=True)
+class Matrix:
+    """A weight as nodes of a graph: `numbers` [rows, columns] and, where they are rounded, the `steps` [rows, 1] of their rows."""
+
+    op: Any
+    numbers: Any
+    steps: Any
+
+    def whole(self) -> Any:
+        return self.scaled(self.numbers, self.steps)
+
+    def rows(self, chosen: Any) -> Any:
+        """What stands in the rows of the numbers `chosen`; no other row is made a float."""
+        import numpy as np
+
+        axis = self.op.constant(np.int64(0))
+        return self.scaled(*(None if node is None else self.op.gather(node, chosen, axis) for node in (self.numbers, self.steps)))
+
+    def scaled(self, numbers: Any, steps: Any) -> Any:
+        """In this form OpenVINO multiplies by eight bits as they are."""
+        if steps is None:
+            return numbers
+        return self.op.multiply(self.op.convert(numbers, "f32"), self.op.convert(steps, "f32"))
+
+
 class Builder:
     """The network as it attends to a cache of its own, in the form that `paged_attention_transformation` knows.
 
     That form: a variable for the keys and one for the values of each layer, [batch, heads, tokens, head].
     """
 
-    def __init__(self, openvino: Any, network: Any) -> None:
+    def __init__(self, openvino: Any, network: Any, weights: Weights) -> None:
         from openvino import opset13
 
         from heedful.modeling.gguf_file import head_size
@@ -80,6 +110,7 @@ class Builder:
         self.openvino, self.op = openvino, opset13
         self.network, self.config = network, network.config
         self.weights: dict[str, Any] = network.state_dict()
+        self.rounded = weights == "int8"
         self.head = head_size(network.config)
         self.sinks: list[Any] = []
 
@@ -90,15 +121,15 @@ class Builder:
         self.positions = self.parameter("position_ids", [-1, -1], "i64")
         self.beams = self.parameter("beam_idx", [-1], "i32")
         self.causal = self.causal_mask()
-        embedding = self.constant(self.weight("model.embed_tokens.weight"))
-        x = self.op.gather(embedding, self.op.convert(self.ids, "i32"), self.integer(0))
+        embedding = self.matrix("model.embed_tokens.weight")
+        x = embedding.rows(self.op.convert(self.ids, "i32"))
         turn = self.rotary()
         for layer in range(self.config.num_hidden_layers):
             x = self.layer(f"model.layers.{layer}.", layer, x, turn)
         x = self.norm(x, "model.norm.weight")
         tied = "lm_head.weight" not in self.weights or self.config.tie_word_embeddings
-        head = embedding if tied else self.constant(self.weight("lm_head.weight"))
-        logits = self.op.matmul(x, head, False, True)
+        head = embedding if tied else self.matrix("lm_head.weight")
+        logits = self.op.matmul(x, head.whole(), False, True)
         result = self.op.result(logits)
         result.output(0).get_tensor().set_names({"logits"})
         return [result], self.sinks, [self.ids, self.mask, self.positions, self.beams]
@@ -180,7 +211,7 @@ class Builder:
         return op.multiply(op.multiply(x, op.divide(self.array(1.0), root)), self.constant(self.weight(name)))
 
     def linear(self, x: Any, name: str) -> Any:
-        found = self.op.matmul(x, self.constant(self.weight(f"{name}.weight")), False, True)
+        found = self.op.matmul(x, self.matrix(f"{name}.weight").whole(), False, True)
         return self.op.add(found, self.constant(self.weight(f"{name}.bias"))) if f"{name}.bias" in self.weights else found
 
     def causal_mask(self) -> Any:
@@ -188,6 +219,13 @@ class Builder:
         op = self.op
         allowed = op.convert(op.unsqueeze(op.unsqueeze(self.mask, self.integer(1)), self.integer(1)), "f32")
         return op.multiply(op.subtract(self.array(1.0), allowed), self.array(MINUS_INFINITY))
+
+    def matrix(self, name: str) -> "Matrix":
+        numbers = self.weight(name)
+        if not self.rounded:
+            return Matrix(self.op, self.constant(numbers), None)
+        numbers, steps = rounded_rows(numbers)
+        return Matrix(self.op, self.op.constant(numbers), self.op.constant(steps))
 
     def weight(self, name: str) -> Any:
         return self.weights[name].detach().float().cpu().contiguous().numpy()

@@ -10,14 +10,16 @@ from heedful.engines.openvino.blocks import BLOCK
 from heedful.modeling.mapped_files import leave_memory
 from heedful.modeling.openvino_graph import page
 from heedful.modeling.openvino_runtime import import_openvino, openvino_core
+from heedful.modeling.rounding import Weights
 
 if TYPE_CHECKING:
     import numpy as np
 
 SHAPES = 64  # that OpenVINO keeps its kernels ready for; of its own accord 5,000, which is memory that grows for hours
-EXACT = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
+EXACT = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
 WARM_TOKENS = 64
 QUICK = {"KV_CACHE_PRECISION": "f16"}  # of 16 bits, as the weights are; OpenVINO's own choice would be 8
+ROUNDED = {**QUICK, "INFERENCE_PRECISION_HINT": "f32"}  # OpenVINO then rounds what it multiplies by int8 weights as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +42,23 @@ def default_threads() -> int:
 class PagedNetwork:
     """`model` is a file that `build` made; `tokens` is the room of the cache. One thread only.
 
-    `exact` computes in float32, else in what the processor is quickest at.
+    `exact` computes in float32, else in what the processor is quickest at with these weights.
     """
 
-    def __init__(self, model: Path, tokens: int, threads: int | None = None, exact: bool = False) -> None:
+    def __init__(
+        self, model: Path, tokens: int, threads: int | None = None, exact: bool = False, weights: Weights = "float16"
+    ) -> None:
         self._openvino = import_openvino()
         core = openvino_core()
         read = core.read_model(str(model))
         page(read)
+        precision = EXACT if exact else ROUNDED if weights == "int8" else QUICK
         hints = {
             "PERFORMANCE_HINT": "LATENCY",
             "CPU_RUNTIME_CACHE_CAPACITY": SHAPES,
             "INFERENCE_NUM_THREADS": default_threads() if threads is None else threads,
         }
-        compiled = core.compile_model(read, "CPU", {**hints, **(EXACT if exact else QUICK)})
+        compiled = core.compile_model(read, "CPU", {**hints, **precision})
         self.blocks = -(-tokens // BLOCK)
         self.precision = "float32" if exact else str(compiled.get_property("INFERENCE_PRECISION_HINT")).split("'")[1]
         self._request = compiled.create_infer_request()
