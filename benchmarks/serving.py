@@ -230,7 +230,7 @@ def ratios(runs: Sequence[dict[str, Figures]], ours: str, peer: str) -> Figures:
 
 
 def summary(runs: Sequence[dict[str, Figures]]) -> dict[str, Any]:
-    """By engine its figures; `ratios` are ours over the peer's, `ratios_16bit` like for like. More is better for decode, less else."""
+    """By engine its figures; `ratios` are ours over the peer's, `ratios_16bit` like for like."""
     shown: dict[str, Any] = {
         engine: {figure: round(statistics.median(run[engine][figure] for run in runs), 1) for figure in FIGURES}
         for engine in runs[0]

@@ -90,10 +90,8 @@ class Matrix:
         return self.scaled(*(None if node is None else self.op.gather(node, chosen, axis) for node in (self.numbers, self.steps)))
 
     def scaled(self, numbers: Any, steps: Any) -> Any:
-        """In this form OpenVINO multiplies by eight bits as they are."""
-        if steps is None:
-            return numbers
-        return self.op.multiply(self.op.convert(numbers, "f32"), self.op.convert(steps, "f32"))
+        """In this form OpenVINO multiplies by eight bits as they are; steps of float16 would be a form that it does not know."""
+        return numbers if steps is None else self.op.multiply(self.op.convert(numbers, "f32"), steps)
 
 
 class Builder:
@@ -225,7 +223,7 @@ class Builder:
         if not self.rounded:
             return Matrix(self.op, self.constant(numbers), None)
         numbers, steps = rounded_rows(numbers)
-        return Matrix(self.op, self.op.constant(numbers), self.op.constant(steps))
+        return Matrix(self.op, self.op.constant(numbers), self.constant(steps.astype("float32")))  # saved as float16 again
 
     def weight(self, name: str) -> Any:
         return self.weights[name].detach().float().cpu().contiguous().numpy()
