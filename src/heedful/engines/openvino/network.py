@@ -60,7 +60,8 @@ class PagedNetwork:
         }
         compiled = core.compile_model(read, "CPU", {**hints, **precision})
         self.blocks = -(-tokens // BLOCK)
-        self.precision = "float32" if exact else str(compiled.get_property("INFERENCE_PRECISION_HINT")).split("'")[1]
+        computed = "float32" if exact else str(compiled.get_property("INFERENCE_PRECISION_HINT")).split("'")[1]
+        self.precision = f"{computed}, int8 weights" if weights == "int8" else computed
         self._request = compiled.create_infer_request()
         for socket in compiled.inputs:
             name = socket.get_any_name()
