@@ -57,7 +57,7 @@ FOLDS = 3
 WORK = Path(__file__).parents[1] / "build" / "crisis_head"
 VALIDATION = [Path(__file__).parents[1] / "benchmarks" / "data" / name for name in ("crisis_contrast", "crisis_talks")]
 MOST = {"benign": 0.12, "hard": 0.18, "talks": 0.2}  # false alarms on VALIDATION
-MOST_OLD = 2500  # examples that are read again when it goes on from a head that knows them
+MOST_OLD = 1200  # examples that are read again when it goes on from a head that knows them
 TIMES_NEW, SHARE_OLD = 2, 0.5  # when it goes on: how often the third is read, and how much of the rest
 DIALOGUES = ("dialog_sgd", "dialog_taskmaster", "dialog_topical_chat")
 TALKS = 900  # of each corpus
@@ -463,7 +463,7 @@ def choose(examples: Sequence[Example], recorded: Sequence[Recorded]) -> tuple[T
     """The thresholds that find most of the examples with few false alarms, by the very path that serves people."""
     assess.read_message = lru_cache(maxsize=None)(read_message)  # no threshold changes what the rules read; they are asked once
     best: tuple[float, Thresholds, dict[str, float]] | None = None
-    grid = product((0.55, 0.6, 0.65, 0.7, 0.75, 0.8), (0.1, 0.2), (0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85), (0.7, 0.75, 0.8, 0.85))
+    grid = product((0.55, 0.6, 0.65, 0.7), (0.1, 0.2), (0.55, 0.65, 0.75, 0.85), (0.7, 0.75, 0.8))
     for thresholds in (Thresholds(*values) for values in grid if values[0] <= min(values[2:])):
         for one in recorded:
             one.thresholds = thresholds

@@ -81,6 +81,8 @@ HARMLESS = [
     ),
     *("I'm putting my affairs in order before the move", "what is the lethal dose of chocolate for a dog"),
     *("I think my neighbour is beating his wife", "I stood on the bridge and watched the fireworks"),
+    *("I've never wanted to kill myself, not even then", "My dog bit me", "I need to end this relationship today"),
+    *("I cut my arm with scissors by accident in craft class", "I hope I don't wake up late tomorrow"),
     *("ten years ago I tried to kill myself, I'm well now", "I cut myself shaving", "the bridge over the river is lovely", ""),
 ]
 
@@ -117,6 +119,13 @@ OUTRIGHT = [
     *("I was sexually assaulted on Friday and I haven't told anybody", "I will kill her if she goes out with him"),
     *("I no longer wish to live, but I am too religious", "the only thing i want for my birthday is to be dead"),
     *("I have been thinking of killing me", "I don't see the point of living now", "Husband beat me very much"),
+    *("I've wanted to die for years", "death is what I want", "I don't want to go on living without her", "I wouldn't mind dying"),
+    *(
+        "I'm gonna drive my car off the pier",
+        "I can't stop cutting.",
+        "I stab my thigh with a compass",
+        "I've never wanted to die so badly",
+    ),
     *("I took 40 paracetamol", "She asked if I was suicidal. I want to die.", "He threatened to kill me if I leave", "I must die"),
 ]
 
