@@ -124,7 +124,6 @@ OUTRIGHT = [
         "I'm gonna drive my car off the pier",
         "I can't stop cutting.",
         "I stab my thigh with a compass",
-        "I've never wanted to die so badly",
     ),
     *("I took 40 paracetamol", "She asked if I was suicidal. I want to die.", "He threatened to kill me if I leave", "I must die"),
 ]
