@@ -29,7 +29,7 @@ from heedful.server.home import home_router
 from heedful.server.keeping import Keeper
 from heedful.server.logs import REQUEST
 from heedful.server.metrics import Metrics, metrics_router
-from heedful.server.models import models_router
+from heedful.server.models import Remove, models_router
 from heedful.server.moderations import moderations_router
 from heedful.server.schemas import ErrorEnvelope, Health
 
@@ -46,11 +46,12 @@ def create_app(
     lifespan: Lifespan | None = None,
     keeper: Keeper | None = None,
     rooms: Sequence[APIRouter] = (),
+    remove: Remove | None = None,
 ) -> FastAPI:
     """Without `access` it is open to whoever sits at this machine. `origins` are web pages that may ask from a browser.
 
     `lifespan` is entered when the server starts and left when it ends. Without `keeper` nothing is kept.
-    `rooms` are routes of their own beside these, such as /api/training.
+    `rooms` are routes of their own beside these, such as /api/training. `remove` takes a version out of the registry.
 
     The pages /docs and /redoc stay off: they load their scripts from another machine.
     """
@@ -71,7 +72,7 @@ def create_app(
     for router in (
         chat_router(catalog, metrics, keeper),
         metrics_router(catalog, metrics),
-        models_router(catalog),
+        models_router(catalog, remove),
         embeddings_router(),
         moderations_router(),
         home_router(catalog),

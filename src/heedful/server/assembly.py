@@ -5,6 +5,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -12,6 +13,7 @@ from heedful.config import Settings
 from heedful.lifecycle.handover import timer
 from heedful.lifecycle.loop.presence import is_working
 from heedful.lifecycle.recording import recording
+from heedful.lifecycle.removal import remove_version
 from heedful.server.access import Access
 from heedful.server.app import create_app
 from heedful.server.fine_tuning import fine_tuning_router
@@ -40,6 +42,7 @@ def assembled(workspace: Workspace, store: Store, settings: Settings, access: Ac
         training = training_router(keeper, settings.worker, lambda: is_working(workspace))
         fine_tuning = fine_tuning_router(keeper, settings, lambda: is_working(workspace))
         rooms = [training, fine_tuning, modes_router(store, settings), vector_stores_router(workspace, keeper)]
-        app = create_app(catalog, access, settings.server.origins, catalog.lifespan, keeper, rooms)
+        remove = partial(remove_version, workspace, store)
+        app = create_app(catalog, access, settings.server.origins, catalog.lifespan, keeper, rooms, remove)
         app.add_middleware(observed, spans=spans)
         yield app, catalog

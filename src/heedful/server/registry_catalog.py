@@ -155,6 +155,9 @@ class RegistryCatalog:
     def _obey(self, standing: Standing) -> None:
         for model in standing.quarantined:
             self._models.end(model)
+        for engine in self._models.engines():
+            if engine.model not in (BASE, *standing.versions):  # its files are gone; whom it answers, it answers to the end
+                self._models.let_go(engine.model)
         wanted = standing.aliases.get(CHAMPION)
         if wanted is not None and wanted not in self._models:
             self._models.prepare(wanted)

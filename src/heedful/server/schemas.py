@@ -96,6 +96,12 @@ class ModelEntry(BaseModel):
     aliases: list[str]
 
 
+class ModelDeleted(BaseModel):
+    id: str
+    object: Literal["model"]
+    deleted: Literal[True]
+
+
 class ModelList(BaseModel):
     object: Literal["list"]
     data: list[ModelEntry]
