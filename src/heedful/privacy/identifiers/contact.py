@@ -7,7 +7,7 @@ of one person (a profile, a blog, a practice) does.
 import ipaddress
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 
 from heedful.privacy.identifiers.handles import NO_HANDLES
 from heedful.privacy.identifiers.kinds import Identifier
@@ -204,7 +204,7 @@ def is_personal_page(address: str) -> bool:
     return PUBLIC_HOSTS.search(host) is None and KNOWN_SITES.search(host) is None and not is_charity(host)
 
 
-@cache
+@lru_cache(maxsize=16_384)  # words of people: a server that runs for months must not gather them
 def is_charity(host: str) -> bool:
     """An .org named by letters or by plain words: nami.org, mind.org.uk, rethinkingtime.org; not reverendstokes.org."""
     name = ORG.sub("", host)

@@ -95,7 +95,7 @@ def digits_pattern(digits: str) -> re.Pattern[str]:
     return re.compile(r"(?<!\d)\+?" + prefix + r"[ .\-()/]{0,3}".join(tail) + r"(?!\d)")
 
 
-@cache
+@lru_cache(maxsize=16_384)  # words of people: a server that runs for months must not gather them
 def forms(name: str) -> frozenset[str]:
     """The name, its short forms, and what it is short for."""
     table = nicknames()

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import combinations
 
@@ -103,7 +103,7 @@ def near_index(flag: int) -> Mapping[str, tuple[str, ...]]:
     return {shorter: tuple(words) for shorter, words in index.items()}
 
 
-@cache
+@lru_cache(maxsize=16_384)  # words of people: a server that runs for months must not gather them
 def is_near(word: str, flag: int) -> bool:
     """One letter missing, too many or other, or two neighbours swapped, in a word of that flag with the same first letter."""
     index = near_index(flag)

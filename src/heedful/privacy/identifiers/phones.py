@@ -6,7 +6,7 @@ the word "helpline" or in the address block of an organisation.
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from heedful.privacy.identifiers.cues import PERSONAL
@@ -119,7 +119,7 @@ def is_valid(digits: str, bare: str) -> bool:
     return any(is_valid_in(digits, region) for region in REGIONS)
 
 
-@cache
+@lru_cache(maxsize=16_384)  # words of people: a server that runs for months must not gather them
 def is_valid_in(digits: str, region: str) -> bool:
     import phonenumbers
 
