@@ -13,9 +13,12 @@ key, which has room for 64 requests at a time, so that there are refusals; every
 | tokens_s, tokens_cpu_s | events with text a second, of all streams together; a second of the server's processor time |
 | processors | how many of them the server had: below the number of cores, others took the rest |
 | first_p50_s, first_p95_s | from the request to the first text |
-| rss_early_mb, rss_end_mb | memory of the server after a quarter of the time, and at its end, all streams still running |
+| rss_before_mb | memory of the server after its first reply |
+| rss_early_mb, rss_half_mb, rss_end_mb | after a quarter and a half of the time, and at its end, all streams still running |
 | freed_idle_s | from when 20 clients hang up at once until no reply is being written, as /metrics tells |
-| freed_busy_s | under the load: from when a client whose key has one place hangs up until it is let in again; the worst of 5 |
+| freed_busy_s, freed_busy_p50_s | under the load: from when a client whose key has one place hangs up until a request of that key that was |
+| | let in again is answered; the worst and the middle of 10 |
+| asked_busy_s, asked_busy_p50_s | beside that: what such a request takes that finds its place free; so much of freed_busy is no waiting |
 
 The last line is one JSON object.
 """
@@ -47,7 +50,7 @@ from heedful.store.database import open_store
 from heedful.workspace import create_workspace
 
 LEAVES = 10  # every so many-th client hangs up
-PROBES = 5
+PROBES = 10
 KEYS = ("crowd", "b", "c", "d")  # half of the clients have the first
 
 
@@ -67,6 +70,7 @@ class Seen:
     first_s: list[float] = field(default_factory=list)
     pieces: int = 0
     freed_s: list[float] = field(default_factory=list)
+    asked_s: list[float] = field(default_factory=list)
 
 
 class Answer:
@@ -148,6 +152,9 @@ async def probe(server: Server, prompts: Prompts, until: float, seen: Seen) -> N
     while time.perf_counter() < until and len(seen.freed_s) < PROBES:
         async with asked(server, "probe", "/v1/chat/completions", chat(prompts.draw(30), 100)) as answer:
             await anext(answer.bytes())
+            asking = time.perf_counter()
+            await status_of(server, "operator", "/healthz")
+            seen.asked_s.append(time.perf_counter() - asking)
         left = time.perf_counter()
         while await status_of(server, "probe", "/healthz") == 429:
             await asyncio.sleep(0.01)
@@ -194,6 +201,7 @@ async def load(server: Server, given: argparse.Namespace) -> dict[str, Any]:
     await stream(server, "b", chat("Hello", 4), warm, leaves=False)
     if warm.wrong:
         raise SystemExit(warm.wrong[0])
+    before = memory_mb(server.process, "VmRSS")
     began, used = time.perf_counter(), processor_s(server)
     until = began + given.seconds
     clients = [asyncio.create_task(client(n, server, prompts, given.tokens, until, seen)) for n in range(given.streams)]
@@ -212,10 +220,18 @@ async def load(server: Server, given: argparse.Namespace) -> dict[str, Any]:
         "processors": round(worked / seconds, 2),
         "first_p50_s": round(statistics.median(firsts), 2),
         "first_p95_s": round(firsts[int(0.95 * (len(firsts) - 1))], 2),
+        "rss_before_mb": round(before, 1),
         **memory,
-        "freed_busy_s": round(max(seen.freed_s), 3) if seen.freed_s else None,
+        **worst_and_middle("freed_busy", seen.freed_s),
+        **worst_and_middle("asked_busy", seen.asked_s),
         "freed_idle_s": round(await freed_when_idle(server, prompts), 3),
     }
+
+
+def worst_and_middle(name: str, seconds: list[float]) -> dict[str, float | None]:
+    if not seconds:
+        return {f"{name}_s": None, f"{name}_p50_s": None}
+    return {f"{name}_s": round(max(seconds), 3), f"{name}_p50_s": round(statistics.median(seconds), 3)}
 
 
 def processor_s(server: Server) -> float:
@@ -224,14 +240,16 @@ def processor_s(server: Server) -> float:
 
 
 async def watch(server: Server, began: float, seconds: float) -> dict[str, float]:
-    """Memory of the server at a quarter of the time and at the end of it; the way there goes to stderr."""
-    early = 0.0
+    """Memory of the server at a quarter and at half of the time and at the end of it; the way there goes to stderr."""
+    early = half = 0.0
     while (passed := time.perf_counter() - began) < seconds:
         now = memory_mb(server.process, "VmRSS")
         early = now if passed <= seconds / 4 + 1 else early
+        half = now if passed <= seconds / 2 + 1 else half
         print(f"{passed:5.0f} s: {now:.0f} MB", file=sys.stderr, flush=True)
         await asyncio.sleep(max(0.5, seconds / 24))
-    return {"rss_early_mb": round(early, 1), "rss_end_mb": round(memory_mb(server.process, "VmRSS"), 1)}
+    end = memory_mb(server.process, "VmRSS")
+    return {"rss_early_mb": round(early, 1), "rss_half_mb": round(half, 1), "rss_end_mb": round(end, 1)}
 
 
 @contextmanager

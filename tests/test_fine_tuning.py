@@ -1,6 +1,7 @@
 """Fine-tuning jobs as the official client asks for them: a real server, a real worker, real training steps on the tiny base."""
 
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from heedful.lifecycle.loop.requests import count_waiting
 from heedful.lifecycle.loop.work import Work
 from heedful.lifecycle.loop.worker import Shop, work_off
 from heedful.registry.aliases import current_aliases
+from heedful.registry.versions import list_versions
 from heedful.server.access import access_to
 from heedful.server.assembly import assembled
 from heedful.store.api_keys import create_key
@@ -25,7 +27,7 @@ from heedful.store.schema_uploads import Upload
 from heedful.store.training_runs import claim_next, enqueue, get_run
 from heedful.workspace import Workspace
 from test_files import lines
-from test_server import serving
+from test_server import serving, wait_until
 
 SUBJECTS = ("kettle", "ladder", "garden", "letter", "winter", "bridge", "violin", "bakery", "harbour")
 
@@ -162,6 +164,30 @@ def test_a_running_job_is_cancelled(house: House) -> None:
     house.work()
     ended = jobs.retrieve(asked.id)
     assert (ended.status, ended.fine_tuned_model, ended.error) == ("cancelled", None, None)
+
+
+@pytest.mark.slow
+def test_a_job_is_cancelled_between_two_steps_of_its_training(house: House) -> None:
+    """Nothing that it learned stays: no version, no name, no weights on the disk."""
+    jobs, file = house.client.fine_tuning.jobs, house.send(rows_about(*SUBJECTS))
+    asked = house.ask(training_file=file, hyperparameters={"n_epochs": 50})
+
+    def metrics() -> list[Any]:
+        return [event.data for event in jobs.list_events(asked.id, limit=100) if event.type == "metrics"]
+
+    worker = threading.Thread(target=house.work)
+    worker.start()
+    wait_until(lambda: len(metrics()) >= 2, 240)
+    assert jobs.cancel(asked.id).status == "running"
+    wait_until(lambda: jobs.retrieve(asked.id).status != "running", 30)
+    worker.join(30)
+    ended, seen = jobs.retrieve(asked.id), metrics()[0]
+    assert not worker.is_alive()
+    assert (ended.status, ended.fine_tuned_model, ended.error) == ("cancelled", None, None)
+    assert 0 < seen["step"] < seen["total_steps"], "it was cancelled in the middle"
+    with house.store.snapshot() as session:
+        assert (list_versions(session), current_aliases(session)) == ([], {})
+    assert list(house.workspace.models.iterdir()) == []
 
 
 def test_a_dataset_of_a_file_is_apart_from_that_of_all(house: House) -> None:

@@ -11,6 +11,7 @@ from heedful.errors import HeedfulError
 from heedful.guards import CrisisAssessment, assess_crisis
 from heedful.guards.crisis.lexicon import Kind, Tier
 from heedful.guards.reply.findings import KINDS, FindingKind
+from heedful.guards.reply.guard import ReplyGuard
 from heedful.guards.reply.screen import Identify, Rules, rules_for
 from heedful.guards.resources import load_countries
 from heedful.guards.responses import Team, addition, place_of, respond
@@ -99,3 +100,13 @@ def tell_team(guards: Guards, found: CrisisAssessment, subject: str) -> Team:
 def reply_rules(guards: Guards, messages: Sequence[Message]) -> Rules:
     """`messages` as the engine gets them, the system prompt included."""
     return rules_for(messages, load_countries(guards.resources), guards.known, guards.kinds, guards.identify)
+
+
+def warm_up(guards: Guards) -> None:
+    """Read the tables that the first reply would wait for, and with it everybody whose reply is written at that time.
+
+    The words reach every table: a claim, an address, a name, and words that no list has.
+    """
+    guard = ReplyGuard(reply_rules(guards, [Message("user", "Hello")]))
+    guard.feed("Whatt Mary Quillfern from Ohio told me: I am a doctor, call 988 or write to mary@example.org. Tommorow zzorbly. ")
+    guard.finish("stop")

@@ -191,9 +191,9 @@ async def speak(ready: Ready, sampling: Sampling, account: Account) -> AsyncGene
 
 async def prepare(companion: Companion, messages: Sequence[Message], subject: str, account: Account) -> Ready:
     """Guard in, who may answer, who is to, and what they are to be shown."""
-    seen = await looked(companion, messages, subject)
     asked = prompt(companion, messages)
-    ready = Ready(seen, reply_rules(companion.guards, asked), Retrieved(asked), companion.engine)
+    seen, rules = await looked(companion, messages, asked, subject)
+    ready = Ready(seen, rules, Retrieved(asked), companion.engine)
     account.trace = replace(account.trace, guard=seen.trace)
     account.lap("guard_in")
     if seen.response is not None:
@@ -214,11 +214,14 @@ async def prepare(companion: Companion, messages: Sequence[Message], subject: st
     return ready
 
 
-async def looked(companion: Companion, messages: Sequence[Message], subject: str) -> Look:
-    """The crisis guard's look at the chat; the model is asked first where that is set."""
+async def looked(companion: Companion, messages: Sequence[Message], asked: Sequence[Message], subject: str) -> tuple[Look, Rules]:
+    """The crisis guard's look at the chat, the model asked first where that is set; and the rules of the guard out.
+
+    In a thread: both read whole chats, and the loop that serves everybody does not wait for that.
+    """
     guards = companion.guards
     says_yes = guards.crisis and guards.ask_model and await ask_model(companion.engine, messages)
-    return await asyncio.to_thread(look, guards, messages, subject, says_yes)
+    return await asyncio.to_thread(lambda: (look(guards, messages, subject, says_yes), reply_rules(guards, asked)))
 
 
 async def answered(companion: Companion, ready: Ready, sampling: Sampling, account: Account) -> Reply:

@@ -134,14 +134,22 @@ def name_patterns(names: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[tuple
 
 def known_numbers(countries: Countries) -> frozenset[str]:
     """Every number of the table, digits only: what a reply may name."""
-    numbers = [number for country in countries.values() for line in country.lines for number in (line.phone, line.text)]
-    numbers += [country.emergency for country in countries.values()] + ["112", "911", "999"]
+    return numbers_of(tuple(countries.values()))
+
+
+@lru_cache(maxsize=4)
+def numbers_of(countries: tuple[Country, ...]) -> frozenset[str]:
+    numbers = [number for country in countries for line in country.lines for number in (line.phone, line.text)]
+    numbers += [country.emergency for country in countries] + ["112", "911", "999"]
     groups = [group for number in numbers for group in re.split(r" or |\(|\)|,", number)]
     return frozenset(digits for group in groups if (digits := re.sub(r"\D", "", group)))
 
 
 def known_hosts(countries: Countries) -> frozenset[str]:
     """Hosts of the services' own pages."""
-    return frozenset(
-        re.sub(r"^https?://(?:www\.)?|/.*$", "", line.source) for country in countries.values() for line in country.lines
-    )
+    return hosts_of(tuple(countries.values()))
+
+
+@lru_cache(maxsize=4)
+def hosts_of(countries: tuple[Country, ...]) -> frozenset[str]:
+    return frozenset(re.sub(r"^https?://(?:www\.)?|/.*$", "", line.source) for country in countries for line in country.lines)

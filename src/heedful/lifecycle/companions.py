@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from heedful.companion.guarding import Guards, HandOver
+from heedful.companion.guarding import Guards, HandOver, warm_up
 from heedful.companion.retrieving import Retrieve, Wanted, from_documents
 from heedful.companion.trace import Record
 from heedful.companion.turn import Companion
@@ -88,10 +88,11 @@ def load_network(target: Target, settings: Settings) -> "PreTrainedModel":
 def load_companion(
     workspace: Workspace, target: Target, settings: Settings, store: Store, record: Record | None = None
 ) -> Companion:
-    """Ready to talk to people: guarded as configured, and a danger reaches the team. The first turn waits for no classifier."""
+    """Ready to talk to people: guarded as configured, and a danger reaches the team. The first turn waits for no guard."""
     if settings.guards.crisis and settings.guards.classifier:
         load_classifier()
     guards = guards_of(settings.guards, hand_over_to(store, settings.guards, target.name))
+    warm_up(guards)
     engine, sampling = load_engine(workspace, target, settings), sampling_of(settings.generation)
     retrieve = retrieve_for(workspace, target, settings)
     told = told_in_service(workspace, target, settings)

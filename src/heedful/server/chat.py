@@ -1,5 +1,6 @@
 """POST /v1/chat/completions: a checked request and a companion go in; a completion, or its chunks, come out."""
 
+import json
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable
@@ -165,19 +166,29 @@ async def complete(speaking: AsyncGenerator[str | Ended], head: Head) -> ChatCom
 
 async def chunks(speaking: AsyncGenerator[str | Ended], asked: ChatRequest, head: Head) -> AsyncGenerator[bytes]:
     """The frames of a streamed answer: role, pieces of text, finish reason, usage if asked for, [DONE]."""
-    opened = False
+    opened, piece = False, piece_frames(head, asked)
     async with aclosing(speaking) as events:
         async for event in events:
             if not opened:  # only now, so that a prompt that is too long is still answered with status 400
                 yield frame(chunk(head, asked, Delta(role="assistant", content="")))
                 opened = True
             if isinstance(event, str):
-                yield frame(chunk(head, asked, Delta(content=event)))
+                yield piece(event)
                 continue
             yield frame(chunk(head, asked, Delta(), event))
             if asked.include_usage:
                 yield frame(chunk_of(head, [], usage=event.usage))
     yield DONE
+
+
+def piece_frames(head: Head, asked: ChatRequest) -> Callable[[str], bytes]:
+    """Frames of pieces of text, made once of the chunk's own form: a model a token would cost more than the piece is."""
+    before, _, behind = frame(chunk(head, asked, Delta(content="\0"))).rpartition(b'"\\u0000"')
+
+    def piece(text: str) -> bytes:
+        return before + json.dumps(text).encode("ascii") + behind
+
+    return piece
 
 
 def chunk(head: Head, asked: ChatRequest, delta: Delta, end: Ended | None = None) -> ChatCompletionChunk:

@@ -59,16 +59,27 @@ async def send_bytes(send: Send, body: bytes, more: bool = True) -> None:
 async def while_connected(receive: Receive, work: Coroutine[None, None, T]) -> T | None:
     """The result of `work`, or None when the client hung up first; then `work` was cancelled and has ended.
 
-    The request's body must have been read to its end.
+    `work` runs in the task of the request itself, so whoever notices the client gone cancels it at once, and with that same step
+    everything is closed and the place at the door is free. The request's body must have been read to its end.
     """
-    working, watching = asyncio.ensure_future(work), asyncio.ensure_future(hung_up(receive))
+    serving, left = asyncio.current_task(), False
+    assert serving is not None, "requests are served in tasks"
+
+    async def watch() -> None:
+        nonlocal left
+        await hung_up(receive)
+        left = True
+        serving.cancel()
+
+    watching = asyncio.create_task(watch())
     try:
-        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
+        return await work
+    except asyncio.CancelledError:
+        if left and serving.uncancel() == 0:
+            return None
+        raise  # the server itself ends
     finally:
-        for task in (working, watching):
-            task.cancel()  # does nothing to a task that is done
-        await asyncio.wait((working, watching))
-    return None if working.cancelled() else working.result()
+        watching.cancel()
 
 
 async def hung_up(receive: Receive) -> None:

@@ -7,13 +7,14 @@ import asyncio
 import weakref
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from functools import partial
 
 from heedful.conversation import Message
 from heedful.engines.base import Capabilities, Finished, Generation, Health, Piece, Sampling
 from heedful.engines.context import Prompt, fit
 from heedful.engines.detokenise import ReplyText, reply_text
 from heedful.engines.openvino.network import PagedNetwork
+from heedful.engines.openvino.post import Events
 from heedful.engines.openvino.scheduler import RUNNING, ask, ask_whole
 from heedful.engines.openvino.worker import Worker, closed
 from heedful.modeling.chat_template import end_of_turn_ids, render
@@ -46,24 +47,24 @@ class OpenVinoEngine:
 
     async def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Piece | Finished, None]:
         prompt = await self._prompt(messages, sampling)
-        loop = asyncio.get_running_loop()
-        events: asyncio.Queue[int | BaseException | None] = asyncio.Queue()
-
-        def say(event: int | BaseException | None) -> None:
-            with suppress(RuntimeError):  # the listener's event loop is closed: nobody is there to hear it
-                loop.call_soon_threadsafe(events.put_nowait, event)
-
-        asked = ask(prompt.ids, sampling, self._ends, say)
+        events: Events = asyncio.Queue()
+        asked = ask(prompt.ids, sampling, self._ends, partial(self._worker.post.add, asyncio.get_running_loop(), events))
         self._worker.add(asked)
         reply = ReplyText(self._decode, self._ends)
         try:
             while True:
                 event = await events.get()
-                if isinstance(event, BaseException):
-                    raise event
-                text = reply.rest() if event is None else reply.push(event)
+                text = ""
+                while isinstance(event, int):  # all that came while this loop was busy with others is one piece
+                    text += reply.push(event)
+                    if events.empty():
+                        break
+                    event = events.get_nowait()
+                text += reply.rest() if event is None else ""
                 if text:
                     yield Piece(text)
+                if isinstance(event, BaseException):
+                    raise event
                 if event is None:
                     yield Finished(reply.reason, len(prompt.ids), reply.tokens, prompt.dropped_messages)
                     return

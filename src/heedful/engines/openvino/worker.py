@@ -8,6 +8,7 @@ from threading import Condition, Thread
 
 from heedful.engines.base import Health
 from heedful.engines.openvino.network import PagedNetwork
+from heedful.engines.openvino.post import Post
 from heedful.engines.openvino.scheduler import Asked, Scheduler
 from heedful.errors import EngineError
 
@@ -20,6 +21,7 @@ class Worker:
     def __init__(self, model: str, network: PagedNetwork) -> None:
         self._model = model
         self._scheduler = Scheduler(network)
+        self.post = Post()  # what is said during a pass goes out behind it
         self._changed = Condition()
         self._arrived: list[Asked] = []
         self._stopping = False
@@ -65,7 +67,9 @@ class Worker:
                 LOG.error("engine of %s: a pass failed: %s", self._model, type(error).__name__)
                 self._broken = True
                 self._scheduler.fail(EngineError(f"the engine of {self._model} failed in the middle of a reply", "try again"))
+            self.post.send()
         self._scheduler.fail(closed(self._model))
+        self.post.send()
 
     def _wait_for_work(self) -> bool:
         with self._changed:
