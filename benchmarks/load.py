@@ -16,9 +16,9 @@ key, which has room for 64 requests at a time, so that there are refusals; every
 | rss_before_mb | memory of the server after its first reply |
 | rss_early_mb, rss_half_mb, rss_end_mb | after a quarter and a half of the time, and at its end, all streams still running |
 | freed_idle_s | from when 20 clients hang up at once until no reply is being written, as /metrics tells |
-| freed_busy_s, freed_busy_p50_s | under the load: from when a client whose key has one place hangs up until a request of that key that was |
-| | let in again is answered; the worst and the middle of 10 |
-| asked_busy_s, asked_busy_p50_s | beside that: what such a request takes that finds its place free; so much of freed_busy is no waiting |
+| freed_busy_s | under the load: from when a client whose key has one place hangs up until it has an answer again; the worst of 10 |
+| freed_busy_p50_s | the middle of the 10 |
+| asked_busy_s, asked_busy_p50_s | what a request takes that finds its place free: so much of freed_busy is no waiting for the place |
 
 The last line is one JSON object.
 """
