@@ -18,7 +18,7 @@ key, which has room for 64 requests at a time, so that there are refusals; every
 | freed_idle_s | from when 20 clients hang up at once until no reply is being written, as /metrics tells |
 | freed_busy_s | under the load: from when a client whose key has one place hangs up until it has an answer again; the worst of 10 |
 | freed_busy_p50_s | the middle of the 10 |
-| asked_busy_s, asked_busy_p50_s | what a request takes that finds its place free: so much of freed_busy is no waiting for the place |
+| asked_busy_s, asked_busy_p50_s | what a request takes that finds its place free: so much of freed_busy is no waiting |
 
 The last line is one JSON object.
 """
