@@ -8,7 +8,7 @@ from heedful.errors import RegistryError, StatementRefused
 from heedful.server.access import actor_of, allow
 from heedful.server.catalog import Catalog, ModelCard
 from heedful.server.errors import ApiError, failures
-from heedful.server.schemas import ErrorEnvelope, ModelDeleted, ModelEntry, ModelList
+from heedful.server.schemas import ModelDeleted, ModelEntry, ModelList
 
 Remove = Callable[[str, str], object]  # a name, and who wants it gone; it may block
 
@@ -24,9 +24,7 @@ def models_router(catalog: Catalog, remove: Remove | None = None) -> APIRouter:
         """Every model that can be asked."""
         return ModelList(object="list", data=[entry(card) for card in catalog.cards()])
 
-    no_such = {404: {"model": ErrorEnvelope, "description": "No such model"}}
-
-    @router.get("/v1/models/{model:path}", dependencies=everybody, responses=no_such)
+    @router.get("/v1/models/{model:path}", dependencies=everybody, responses=failures(404))
     def retrieve_model(model: str) -> ModelEntry:
         """One model, by its id or one of its aliases."""
         cards = catalog.cards()
