@@ -267,7 +267,7 @@ def test_the_receipt_lists_it_all(workspace: Workspace, store: Store, dataset: B
     assert receipt["search"]["hits"] == []
     assert receipt["search"]["with_words"] and receipt["search"]["with_name"]
     assert receipt["remaining"] == [
-        f"retrain: {model} is quarantined; heedful dataset build, then heedful train",
+        f"retrain: {model} is quarantined; a worker does it, or heedful dataset build, then heedful train",
         f"models/{model} keeps its weights in quarantine; remove the directory when nobody needs it for comparison",
         f"the file it was imported from, if it still exists: {tmp_path / 'chats.jsonl'}",
     ]

@@ -15,6 +15,7 @@ from heedful.config import load_settings
 from heedful.errors import RegistryError
 from heedful.lifecycle.doctor import examine
 from heedful.lifecycle.evaluation import evaluate_version
+from heedful.lifecycle.loop.worker import Shop, work_off
 from heedful.lifecycle.pipeline import Request, RunOutcome, run_pipeline
 from heedful.registry.promotion import promote
 from heedful.server.app import create_app
@@ -129,7 +130,39 @@ def test_afterwards(team: tuple[Workspace, Store, RunOutcome, RunOutcome]) -> No
     with pytest.raises(RegistryError, match="quarantined"):
         evaluate_version(workspace, store, settings, second.version.model)
     findings = {finding.check: finding for finding in examine(workspace)}
-    assert (findings["erasures"].level, findings["erasures"].fix) == ("warning", "heedful dataset build, then heedful train")
+    assert findings["erasures"].level == "warning"
+    assert findings["erasures"].fix == "heedful worker, or heedful dataset build, then heedful train"
     again = run(workspace, store, write_chats(workspace.root.parent / "more.jsonl", *PERSONS, each=5), "consent")
     assert again.version.model not in {second.version.model}
     assert {finding.check: finding for finding in examine(workspace)}["erasures"].level == "ok"
+
+
+def test_a_worker_trains_anew_what_an_erasure_quarantined(
+    team: tuple[Workspace, Store, RunOutcome, RunOutcome],
+) -> None:
+    """Two more erasures, one run; then everything they left to do is done, and the trail says by what."""
+    workspace, store, _, _ = team
+    config = {"base": "tiny", "system_prompt": "Be kind.", **FLAGS}
+    workspace.config_file.write_text(json.dumps(config))
+    champion = call(workspace, "models")[1]["versions"][-1]["id"]
+    gone = [left for left in PERSONS if call(workspace, "consent", "show", left)[1]["erased_at"] is None][:2]
+    for person in gone:
+        assert call(workspace, "erase", person, "--yes")[0] == 0
+    (open_,) = {entry["model"] for entry in call(workspace, "worker", "--status")[1]["open_retrains"]}
+    assert open_ == champion
+    assert call(workspace, "erase", gone[0])[1]["retrain"]["settled_by"] is None
+
+    settings = load_settings(workspace.config_file)
+    shop = Shop(workspace, store, settings, lambda run, event: None)
+    assert work_off(shop, forever=False) == 1
+    status = call(workspace, "worker", "--status")[1]
+    ended = status["last_run"]
+    assert (ended["requested_by"], ended["state"], status["open_retrains"]) == ("erasure", "succeeded", [])
+    asked = call(workspace, "audit", "--action", "training.requested")[1]["events"]
+    done = call(workspace, "audit", "--action", "erase.retrained")[1]["events"][-2:]
+    assert [event["detail"]["erasures"] for event in asked] == [[event["detail"]["erasure"] for event in done]]
+    assert {event["detail"]["by"] for event in done} == {ended["model_id"]}
+    assert {event["actor"] for event in done} == {"worker, for erasure"}
+    assert call(workspace, "audit", "verify")[1]["whole"] is True
+    assert call(workspace, "erase", gone[0])[1]["retrain"]["settled_by"] == ended["model_id"]
+    assert work_off(shop, forever=False) == 0

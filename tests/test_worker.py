@@ -131,7 +131,7 @@ def test_how_things_stand(store: Store) -> None:
         before = standing_as_dict(standing_of(session, WorkerSettings()), worker=False)
     assert before == {
         "trained": False, "total_runs": 0, "worker": False, "running": None, "last_run": None, "next_run": None, "new_records": 4,
-        "recent_runs": [],
+        "open_retrains": [], "withdrawn": 0, "recent_runs": [],
     }  # fmt: skip
     run_id = ask(store)
     with store.session() as session:

@@ -19,7 +19,7 @@ from heedful.lifecycle.holdings import person_named
 from heedful.lifecycle.receipts import path_of
 from heedful.store.ledger import read_ledger
 from heedful.store.schema import Person
-from heedful.store.schema_trust import Erasure
+from heedful.store.schema_trust import Erasure, PlannedRetrain
 
 app = typer.Typer()
 
@@ -76,11 +76,16 @@ def already_done(output: Output, desk: Desk, person_id: int) -> bool:
     with desk.store.snapshot() as session:
         erased_at = session.get_one(Person, person_id).erased_at
         erasure = session.query(Erasure).filter_by(person_id=person_id).first()
+        plan = None if erasure is None else session.query(PlannedRetrain).filter_by(erasure_id=erasure.id).first()
     if erased_at is None or (erasure is not None and erasure.state != "done"):
         return False
     receipt = None if erasure is None else str(path_of(desk.workspace, erasure.detail["receipt"]))
     output.say(f"erased already, on {erased_at:%Y-%m-%d %H:%M} UTC; receipt: {receipt or 'in the workspace of that time'}")
-    output.result({"erased": [], "already": erased_at, "receipt": receipt})
+    if plan is not None:
+        done = "to be done" if plan.settled_at is None else f"done by {plan.settled_by}, {plan.settled_at:%Y-%m-%d %H:%M} UTC"
+        output.say(f"retrain for {plan.model_id}: {done}")
+    retrain = None if plan is None else {"model": plan.model_id, "settled_by": plan.settled_by, "settled_at": plan.settled_at}
+    output.result({"erased": [], "already": erased_at, "receipt": receipt, "retrain": retrain})
     return True
 
 

@@ -32,8 +32,8 @@ def worker(
 ) -> None:
     """Train in the background: gather, build, train, evaluate, promote if the gate passes, remove old files.
 
-    When: worker.schedule, worker.after_conversations, or asked for. It has the lowest priority, so a server beside it is not
-    disturbed. Killed, the next one goes on where it was. It reads heedful.yaml when it starts.
+    When: worker.schedule, worker.after_conversations, an erasure or a withdrawal (worker.retrain), or asked for. It has the lowest
+    priority, so a server beside it is not disturbed. Killed, the next one goes on where it was. heedful.yaml is read at the start.
 
     Example: heedful worker; heedful worker --now; heedful worker --status
     """
@@ -85,6 +85,7 @@ def leave(number: int, _: object) -> NoReturn:
 def in_words(settings: WorkerSettings) -> str:
     when = [] if settings.schedule is None else [f"at {settings.schedule} (UTC)"]
     when += [] if settings.after_conversations is None else [f"after {settings.after_conversations} new conversations"]
+    when += ["after an erasure or a withdrawal"] if settings.retrain else []
     return f"runs {', '.join([*when, 'when asked'])}"
 
 
@@ -108,4 +109,9 @@ def show_standing(output: Output, desk: Desk) -> None:
     following = "none is scheduled" if standing.next_run is None else f"{standing.next_run:%Y-%m-%d %H:%M} UTC"
     output.say(f"worker: {'running' if there else 'none; next: heedful worker'}")
     output.say(f"next run: {following}; new conversations: {standing.waiting}; runs so far: {standing.total_runs}")
+    if standing.retrains:
+        models = ", ".join(dict.fromkeys(plan.model_id for plan in standing.retrains))
+        output.say(f"to be trained anew after {len(standing.retrains)} erasures: {models}")
+    if standing.withdrawn:
+        output.say(f"persons whom the champion learned from and who withdrew: {standing.withdrawn}")
     output.result(standing_as_dict(standing, there))

@@ -251,6 +251,9 @@ class WorkerSettings(Section):
     after_conversations: int | None = Field(
         None, ge=1, description="run when so many new conversations may be trained on; none: never for that"
     )
+    retrain: bool = Field(
+        True, description="run when an erasure quarantined a model, or a person whom the champion learned from withdrew"
+    )
     threads: int | None = Field(
         None, ge=1, description="threads of a training; none means half of the cores, the server has the rest"
     )

@@ -26,7 +26,7 @@ from heedful.lifecycle.modes import check_mode, hybrid_of, mode_now
 from heedful.lifecycle.unfinished import DISCARD, disk_of, list_unfinished
 from heedful.modeling.devices import available, choose_device
 from heedful.registry.aliases import CHAMPION, current_aliases, fell_to_base
-from heedful.registry.quarantine import open_retrains
+from heedful.registry.retrains import open_retrains
 from heedful.store.database import open_store, schema_state
 from heedful.store.experiments import list_experiments
 from heedful.store.master_key import KEY_FILE, VARIABLE, is_open_to_others
@@ -237,8 +237,8 @@ def check_erasures(workspace: Workspace) -> Finding:
     if unfinished:
         return Finding("erasures", "problem", f"{unfinished} were interrupted", RESUME)
     if planned:
-        found = f"a retrain is planned for {', '.join(planned)}"
-        return Finding("erasures", "warning", found, "heedful dataset build, then heedful train")
+        found = f"a retrain is planned for {', '.join(dict.fromkeys(plan.model_id for plan in planned))}"
+        return Finding("erasures", "warning", found, "heedful worker, or heedful dataset build, then heedful train")
     return Finding("erasures", "ok", "none open")
 
 
@@ -307,16 +307,18 @@ def check_worker(workspace: Workspace) -> Finding:
     """Whether somebody is there who trains, where a schedule, a trigger or a waiting run counts on it."""
     if is_working(workspace):
         return Finding("worker", "ok", "running")
-    settings, waiting = load_settings(workspace.config_file).worker, 0
+    settings, waiting, retrains = load_settings(workspace.config_file).worker, 0, 0
     if workspace.database.exists():
         store = open_store(workspace.database, migrate=False)
         try:
             with store.snapshot() as session:
                 waiting = len(list_runs(session, states=["queued", "running"]))
+                retrains = len(open_retrains(session)) if settings.retrain else 0
         finally:
             store.close()
     counted_on = [f"worker.{name}" for name in ("schedule", "after_conversations") if getattr(settings, name) is not None]
     counted_on += [f"{waiting} waiting runs"] if waiting else []
+    counted_on += ["what an erasure left to be trained anew"] if retrains else []
     if counted_on:
         return Finding(
             "worker", "warning", f"none, but there is {', '.join(counted_on)}", "heedful worker, or heedful serve --worker"

@@ -6,6 +6,7 @@ from heedful.config import Settings
 from heedful.dataset import dataset_dir
 from heedful.errors import ModelError, TrainingError
 from heedful.lifecycle.rounds import FRESH, find_parent, next_round, require_parent
+from heedful.registry.lineage import withdrawn
 from heedful.registry.versions import Version
 from heedful.store.database import Store
 from heedful.training import rules
@@ -48,6 +49,9 @@ def choose(workspace: Workspace, store: Store, settings: Settings, dataset_id: s
     parent = find_parent(store, settings.training.parent)
     if parent is None:
         return because(fresh, f"{over}, but there is no champion to continue from")
+    without = without_permission(store, parent)
+    if without:
+        return because(fresh, f"{over}, but {named(parent)} learned from {without} conversations that were withdrawn since")
     try:
         round_ = continued(workspace, store, settings, dataset_id, parent)
     except (ModelError, TrainingError) as reason:
@@ -68,6 +72,12 @@ def continued(workspace: Workspace, store: Store, settings: Settings, dataset_id
         )
     plan = make_plan(dataset_dir(workspace, dataset_id), settings.base, settings.device, settings.training, part)
     return Planned(plan, part)
+
+
+def without_permission(store: Store, version: Version) -> int:
+    """Continuing would keep what they taught."""
+    with store.snapshot() as session:
+        return withdrawn(session, version.id)[0]
 
 
 def because(planned: Planned, why: str) -> Planned:

@@ -32,6 +32,7 @@ from heedful.lifecycle.unfinished import (
     write_trained,
 )
 from heedful.registry.lineage import shares_of
+from heedful.registry.retrains import settle_retrains
 from heedful.registry.versions import ADAPTER_FILE, is_registered, model_directory, register, version_id
 from heedful.store.audit import record
 from heedful.store.database import Store
@@ -220,6 +221,7 @@ def publish_version(
             fields = {"dataset_id": one.job.dataset, "parent_id": parent, "base": manifest["base"], "adapter_sha256": digest}
             register(session, model_id, fields, shares_of(manifest))
             record(session, actor, "train", model_id, {"dataset": one.job.dataset, "parent": parent, "adapter_sha256": digest})
+            settle_retrains(session, model_id, one.job.dataset, actor)
             if note is not None:
                 note(session, model_id)
             if not target.exists():

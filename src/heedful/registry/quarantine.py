@@ -18,7 +18,7 @@ from heedful.registry.promotion import newest_evaluation
 from heedful.registry.versions import Version, list_versions, quarantined_models, verified_directory
 from heedful.store.audit import record
 from heedful.store.schema import AliasEvent
-from heedful.store.schema_trust import PlannedRetrain, QuarantineEvent
+from heedful.store.schema_trust import QuarantineEvent
 from heedful.workspace import Workspace
 
 
@@ -102,13 +102,6 @@ def is_usable(workspace: Workspace, version: Version) -> bool:
     except HeedfulError:
         return False
     return True
-
-
-def open_retrains(session: Session) -> list[str]:
-    """Quarantined models whose successor is still to be trained: no clean version was registered since."""
-    clean = [version for version in list_versions(session) if not version.quarantined]
-    planned = session.scalars(select(PlannedRetrain).order_by(PlannedRetrain.id))
-    return [plan.model_id for plan in planned if all(version.created_at < plan.created_at for version in clean)]
 
 
 def never_pruned(session: Session) -> set[str]:

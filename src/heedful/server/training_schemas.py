@@ -23,6 +23,14 @@ class RunEntry(BaseModel):
     metrics: dict[str, Any]
 
 
+class OpenRetrain(BaseModel):
+    """An erasure quarantined this model, and no clean one was trained since."""
+
+    model: str
+    erasure: int
+    planned_at: str
+
+
 class AskedRun(BaseModel):
     """`worker` is whether somebody is there who will carry it out."""
 
@@ -32,7 +40,10 @@ class AskedRun(BaseModel):
 
 
 class TrainingStatus(BaseModel):
-    """`new_records` came since the last run and may be trained on; `recent_runs` are the newest first."""
+    """`new_records` came since the last run and may be trained on; `recent_runs` are the newest first.
+
+    `withdrawn` counts persons whom the champion learned from and who no longer allow it.
+    """
 
     object: Literal["training.status"]
     trained: bool
@@ -42,4 +53,6 @@ class TrainingStatus(BaseModel):
     last_run: RunEntry | None
     next_run: str | None
     new_records: int
+    open_retrains: list[OpenRetrain]
+    withdrawn: int
     recent_runs: list[RunEntry]

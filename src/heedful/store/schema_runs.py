@@ -19,8 +19,8 @@ class TrainingRun(Base):
     """A training that was asked for, and how far it came. A worker takes one after the other.
 
     `request` and `metrics` hold ids, settings and counts, never words of a person. `requested_by` is a key (`key 3, clinician`), a
-    login name, `schedule` or `trigger`. `error` is the one line of what failed. The index has the database refuse a second run at
-    the same time.
+    login name, `schedule`, `trigger`, `erasure` or `withdrawal`. `error` is the one line of what failed. The index has the database
+    refuse a second run at the same time.
     """
 
     __tablename__ = "training_runs"

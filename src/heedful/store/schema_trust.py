@@ -99,7 +99,7 @@ class QuarantineEvent(Base):
 
 
 class PlannedRetrain(Base):
-    """A quarantined model wants a successor. It is settled by the first clean model that is registered after it."""
+    """A quarantined model wants a successor. The first clean model that is registered, and learned from all, settles it."""
 
     __tablename__ = "planned_retrains"
     __table_args__ = NEVER_REUSED
@@ -108,3 +108,5 @@ class PlannedRetrain(Base):
     model_id: Mapped[str] = mapped_column(ForeignKey("model_versions.id"))
     erasure_id: Mapped[int] = mapped_column(ForeignKey("erasures.id"))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    settled_by: Mapped[str | None] = mapped_column(String(64))  # the model
+    settled_at: Mapped[datetime | None]

@@ -27,12 +27,14 @@ ENDED: tuple[RunState, ...] = ("succeeded", "failed", "cancelled")
 STATE = "state"  # kind of the event that a change of state leaves
 
 
-def enqueue(session: Session, kind: RunKind, request: Mapping[str, Any], requested_by: str) -> TrainingRun:
-    """A new run at the end of the queue. `request` takes ids, settings and counts, never words of a person."""
+def enqueue(
+    session: Session, kind: RunKind, request: Mapping[str, Any], requested_by: str, why: Mapping[str, Any] | None = None
+) -> TrainingRun:
+    """A new run at the end of the queue. `request`, and `why` for the trail, take ids and counts, never words of a person."""
     run = TrainingRun(id=f"run-{uuid.uuid4().hex[:12]}", kind=kind, request=dict(request), requested_by=requested_by)
     session.add(run)
     session.flush()
-    record(session, requested_by, "training.requested", run.id, {"kind": kind})
+    record(session, requested_by, "training.requested", run.id, {"kind": kind, **({} if why is None else why)})
     tell_state(session, run)
     return run
 

@@ -281,7 +281,7 @@ def left_to_do(detail: dict[str, Any], needles: Needles, found: Found, backups: 
     elif not is_searched(needles.name):
         yield "the name is too short to be searched; only words were"
     if detail.get("retrain"):
-        yield f"retrain: {detail['retrain']} is quarantined; heedful dataset build, then heedful train"
+        yield f"retrain: {detail['retrain']} is quarantined; a worker does it, or heedful dataset build, then heedful train"
     for model in detail["models"]:
         yield f"models/{model} keeps its weights in quarantine; remove the directory when nobody needs it for comparison"
     for path in detail.get("sources", []):

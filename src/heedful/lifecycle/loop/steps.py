@@ -17,6 +17,7 @@ from heedful.lifecycle.pipeline import nll_of
 from heedful.lifecycle.pruning import prune as prune_workspace
 from heedful.lifecycle.strategy import plan_training
 from heedful.registry.promotion import promote_in
+from heedful.registry.retrains import settle_retrains
 from heedful.registry.versions import list_versions
 from heedful.store.consent import permitted
 from heedful.store.training_runs import get_run, note
@@ -46,7 +47,10 @@ def build(work: Work) -> bool:
     with work.store.snapshot() as session:
         own = get_run(session, work.run_id).model_id
         learned = [version for version in list_versions(session) if version.dataset == dataset_id and version.id != own]
-    if any(version.base == settings.base and not version.quarantined for version in learned):
+    clean = [version.id for version in learned if version.base == settings.base and not version.quarantined]
+    if clean:
+        with work.store.session() as session:
+            settle_retrains(session, clean[-1], dataset_id, work.actor)
         return finish(work, "nothing new")
     return True
 
