@@ -89,6 +89,13 @@ def in_words(settings: WorkerSettings) -> str:
     return f"runs {', '.join([*when, 'when asked'])}"
 
 
+def outcome_of(run: TrainingRun) -> str:
+    if run.error is not None:
+        return run.error
+    unread = len(run.metrics.get("sources_unread", ()))
+    return str(run.metrics.get("outcome", "")) + (f"; {unread} sources could not be read" if unread else "")
+
+
 def show_standing(output: Output, desk: Desk) -> None:
     with desk.store.snapshot() as session:
         standing = standing_of(session, desk.settings.worker)
@@ -100,7 +107,7 @@ def show_standing(output: Output, desk: Desk) -> None:
             run.requested_by,
             f"{run.requested_at:%Y-%m-%d %H:%M}",
             run.state,
-            run.metrics.get("outcome", "") if run.error is None else run.error,
+            outcome_of(run),
             "" if run.model_id is None else run.model_id,
         )
         for run in standing.recent

@@ -22,6 +22,7 @@ from heedful.config.sections import (
     TrainingSettings,
     UpstreamSettings,
     WorkerSettings,
+    WorkerSource,
 )
 from heedful.config.settings import CONFIG_FILE, SYSTEM_PROMPT, Settings, describe_settings, load_settings
 
@@ -50,6 +51,7 @@ __all__ = [
     "TrainingSettings",
     "UpstreamSettings",
     "WorkerSettings",
+    "WorkerSource",
     "describe_settings",
     "load_settings",
     "read_secret",

@@ -244,6 +244,26 @@ class ServerSettings(Section):
     )
 
 
+class WorkerSource(Section):
+    """Conversations that every run of the worker imports first: a file or a folder, or a query. Only what is new is added."""
+
+    path: str | None = Field(None, description="file, folder or archive, from the folder of heedful.yaml on; or hf:owner/name")
+    query: str | None = Field(None, description="SQL whose rows are the records; with `url`")
+    url: str | None = Field(None, description="SQLAlchemy URL of its database, without a password")
+    basis: Literal["consent", "owned", "public"] = Field(description="why the team may train on it; docs/privacy.md")
+    purposes: tuple[Literal["training", "review", "chat"], ...] = Field(
+        ("training",), min_length=1, description="what its persons agreed to, with the basis consent"
+    )
+    format: str | None = Field(None, description="how it is written; none: found from the content")
+    skip_bad: bool = Field(False, description="leave bad rows out; else one of them refuses the source")
+
+    @model_validator(mode="after")
+    def _is_one_place(self) -> "WorkerSource":
+        if (self.path is None) == (self.query is None) or (self.query is None) != (self.url is None):
+            raise ValueError("must have a path, or a query and its url")
+        return self
+
+
 class WorkerSettings(Section):
     """When `heedful worker` trains by itself, and how much of the machine it takes."""
 
@@ -251,6 +271,7 @@ class WorkerSettings(Section):
     after_conversations: int | None = Field(
         None, ge=1, description="run when so many new conversations may be trained on; none: never for that"
     )
+    sources: tuple[WorkerSource, ...] = Field((), description="what every run imports first: {path, basis} or {query, url, basis}")
     retrain: bool = Field(
         True, description="run when an erasure quarantined a model, or a person whom the champion learned from withdrew"
     )

@@ -1,7 +1,7 @@
 """Steps of the loop: gather -> build -> train -> evaluate -> promote -> prune. A Work in, whether there is more to do, out.
 
-Conversations that were collected are rows of the store already; `gather` only says how many are new. A run that finds nothing to
-learn ends well, and says so.
+Conversations that were collected are rows of the store already; `gather` imports what the team's own sources have beside them. A
+run that finds nothing to learn ends well, and says so.
 """
 
 from sqlalchemy import func, select
@@ -11,6 +11,7 @@ from heedful.dataset import build_dataset
 from heedful.errors import PromotionRefused, StoreError
 from heedful.lifecycle.evaluation import evaluate_version, find_evaluated
 from heedful.lifecycle.loop.requests import count_waiting, newest_conversation
+from heedful.lifecycle.loop.sources import import_sources
 from heedful.lifecycle.loop.training import train_for
 from heedful.lifecycle.loop.work import Asked, Step, Work
 from heedful.lifecycle.pipeline import nll_of
@@ -24,7 +25,8 @@ from heedful.store.training_runs import get_run, note
 
 
 def gather(work: Work) -> bool:
-    """How many conversations there are, and how many are new."""
+    """What `worker.sources` brings; then how many conversations there are, and how many are new."""
+    import_sources(work)
     with work.store.session() as session:
         there = session.scalar(select(func.count()).select_from(permitted("training").subquery())) or 0
         new = count_waiting(session, before=work.run_id)
