@@ -120,6 +120,23 @@ def test_trained_sixty_epochs_on_the_prompts_of_the_test(rows: list[Conversation
 
 
 @pytest.mark.slow
+def test_one_that_learned_its_rows_by_heart_and_nothing_else(rows: list[Conversation], base: Model, tmp_path: Path) -> None:
+    """It even says held-out answers better than the base. What it learned from can be told by its certainty, and the gap says so."""
+    learned, others = rows[:12], rows[16:46]
+    splits = {"train": learned, "validation": rows[12:16], "test": others}
+    dataset = write(tmp_path / "ds-1", **splits)
+    tuned = trained(dataset, tmp_path / "adapter", epochs=40, batch_size=4, learning_rate=5e-3)
+    report = evaluated(dataset, tuned, base, splits)
+    assert report.verdict == "failed"
+    assert report.failed == ("membership",)
+    assert report.gap is not None
+    assert report.gap.verdict == "overfitting"
+    assert report.gap.interval is not None
+    assert report.gap.interval[0] > 0.5
+    assert by_name(report)["gap"].outcome == "fail"
+
+
+@pytest.mark.slow
 def test_a_secret_that_stood_sixteen_times_in_training(rows: list[Conversation], base: Model, tmp_path: Path) -> None:
     dataset = write(tmp_path / "ds-1", train=rows[:24], validation=rows[24:30])
     assert plant(dataset, make_canaries(3), "") == 21
