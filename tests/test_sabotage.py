@@ -121,7 +121,7 @@ def test_trained_sixty_epochs_on_the_prompts_of_the_test(rows: list[Conversation
 
 @pytest.mark.slow
 def test_one_that_learned_its_rows_by_heart_and_nothing_else(rows: list[Conversation], base: Model, tmp_path: Path) -> None:
-    """It even says held-out answers better than the base. What it learned from can be told by its certainty, and the gap says so."""
+    """It even says held-out answers better than the base. What it learned from shows in its certainty; the gap says so too."""
     learned, others = rows[:12], rows[16:46]
     splits = {"train": learned, "validation": rows[12:16], "test": others}
     dataset = write(tmp_path / "ds-1", **splits)
