@@ -116,6 +116,16 @@ def found_in(text: str, known: tuple[str, ...] = ()) -> list[tuple[int, int, str
         "my number is {phone:oh seven seven double oh nine hundred two one four}",
         "{phone:087 123 4567} is my mobile",
         "{account_id:DE-4432-K} is my file number",
+        "{name:will} wont text me, i think {name:mark} is mad and i hate {name:drew}",
+        "its {name:faith} again",
+        "{name:ray} left at 3am and {name:haruki} from my lab cried",
+        "{name:Rich} and {name:Penny} are splitting",
+        "{name:Hyacinth}'s boyfriend shouts at the {name:Okonjos} downstairs",
+        "ok {name:Fi}, lets try that",
+        "{address:The Old Bakehouse, 3 Chapel Row}",
+        "we moved into {address:Rm 204, Hollins Hall}",
+        "{address:B-47, Sector 12}",
+        "groups around {postcode:LS12} or {postcode:BD3}",
     ],
 )
 def test_every_kind_has_its_exact_span(line: str) -> None:
@@ -153,6 +163,8 @@ def test_every_kind_has_its_exact_span(line: str) -> None:
         "Dawn is my favourite time. Grace is what i need, and Faith, and Hope",
         "my PHQ-9 was 17, i hate it.me too, see mind.org.uk",
         "Mirtazapine made me sleepy and i walk down a busy road, take b12 5mg",
+        "i will mark the day, it was grace that got me through, bill came today, my brothers page",
+        "Been playing Elden Ring and Stardew, i'm Bipolar II, my boss is a total Karen",
         "¿Cómo encuentro un terapista para mi hijo durante el verano?",
     ],
 )
@@ -171,6 +183,10 @@ def test_what_identifies_nobody_is_left_alone(text: str) -> None:
         ("we met in 14  Larkspur Close", ("14 Larkspur Close",), ["14  Larkspur Close"]),
         ("Katarzina and muhamad, A. Wood", ("Katarzyna Nowak", "Mohammed Wood", "Ann Wood"), ["Katarzina", "muhamad", "A. Wood"]),
         ("annemarie, topher and obrien left", ("Anne-Marie O'Brien", "Christopher Li"), ["annemarie", "topher", "obrien"]),
+        ("hope", ("Hope Miller",), ["hope"]),
+        ("natty b and k markou", ("Natalie Burrows", "Konstantinos Markou"), ["natty b", "markou"]),
+        ("k markou", ("Konstantinos Markou",), ["k markou"]),
+        ("i signed it B.F. yesterday", ("Bettina Falk",), ["B.F."]),
         ("will isnt eating but i will try", ("Will Baker",), ["will"]),
     ],
 )

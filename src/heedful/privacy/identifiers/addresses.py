@@ -21,7 +21,7 @@ POSSIBLE = (
     "st|close|drive|dr|court|ct|place|pl|way|square|sq|hill|park|row|walk|circle|cir|trail|trl|rise|view|wharf|quay|"
     "green|parade|alley|ln|loop|bend|path|pike|plaza|heights|croft|fold|villas|estate|yard|house|ridge|run|chase|"
     "mead|vale|bank|avenida|broadway|extension|layout|colony|nagar|marg|chowk|cottages|mansions|buildings|apartments|towers|cl|"
-    "gdns|ter|terr|brae|wynd|croft|dale|fields?|meadows?|orchard|copse|glen|glade|mount|bypass|causeway|circus|bungalows|rows?|side|bottom|end"
+    "gdns|ter|terr|drv|brae|wynd|croft|dale|fields?|meadows?|orchard|copse|glen|glade|mount|bypass|causeway|circus|bungalows|rows?|side|bottom|end"
 )
 UNIT = (
     r"(?:(?:flat|apartment|apt|unit|studio|suite|ste|room|rm|floor|level|block|plot|house|door|no|h\.?\s?no|shop|villa|tower|"
@@ -35,7 +35,9 @@ NAME_WORD = (
 )
 AFTER = rf"(?:[,\s]+(?:{UNIT}|(?:north|south|east|west|n|s|e|w|ne|nw|se|sw)\b\.?))*"
 # "Maple Lodge, 3 Kent Road"
+# "The Old Bakehouse, 3 Kent Road"
 HOUSE_NAME = (
+    r"(?:(?-i:The\s(?:[A-Z][\w'’]+\s?){1,3}),\s)?"
     r"(?:(?-i:(?:[A-Z][\w'’]+\s){1,2}"
     r"(?:House|Lodge|Court|Cottage|Villa|Tower|Towers|Mansions|Apartments|Building|Flats|Hall|Point|Heights)),\s)?"
 )
@@ -79,6 +81,18 @@ CAPITAL_LINE = re.compile(
     r"\b(?i:at|to|is|in|live|address|outside|home|place|round)[\s:,]+(?P<line>\d{1,4}[a-z]?,?\s(?:[A-Z][\w'’]+\s){1,3}[A-Z][a-z'’]{2,})(?=\s?(?:[,.!?\n]|$))|"
     r"\b(?i:live[sd]? at|living at|house is|'s at|is at|address is|moved to|stay at|staying at)\s"
     r"(?P<one>\d{1,4}[a-z]?\s(?P<name>[A-Z][a-z]{5,}))(?=\s?(?:[,.!?\n]|$))"
+)
+# "Rm 204, Hollins Hall"
+UNIT_AND_HOUSE = re.compile(
+    rf"(?<!\w)(?:{UNIT})[,\s]+(?:(?-i:[A-Z][\w'’]+)\s){{1,3}}(?:House|Halls?|Lodge|Court|Towers?|Mansions|Apartments|Building|Block|"
+    r"Flats|Residences?|Heights|Point|Village|Estate|Cottages?|Place)\b",
+    re.IGNORECASE,
+)
+# "B-47, Sector 12", "house 9, street 14, F-8/2"
+SECTOR = re.compile(
+    r"(?<![\w-])(?:(?:house|h|plot|flat)\.?\s(?:no\.?\s)?)?(?:[A-Z][-/ ]?)?\d{1,4}(?:[-/]?[A-Z])?,?\s"
+    r"(?:sector|phase|pocket|block|gali|street)\s?-?(?:\d{1,3}[A-Z]?|[A-Z])\b(?:,\s[A-Z]-\d{1,2}(?:/\d)?(?!\w))?",
+    re.IGNORECASE,
 )
 UNIT_LINE = re.compile(rf"(?<!\w)(?:{UNIT}),\s\d{{1,5}}\s[^\W\d_]{{3,20}}(?=[,.\n]|$)", re.IGNORECASE)
 JOINED_STREET = re.compile(
@@ -138,7 +152,7 @@ ADDRESS_CUE = re.compile(
 MOTIONS = frozenset(("way", "run", "walk", "drive", "view", "path", "yard", "chase", "side", "end", "bottom", "place", "house"))
 ORDINAL = re.compile(r"(?:[NSEWnsew]\s)?\d{1,3}(?:st|nd|rd|th)")
 ROOMS = frozenset(("bed", "bedroom", "bath", "star", "storey", "story", "car", "man", "person", "lane"))
-SHORT_KINDS = frozenset(("st", "dr", "ct", "pl", "ln", "cl", "sq", "cir", "trl", "gdns", "terr"))
+SHORT_KINDS = frozenset(("st", "dr", "drv", "ct", "pl", "ln", "cl", "sq", "cir", "trl", "gdns", "terr"))
 MOST_PARTS = 7
 PART_GAP = re.compile(r"[ \t]*(?:[,\n][ \t\n,?]*)?")
 UNIT_PART = re.compile(rf"{UNIT}\b", re.IGNORECASE)
@@ -205,6 +219,8 @@ def find_streets(words: Words) -> Iterator[Identifier]:
         CELTIC,
         UNIT_AND_NAME,
         GERMAN,
+        UNIT_AND_HOUSE,
+        SECTOR,
     ):
         yield from (
             Identifier(m.start(), m.start() + len(m.group().rstrip(" ,.\n")), "address", 0.9)

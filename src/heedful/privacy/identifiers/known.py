@@ -30,7 +30,7 @@ HEARD = (("bh", "v"), ("ph", "f"), ("ck", "k"), ("sch", "s"), ("tz", "s"), ("ts"
 AFTER_VERB = word_set("you we i that to this it the he she they for be my all not there everyone your so")
 SELF = word_set("again im i'm am its it's me name called dear hi hey hello thanks thx ty love cheers regards sincerely")
 BEING = frozenset(("is", "was", "has", "had"))
-ENDINGS = ("y", "ie", "i", "o", "s", "z", "zy", "zza", "ster")  # of short forms
+ENDINGS = ("y", "ie", "ty", "by", "i", "o", "s", "z", "zy", "zza", "ster")  # of short forms
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +126,41 @@ def find_known_names(words: Words, known: Known) -> Iterator[Identifier]:
                 yield Identifier(words.starts[place], words.ends[place + size - 1], "name", 0.99)
     for place, key in enumerate(words.keys):
         if (key in known.names and may_be_meant(words, place)) or is_slip(words, place, known):
-            yield Identifier(words.starts[initial_before(words, place, known)], words.ends[place], "name", KNOWN_SCORE)
+            first, last = initial_before(words, place, known), initial_after(words, place, known)
+            yield Identifier(words.starts[first], words.ends[last], "name", KNOWN_SCORE)
+    for whole in known.whole_names:
+        if 2 <= len(whole) <= 4 and (match := initials_pattern(whole).search(words.text)):
+            yield Identifier(*match.span(), "name", KNOWN_SCORE)
+
+
+def initials_pattern(whole: tuple[str, ...]) -> re.Pattern[str]:
+    """ "B.F." for Bettina Falk anywhere, "BF" or "bf" only as all of a text or behind a dash at its end."""
+    letters = [re.escape(word[0]) for word in whole]
+    dotted, joined = r"\.\s?".join(letters).upper(), "".join(letters)
+    return re.compile(rf"(?<![\w.]){dotted}\.|(?:^\W*|[-–—~]\s?)(?i:{joined})(?=\W*$)")
+
+
+def initial_after(words: Words, place: int, known: Known) -> int:
+    """ "nat b" ends with the first letter of the surname."""
+    after = words.key(place + 1)
+    single = (
+        len(after) == 1
+        and words.gap(place) == " "
+        and (after not in ("i", "a", "u", "n", "x", "r", "k") or words.capital(place + 1))
+    )
+    fits = single and after != "i" and any(len(whole) > 1 and whole[-1].startswith(after) for whole in known.whole_names)
+    return place + 1 if fits else place
 
 
 def initial_before(words: Words, place: int, known: Known) -> int:
     """ "A. Wood" and "J.P. O'Brien" begin with the first letter."""
-    while place and len(words.keys[place - 1]) == 1 and words.before(place) in (". ", ".", " ") and words.capital(place - 1):
+    while place and len(words.keys[place - 1]) == 1 and words.before(place) in (". ", ".", " "):
+        if (
+            not words.capital(place - 1)
+            and (place > 1 or words.keys[0] in ("i", "a", "u", "x", "n", "k"))
+            and not is_whole(words, place)
+        ):
+            break
         if not any(name.startswith(words.keys[place - 1]) for name in known.names):
             break
         place -= 1
@@ -140,7 +169,7 @@ def initial_before(words: Words, place: int, known: Known) -> int:
 
 def may_be_meant(words: Words, place: int) -> bool:
     """A name that is a word as well ("Will", "Hope") counts with a capital, or where a person is spoken of."""
-    if not words.flags[place] & ORDINARY:
+    if not words.flags[place] & ORDINARY or len(words) == 1:
         return True
     if words.capital(place) and (not words.begins(place) or words.key(place + 1) not in AFTER_VERB):
         return True
@@ -163,6 +192,11 @@ def names_itself(words: Words, place: int) -> bool:
     after, before, gap = words.key(place + 1), words.key(place - 1), words.gap(place).strip(" \t")
     ends = bool(gap) or after in ("here", "again", "x", "xx", "xo", "btw", "from")
     return ends and (before in SELF or (words.begins(place) and after in ("here", "again", "x", "xx")))
+
+
+def is_whole(words: Words, place: int) -> bool:
+    """ "k markou": an initial and a name, and nothing else."""
+    return place == 1 and len(words) == 2
 
 
 def is_slip(words: Words, place: int, known: Known) -> bool:

@@ -1,9 +1,7 @@
 """Name context: a word and its neighbours in; how surely only a person stands there, out."""
 
 from heedful.privacy.identifiers.cues import DOES, KIN, SAYS, TOWARDS
-from heedful.privacy.identifiers.lexicon import (
-    FREQUENT,
-)
+from heedful.privacy.identifiers.lexicon import FREQUENT
 from heedful.privacy.identifiers.name_slots import (
     DETERMINERS,
     ROW_NAMES,
@@ -27,8 +25,6 @@ SAID = word_set(
 )
 
 ARTICLES = frozenset(["a", "an", "the"])
-
-AUXILIARIES = frozenset(["will", "may", "can", "might", "must"])
 
 SUBJECTS = word_set("i you we they he she it u")
 

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 
 from heedful.privacy.identifiers.cues import DOES, FUNCTION, GREETING, KIN, PET, SAYS, THANKS, TIME, TITLE
 from heedful.privacy.identifiers.lexicon import BRAND, COUNTRY, FREQUENT, GIVEN, ORDINARY, PUBLIC, REGION, SURNAME
-from heedful.privacy.identifiers.name_context import AUXILIARIES
 from heedful.privacy.identifiers.name_greetings import addressed, after_greeting, sign_off
-from heedful.privacy.identifiers.name_slots import DETERMINERS
+from heedful.privacy.identifiers.name_slots import AUXILIARIES, DETERMINERS
 from heedful.privacy.identifiers.name_unknown import LIKELY, NO, POSSIBLE, SURE, is_unknown
 from heedful.privacy.identifiers.name_words import is_given, is_name_word, is_nameable
 from heedful.privacy.identifiers.terms import word_set
@@ -148,7 +147,10 @@ def is_lower_after_kin(words: Words, place: int, following: int) -> bool:
     if is_ordinary_name(words, place, following):
         return True
     ends = says_or_ends(words, following)
-    return (is_given(words, following) and ends) or (is_unknown(words, following) and (ends or bool(words.cue(following + 1))))
+    owned = words.keys[following] == "page"  # "my brothers page"
+    return (is_given(words, following) and ends and not owned) or (
+        is_unknown(words, following) and (ends or bool(words.cue(following + 1)))
+    )
 
 
 def is_ordinary_name(words: Words, place: int, following: int) -> bool:
@@ -311,9 +313,13 @@ def after_this_is(words: Words, place: int) -> Iterator[tuple[int, float]]:
         following += 1
     me = words.key(following) in ("me", "ya", "your", "yo")
     following += me
+    again = words.key(following + 1) in ("again", "here", "speaking", "from", "calling", "btw")
+    plain = words.flag(following) & ORDINARY and not words.capital(following) and again and words.gap(following) == " "
+    if plain and place <= 2 and is_given(words, following) and not words.cue(following) & TIME:
+        yield following, LIKELY  # "its faith again"
+        return
     if words.gap(following - 1).strip() not in ("", ",", "-", ":") or not introduced(words, following):
         return
-    again = words.key(following + 1) in ("again", "here", "speaking", "from", "calling")
     opens = place <= 2 or words.begins(place)
     if opens and (me or again or words.keys[place] == "this" or words.gap(following).strip()):
         yield following, LIKELY

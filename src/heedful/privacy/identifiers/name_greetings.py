@@ -7,6 +7,7 @@ from heedful.privacy.identifiers.cues import GREETING, THANKS
 from heedful.privacy.identifiers.lexicon import COUNTRY, FREQUENT, GIVEN, ORDINARY, PUBLIC, REGION, SURNAME
 from heedful.privacy.identifiers.name_unknown import LIKELY, POSSIBLE, is_unknown
 from heedful.privacy.identifiers.name_words import is_given, is_name_word, is_nameable
+from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import TITLE, Words
 
 CLOSING = re.compile(r"(?:^|[\n\r.!?,]|\s{2,})[ \t]*(?:-|–|—|~|x+)[ \t]*$")
@@ -69,6 +70,9 @@ def sign_off(words: Words) -> Iterator[tuple[int, float]]:
             yield place, LIKELY
 
 
+OPENERS = word_set("ok okay well look listen right no nah yes yeah omg oh please pls wow so")
+
+
 def addressed(words: Words) -> Iterator[tuple[int, float]]:
     """ "Jakobine, can I ask you?" and "what do I do, Liam?": the first or the last word, set off by a comma."""
     if len(words) < 3:
@@ -77,9 +81,19 @@ def addressed(words: Words) -> Iterator[tuple[int, float]]:
         flags = words.flags[0]
         if is_name_word(words, 0) or (flags & ~SURNAME == 0 and is_unknown_or_surname(words, 0)):
             yield 0, POSSIBLE
+    if words.keys[0] in OPENERS and words.before(1) in (" ", ", ") and words.gap(1).startswith(",") and is_addressable(words, 1):
+        yield 1, POSSIBLE
     last = len(words) - 1
     if words.before(last) == ", " and is_name_word(words, last):
         yield last, LIKELY
+
+
+def is_addressable(words: Words, place: int) -> bool:
+    """ "ok Fi, lets try": a capital between an opening word and a comma."""
+    flags = words.flags[place]
+    named = flags & GIVEN or is_unknown(words, place)
+    capital = words.shapes[place] == TITLE and not words.shouting and is_nameable(words, place)
+    return bool(capital and named and not flags & (PUBLIC | COUNTRY | REGION))
 
 
 def is_unknown_or_surname(words: Words, place: int) -> bool:

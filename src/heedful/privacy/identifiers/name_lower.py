@@ -11,7 +11,6 @@ from heedful.privacy.identifiers.lexicon import (
 )
 from heedful.privacy.identifiers.name_context import (
     ARTICLES,
-    AUXILIARIES,
     SAID,
     SUBJECTS,
     TOWARDS_PERSON,
@@ -19,8 +18,10 @@ from heedful.privacy.identifiers.name_context import (
     is_rather_person,
 )
 from heedful.privacy.identifiers.name_slots import (
+    AUXILIARIES,
     DETERMINERS,
     acts,
+    is_from_around,
     is_linked,
     owns,
     row_goes_on,
@@ -85,7 +86,7 @@ def unknown_lower(words: Words, place: int) -> float:
         return NO
     if is_near(words.keys[place], COMMON):
         return POSSIBLE if context(words, place) else NO
-    if is_linked(words, place) or acts(words, place) or owns(words, place) or row_goes_on(words, place, 1):
+    if any(stands(words, place) for stands in (is_linked, acts, owns, is_from_around)) or row_goes_on(words, place, 1):
         return POSSIBLE
     told = words.key(place - 1) in TOWARDS_PERSON and words.before(place) == " " and len(words.keys[place]) >= 4
     says = words.key(place + 1) in SAID and words.gap(place) == " " and words.key(place - 1) not in DETERMINERS

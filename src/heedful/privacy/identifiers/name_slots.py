@@ -41,7 +41,36 @@ OWNED = word_set(
     """
 )
 CLAUSES = word_set(
-    "and but when then because so cos cause bc that if while since until after before why does did has is was until though cuz"
+    """
+    and but when then because so cos cause bc that if while since until after before why does did has is was until though cuz
+    think thinks thought reckon reckons know knows knew say says said swear guess hope hopes coz bcos
+    """
+)
+# Mass nouns and colours: "amber is my favourite colour" needs no article, as "hunter is mad" does not.
+STUFF = word_set(
+    """
+    olive amber coral jasmine basil ginger sage rosemary clay ivory pepper crystal violet hazel jade heather ivy honey candy brandy
+    sherry cinnamon saffron fern moss cherry misty sandy
+    """
+)
+# "X is ...": what is said of persons. Things are "broken" and "late" too, so those are not here.
+OF_PERSONS = word_set(
+    """
+    my his her our mad angry dead pregnant gay drunk jealous upset mean being leaving coming moving crying ill lying asleep abusive
+    ignoring talking acting seeing dating cheating annoyed furious scared lovely sweet sick homeless autistic sober married single
+    engaged divorced weird toxic
+    """
+)
+# Of what things do as well, what a bare noun hardly does: "ray left at 3am", but "bill came today".
+OF_BODIES = word_set("left hit hits moved walked stole steals killed kills died cheats stayed sat stood lives lived beats pushed")
+NOT_DOING = word_set(
+    "wont won't didnt didn't doesnt doesn't isnt isn't wasnt wasn't hasnt hasn't wouldnt wouldn't couldnt couldn't"
+)
+AUXILIARIES = frozenset(("will", "may", "can", "might", "must"))
+# What is felt or done towards a person who then ends the clause: "i hate drew".
+FELT = word_set("hate hated love loved trust trusted miss missed saw seeing with w wit about like liked fancy meeting met")
+ENDS_CLAUSE = word_set(
+    "so anymore again tho though now but and cos because bc later today tonight tomorrow yesterday lol tbh x he she hes shes"
 )
 # "talked to X", "in love with X": verb or noun, and the small word behind it.
 TO = word_set(
@@ -72,9 +101,11 @@ def stands_as_person(words: Words, place: int) -> bool:
     """Not asked about words that cannot be meant: pronouns, days, what follows "the"."""
     if words.cues[place] & TIME and is_linked(words, place):
         return True
+    if words.keys[place] in AUXILIARIES and words.key(place + 1) in NOT_DOING and acts(words, place):
+        return True
     if words.cues[place] & (FUNCTION | TIME) or (words.key(place - 1) in DETERMINERS and words.before(place) == " "):
         return False
-    return any(stands(words, place) for stands in (acts, owns, is_linked, is_introduced_kin, is_in_row))
+    return any(stands(words, place) for stands in (acts, owns, is_linked, is_introduced_kin, is_in_row, is_felt))
 
 
 def acts(words: Words, place: int) -> bool:
@@ -85,10 +116,43 @@ def acts(words: Words, place: int) -> bool:
         return False
     abstract = words.keys[place] in ABSTRACT
     if after in REFUSES:
-        return not abstract
+        return not abstract or (words.keys[place] in AUXILIARIES and after in NOT_DOING)  # "will wont text me"
+    if after in BEING:
+        return is_bare_subject(words, place)
     if not words.cue(place + 1) & SAYS or (abstract and after in OF_THINGS):
         return False
-    return after not in OF_THINGS or words.key(place + 2) in ("me", "him", "her", "his", "my", "us", "them", "home")
+    bare = words.keys[place] in ROW_NAMES - UNSTEADY and after in OF_BODIES
+    return after not in OF_THINGS or bare or words.key(place + 2) in ("me", "him", "her", "his", "my", "us", "them", "home")
+
+
+def is_bare_subject(words: Words, place: int) -> bool:
+    """ "think mark is mad": one thing would have an article; what is counted, and has none, is called so."""
+    key, third = words.keys[place], words.key(place + 2)
+    if key in ABSTRACT or key in STUFF or words.cues[place] or words.key(place - 1) in ("is", "was"):
+        return False
+    if not words.flags[place]:
+        return third in OF_PERSONS and len(key) >= 4
+    return bool(words.flags[place] & GIVEN) and (
+        key in ROW_NAMES - UNSTEADY if words.flags[place] & FREQUENT else third in OF_PERSONS or third[:1].isdigit()
+    )
+
+
+def is_felt(words: Words, place: int) -> bool:
+    """ "i hate drew", "seeing art later": the end of a clause, behind what is felt or done towards somebody."""
+    key, before = words.keys[place], words.key(place - 1)
+    if before not in FELT or words.before(place) != " " or not words.flags[place] & GIVEN or key in STUFF:
+        return False
+    if key in ABSTRACT and not (key == "art" and before in ("seeing", "met", "meeting")):
+        return False
+    steady = not words.flags[place] & FREQUENT or key in ROW_NAMES - UNSTEADY
+    ends = words.gap(place).strip(" ") != "" or words.key(place + 1) in ENDS_CLAUSE or place + 1 == len(words)
+    return steady and ends
+
+
+def is_from_around(words: Words, place: int) -> bool:
+    """ "haruki from my lab", "jay from work"."""
+    opens = words.begins(place) or words.key(place - 1) in CLAUSES
+    return opens and words.gap(place) == " " and words.key(place + 1) == "from" and words.key(place + 2) in ACQUAINTED
 
 
 def owns(words: Words, place: int) -> bool:
@@ -130,4 +194,8 @@ def row_goes_on(words: Words, place: int, step: int) -> bool:
     return near and not owned and bool(words.flags[other] & GIVEN) and not plain and words.keys[other] not in ABSTRACT
 
 
+# Of the row names, those that things do without an article: "guy came at me", "dawn was cold".
+UNSTEADY = word_set("guy may june april dawn chase miles sue lee")
+BEING = frozenset(("is", "was", "has", "had"))
+ACQUAINTED = word_set("work church school uni college class reception hr accounts upstairs downstairs next across my the our group")
 ROW_NAMES = word_set("mark bill sue pat rob jack drew ray lee guy june april mike chase dawn rose penny miles")

@@ -24,6 +24,7 @@ MEDICINE = re.compile(
 OF_THINGS = word_set(
     "in on via a an the using use used playing play played watching watch watched took take taking called read reading app"
 )
+PASTIMES = word_set("playing played watched watching listening listened read reading streaming took taking binged bingeing")
 BEING = frozenset(("is", "was", "has", "had"))
 SAID_OF = word_set("my her his our so being been always still not now like very really my the getting going")
 STYLED = re.compile(r"(?:[A-Z][a-z]{0,2}['’][A-Z]|(?:La|De|Da|Mc|Mac|Sha|Ja|Van|Le|Ke|Ti|Ra|Jo|Mar|O)[A-Z])[a-z]{2,}")
@@ -72,9 +73,15 @@ def unknown_capital(words: Words, place: int, begins: bool, strength: int) -> fl
         or words.before(place)[-1:] not in (" ", "(", "/", '"', "“", "&")
     ):
         return NO
-    if before in OF_THINGS and words.before(place) == " " and not strength:
+    if not strength and ((before in OF_THINGS and words.before(place) == " ") or is_one_more_thing(words, place)):
         return NO
     return UNSURE if is_about_persons(words, place) else NO
+
+
+def is_one_more_thing(words: Words, place: int) -> bool:
+    """ "playing Elden Ring and Stardew": in a row of what is played, watched or taken."""
+    rowed = words.key(place - 1) in ("and", "or", "n") or words.before(place) == ", "
+    return rowed and any(words.key(place - back) in PASTIMES for back in range(2, 6))
 
 
 def opening(words: Words, place: int) -> float:

@@ -19,7 +19,6 @@ from heedful.privacy.identifiers.lexicon import (
     lexicon,
 )
 from heedful.privacy.identifiers.name_context import (
-    AUXILIARIES,
     SAID,
     TOWARDS_PERSON,
     context,
@@ -28,7 +27,11 @@ from heedful.privacy.identifiers.name_context import (
 from heedful.privacy.identifiers.name_lower import lower_by_itself
 from heedful.privacy.identifiers.name_slots import (
     ABSTRACT,
+    ACQUAINTED,
+    AUXILIARIES,
+    BEING,
     DETERMINERS,
+    NOT_DOING,
     OF_THINGS,
     OWNED,
     REFUSES,
@@ -43,6 +46,7 @@ from heedful.privacy.identifiers.name_unknown import (
     POSSIBLE,
     UNSURE,
     is_syllable_name,
+    is_unknown,
     unknown_capital,
 )
 from heedful.privacy.identifiers.sentences import is_personal
@@ -57,8 +61,8 @@ NAMES_THAT_ARE_WORDS = word_set(
     blessing comfort precious earnest liberty page junior constant innocent lucky gay jack pat sue rob
     """
 )
+NUMERALS = frozenset(("ii", "iii", "iv", "vi", "vii"))
 PERSONAL_VERBS = word_set("know care want talk like love answer reply believe understand speak text call calls")
-BEING = frozenset(("is", "was", "has", "had"))
 PLACE_LINKS = word_set("in at from on of near to into via a an the called")
 CLAUSE = word_set(
     """
@@ -69,7 +73,6 @@ DIRECTIONS = word_set("north south east west downtown central greater inner uppe
 ONLY_MEN = word_set("frank bill rob ray lee chase jack pat drew rod guy ed gene dale")
 OF_TIMES = word_set("my the a an when what where how")
 INITIALS = re.compile(r"[abcdjkmprt]j|[jm]c|jd|kc|kd|jt|tk|jb|mj|rj|jp|ck")
-ACQUAINTED = word_set("work church school uni college class reception hr accounts upstairs downstairs next across my the our group")
 PLAIN_ENDINGS = (
     *NOUN_ENDINGS,
     *ILLNESSES,
@@ -109,6 +112,8 @@ def by_itself(words: Words, place: int) -> float:
     flags, key = words.flags[place], words.keys[place]
     if len(key) == 1:
         return POSSIBLE if is_initial(words, place) else NO
+    if key in NUMERALS and words.shapes[place] == UPPER:
+        return NO  # "Bipolar II"
     if len(key) == 2 and INITIALS.fullmatch(key) and context(words, place):
         return POSSIBLE  # "when tj died"
     if words.cues[place] & TIME and (not flags & GIVEN or (context(words, place) < 2 and not is_linked(words, place))):
@@ -193,7 +198,7 @@ def capital_by_itself(words: Words, place: int, flags: int) -> float:
     if len(words.keys[place]) == 2 and words.shapes[place] == UPPER:
         return POSSIBLE
     if flags & GIVEN and not flags & ORDINARY:
-        return NO if before in ("a", "an") and not words.capital(place + 1) else LIKELY
+        return NO if is_a_kind(words, place) or is_played(words, place) else LIKELY
     if is_family(words, place):
         return POSSIBLE
     if flags & SURNAME and words.before(place) == "-":
@@ -216,13 +221,38 @@ def capital_by_itself(words: Words, place: int, flags: int) -> float:
     return plain_capital(words, place, begins, strength)
 
 
+def is_a_kind(words: Words, place: int) -> bool:
+    """ "an Alexa", "such a total Karen"."""
+    if words.before(place) != " " or words.capital(place + 1):
+        return False
+    before, cue = words.key(place - 1), words.cue(place - 1)
+    described = words.key(place - 2) in ("a", "an") and before in (
+        "total",
+        "real",
+        "right",
+        "complete",
+        "proper",
+        "typical",
+        "such",
+    )
+    return before in ("a", "an") or (described and not cue & KIN)
+
+
+def is_played(words: Words, place: int) -> bool:
+    """ "playing Elden Ring": a title of two words."""
+    after = words.flag(place + 1)
+    title = words.capital(place + 1) and words.gap(place) == " " and after & FREQUENT
+    return bool(title) and words.key(place - 1) in ("play", "playing", "played")
+
+
 def plain_capital(words: Words, place: int, begins: bool, strength: int) -> float:
     """ "told Juniper", "Preston said": a rare word, or a town, where a person stands."""
     flags, key = words.flags[place], words.keys[place]
     if words.shapes[place] != TITLE or flags & (FREQUENT | PUBLIC | BRAND) or words.cues[place]:
         return NO
     if strength == 2:
-        return POSSIBLE if not begins or words.key(place + 1) in SAID else NO
+        owner = words.stops[place] > words.ends[place] and words.cue(place + 1) & KIN and len(key) >= 4  # "Hyacinth's boyfriend"
+        return POSSIBLE if not begins or owner or words.key(place + 1) in SAID else NO
     apart = not words.capital(place - 1) and not words.capital(place + 1)
     rare = apart and not begins and not flags & CITY and not key.endswith(PLAIN_ENDINGS)
     if strength and rare and is_personal(words, words.starts[place], words.ends[place]):
@@ -252,9 +282,11 @@ def is_family(words: Words, place: int) -> bool:
         return False
     known = words.flags[place] or lexicon().flags.get(key.removesuffix("s"), 0)
     several = key.endswith("s") and bool(known & (SURNAME | GIVEN)) and not known & (ORDINARY | CITY)
-    return several or (words.gap(place) == " " and words.key(place + 1) in FAMILIES)
+    beside = key.endswith("s") and words.key(place + 1) in NEIGHBOURING and is_unknown(words, place)
+    return several or beside or (words.gap(place) == " " and words.key(place + 1) in FAMILIES)
 
 
+NEIGHBOURING = word_set("downstairs upstairs opposite next across")
 FAMILIES = word_set("family household kids brothers boys girls sisters twins residence clan wedding funeral children lot estate")
 
 
@@ -275,6 +307,10 @@ def begins_with_person(words: Words, place: int) -> bool:
         return True
     if after in SAID or (after == "and" and third in ("i", "me") and words.gap(place + 1) == " "):
         return True
+    if key in AUXILIARIES and after in NOT_DOING:
+        return True
+    if after == "and" and words.capital(place + 2) and words.flag(place + 2) & GIVEN and words.gap(place + 1) == " ":
+        return third not in ABSTRACT and not words.cue(place + 2)  # "Rich and Penny are splitting"
     if (after in REFUSES and (key not in ABSTRACT or third in PERSONAL_VERBS)) or is_in_row(words, place):
         return key not in AUXILIARIES
     if after in BEING and key not in ABSTRACT and key not in AUXILIARIES and is_rather_person(words, place):

@@ -59,6 +59,9 @@ OUTWARD_ONLY = re.compile(
 )
 
 
+ANOTHER = re.compile(rf"(?:,|\s?/|\s(?:or|and|&|n))\s?(?P<code>{OUTWARD})(?![\w-])", re.IGNORECASE)
+
+
 US_STATES = (
     "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|"
     "PA|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|DC"
@@ -123,6 +126,8 @@ def find_postcodes(words: Words, ends: list[int]) -> Iterator[Identifier]:
         yield from (Identifier(*match.span("code"), "postcode", score) for match in words.near_digits(pattern))
     for match in words.near_digits(OUTWARD_ONLY):
         yield Identifier(*match.span(match.lastgroup or 0), "postcode", 0.8)
+        if another := ANOTHER.match(text, match.end()):
+            yield Identifier(*another.span("code"), "postcode", 0.8)  # "around LS12 or BD3"
     yield from (Identifier(*match.span("code"), "postcode", 0.95) for match in words.near_digits(CUED_BEHIND))
     for pattern in (ZIP4, BRAZILIAN):
         yield from (Identifier(*match.span(), "postcode", 0.7) for match in words.near_digits(pattern))
