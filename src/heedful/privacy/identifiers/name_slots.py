@@ -68,7 +68,7 @@ NOT_DOING = word_set(
 )
 AUXILIARIES = frozenset(("will", "may", "can", "might", "must"))
 # What is felt or done towards a person who then ends the clause: "i hate drew".
-FELT = word_set("hate hated love loved trust trusted miss missed saw seeing with w wit about like liked fancy meeting met")
+FELT = word_set("hate hated love loved trust trusted miss missed saw seeing with w wit liked fancy meeting met")
 ENDS_CLAUSE = word_set(
     "so anymore again tho though now but and cos because bc later today tonight tomorrow yesterday lol tbh x he she hes shes"
 )
@@ -140,7 +140,9 @@ def is_bare_subject(words: Words, place: int) -> bool:
 def is_felt(words: Words, place: int) -> bool:
     """ "i hate drew", "seeing art later": the end of a clause, behind what is felt or done towards somebody."""
     key, before = words.keys[place], words.key(place - 1)
-    if before not in FELT or words.before(place) != " " or not words.flags[place] & GIVEN or key in STUFF:
+    if before not in FELT or words.before(place) != " " or not words.flags[place] & GIVEN:
+        return False
+    if words.cues[place] or key in STUFF:
         return False
     if key in ABSTRACT and not (key == "art" and before in ("seeing", "met", "meeting")):
         return False
