@@ -2,16 +2,20 @@
 
     python benchmarks/cited_answers.py --json
 
-Every section of `../shared/data/openstax_psychology` ends with key terms and what they mean. Terms are divided by seed. From those
-of one part the tiny base learns how to answer: half of its rows have passages in the system message and a citation in the answer,
-half have none. The terms of the other part are asked ("What does X mean?") in four ways: base or fine-tune, with the knowledge base
-or without; through the companion's own turn, greedy. Nothing of a held-out term was trained on.
+Every section of `../shared/data/openstax_psychology` ends with key terms and what they mean. Terms are divided by seed. Those of
+one part are a team's conversations ("What does X mean?" and the definition): imported, built with `dataset.knowledge`, and learned
+by the tiny base. The terms of the other part are asked in four ways: base or fine-tune, with the knowledge base or without; through
+the companion's own turn, greedy. That no question asked was learned is checked on the lines of the dataset.
 
 relevance   cosine of the reply, citations taken out, and the book's own definition (MiniLM)
-cited       share of replies that cite a passage which holds the definition, and none that does not
-shown       share of turns in which a passage that holds it was shown: more cannot be cited
+cited       share of replies that cite; `by_model` of itself, `attributed` because the companion found a passage that supports them
+precision   share of citations that are of the section which defines the term; `by_model` and `attributed` apart
+shown       share of turns in which a passage of that section was shown: more cannot be cited
 
-The last line is one JSON object.
+`support` has the rule that attributes, by itself, on terms that are not asked: `found` the share of definitions that it gives to a
+passage of their section which does not have their words, `wrong` to one of another section, and `false` the share that it gives to
+any passage where none of theirs was shown. Intervals are of 95%: Wilson's, for relevance the bootstrap's. The last line is one JSON
+object.
 """
 
 import argparse
@@ -29,34 +33,47 @@ from typing import Any
 import numpy as np
 
 from heedful.companion.guarding import Guards
-from heedful.companion.retrieving import Wanted, from_documents
+from heedful.companion.retrieving import Retrieve, from_documents
 from heedful.companion.turn import Companion, Reply, reply_many
-from heedful.config import TrainingSettings
+from heedful.config import Settings, load_settings
 from heedful.conversation import Message
+from heedful.dataset import build_dataset, load_split
 from heedful.engines.base import Sampling
 from heedful.engines.transformers_engine import TransformersEngine
+from heedful.evaluation.intervals import wilson
+from heedful.knowledge import search
 from heedful.knowledge.citing import CITATION
 from heedful.knowledge.library import add_files
+from heedful.knowledge.support import attribute_to
+from heedful.lifecycle.companions import wanted_of
+from heedful.lifecycle.grounding import grounding_of
+from heedful.lifecycle.ingest import import_file
 from heedful.modeling.adapters import load_with_adapter
 from heedful.modeling.bases import context_length, load_tokenizer
 from heedful.modeling.embedder import load_embedder
+from heedful.sources import locate
+from heedful.store.database import open_store
 from heedful.training.plan import make_plan
 from heedful.training.train import train
-from heedful.workspace import create_workspace
+from heedful.workspace import Workspace, create_workspace, read_manifest
 
 TEXTBOOK = Path(__file__).resolve().parents[2] / "shared" / "data" / "openstax_psychology" / "md"
 TERM = re.compile(r"^- \*\*(.+?)\*\*: (.+)$", re.MULTILINE)
 SYSTEM = "You explain terms of psychology in one sentence."
 QUESTIONS = ("What does {} mean?", "What is {}?", "Can you explain {}?")
-PASSAGES, ROOM = 3, 800  # passages a turn, tokens of them
+ROOM = 0.75  # of the tiny base's 1,024 tokens: three passages
 LONGEST = 40  # words of a definition
 SEED = 7
+FLOORS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
+    """`document` is the file of the section that defines it."""
+
     name: str
     meaning: str
+    document: str
 
     @property
     def question(self) -> str:
@@ -64,105 +81,139 @@ class Term:
 
     @property
     def answer(self) -> str:
-        return f"{self.meaning[0].upper()}{self.meaning[1:].rstrip('.')}"
+        return f"{self.meaning[0].upper()}{self.meaning[1:].rstrip('.')}."
 
     def is_in(self, text: str) -> bool:
         return " ".join(self.meaning.split()) in " ".join(text.split())
 
 
 def read_terms() -> list[Term]:
-    found = [Term(*pair) for path in sorted(TEXTBOOK.glob("*.md")) for pair in TERM.findall(path.read_text(encoding="utf-8"))]
+    found = [
+        Term(name, meaning, path.name)
+        for path in sorted(TEXTBOOK.glob("*.md"))
+        for name, meaning in TERM.findall(path.read_text(encoding="utf-8"))
+    ]
     unique = {term.name.lower(): term for term in found if len(term.meaning.split()) <= LONGEST}
     return [unique[name] for name in sorted(unique)]
 
 
-def row(system: str, term: Term, answer: str) -> str:
-    said = (("system", system), ("user", term.question), ("assistant", answer))
-    return json.dumps({"messages": [{"role": role, "content": text} for role, text in said]}) + "\n"
+def build(workspace: Workspace, settings: Settings, terms: Sequence[Term], folder: Path) -> Path:
+    """The dataset, as a team gets it."""
+    rows = [{"messages": [{"role": "user", "content": t.question}, {"role": "assistant", "content": t.answer}]} for t in terms]
+    source = folder / "team.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    store = open_store(workspace.database)
+    try:
+        import_file(store, locate(str(source)), "benchmark", basis="owned")
+        ground = grounding_of(workspace, settings)
+        return build_dataset(store, workspace, settings.dataset, SYSTEM, "benchmark", ground=ground).path
+    finally:
+        store.close()
 
 
-async def write_dataset(folder: Path, terms: Sequence[Term], look_up: Any) -> int:
-    """Rows with passages and rows without, in turn. A term whose definition is not among its passages has none to cite."""
-    folder.mkdir()
-    rows: list[str] = []
-    citing = 0
-    for number, term in enumerate(terms):
-        plain = row(SYSTEM, term, f"{term.answer}.")
-        if number % 2:
-            rows.append(plain)
-            continue
-        found = await look_up([Message("system", SYSTEM), Message("user", term.question)])
-        cited = next((place for place, one in enumerate(found.passages, start=1) if term.is_in(one.text)), 0)
-        citing += bool(cited)
-        rows.append(row(found.messages[0].content, term, f"{term.answer} [{cited}].") if cited else plain)
-    held = max(8, len(rows) // 12)
-    for name, part in (("train", rows[held:]), ("validation", rows[:held]), ("test", [])):
-        (folder / f"{name}.jsonl").write_text("".join(part), encoding="utf-8")
-    return citing
+def check_unseen(dataset: Path, asked: Sequence[Term]) -> None:
+    learned = {row.question for split in ("train", "validation") for row in load_split(dataset, split)}
+    seen = learned & {term.question for term in asked}
+    if seen:
+        raise SystemExit(f"{len(seen)} of the questions asked are in {dataset.name}")
 
 
-def ask(adapter: Path | None, look_up: Any, terms: Sequence[Term]) -> list[Reply]:
+def ask(adapter: Path | None, look_up: Retrieve | None, terms: Sequence[Term]) -> list[Reply]:
     network = load_with_adapter("tiny", adapter, "cpu")
     engine = TransformersEngine("tuned" if adapter else "base", network, load_tokenizer("tiny"), context_length("tiny"))
     sampling = Sampling(max_new_tokens=70, temperature=0.0, repetition_penalty=1.0, no_repeat_ngram=0)
     companion = Companion(engine, SYSTEM, sampling, Guards(crisis=False), retrieve=look_up)
-    chats = [[Message("user", term.question)] for term in terms]
-    return asyncio.run(reply_many(companion, chats))
+    return asyncio.run(reply_many(companion, [[Message("user", term.question)] for term in terms]))
 
 
-def judge(replies: Sequence[Reply], terms: Sequence[Term]) -> dict[str, float]:
+def share(hits: int, n: int) -> dict[str, float | int] | None:
+    """None where there is nothing to take a share of."""
+    if n == 0:
+        return None
+    low, high = wilson(hits, n)
+    return {"value": round(hits / n, 4), "low": round(low, 4), "high": round(high, 4), "n": n}
+
+
+def relevance(replies: Sequence[Reply], terms: Sequence[Term]) -> dict[str, float]:
     embedder = load_embedder()
     said = embedder.embed([CITATION.sub("", one.text) for one in replies])
-    meant = embedder.embed([term.answer for term in terms])
-    cosines = (said * meant).sum(axis=1)
+    cosines = (said * embedder.embed([term.answer for term in terms])).sum(axis=1)
     drawn = np.random.default_rng(SEED).choice(cosines, (2_000, len(cosines))).mean(axis=1)
-    right, shown = [], []
-    for one, term in zip(replies, terms, strict=True):
-        cited = [source for source in one.sources if source.cited]
-        shown.append(any(term.is_in(source.passage.text) for source in one.sources))
-        right.append(bool(cited) and all(term.is_in(source.passage.text) for source in cited))
     low, high = np.quantile(drawn, (0.025, 0.975))
+    return {"value": round(float(cosines.mean()), 4), "low": round(float(low), 4), "high": round(float(high), 4)}
+
+
+def judge(replies: Sequence[Reply], terms: Sequence[Term]) -> dict[str, Any]:
+    pairs = list(zip(replies, terms, strict=True))
+    cited = [(source, source.passage.document == term.document) for one, term in pairs for source in one.sources if source.cited]
+    kinds = {
+        "all": [right for _, right in cited],
+        "by_model": [right for source, right in cited if not source.attributed],
+        "attributed": [right for source, right in cited if source.attributed],
+    }
+    replied = {
+        "all": sum(any(s.cited for s in one.sources) for one in replies),
+        "by_model": sum(any(s.cited and not s.attributed for s in one.sources) for one in replies),
+        "attributed": sum(any(s.attributed for s in one.sources) for one in replies),
+    }
     return {
-        "relevance": round(float(cosines.mean()), 4),
-        "low": round(float(low), 4),
-        "high": round(float(high), 4),
-        "cited": round(float(np.mean(right)), 4),
-        "shown": round(float(np.mean(shown)), 4),
+        "relevance": relevance(replies, terms),
+        "cited": {kind: share(count, len(replies)) for kind, count in replied.items()},
+        "precision": {kind: share(sum(found), len(found)) for kind, found in kinds.items()},
+        "shown": share(sum(any(s.passage.document == t.document for s in one.sources) for one, t in pairs), len(pairs)),
+    }
+
+
+def judge_support(workspace: Workspace, terms: Sequence[Term], floors: Sequence[float]) -> dict[str, Any]:
+    """The rule by itself: a definition and passages of its section without its words; and passages of other sections only."""
+    counted = {floor: [0, 0, 0] for floor in floors}
+    tried = [0, 0]
+    for term, other in zip(terms, [*terms[1:], terms[0]], strict=True):
+        own = [one for one in search(workspace, term.question, 6) if not term.is_in(one.text)][:3]
+        apart = [one for one in search(workspace, other.question, 6) if one.document != term.document][:3]
+        for number, passages in enumerate((own, apart)):
+            if not passages or (number == 0 and all(one.document != term.document for one in passages)):
+                continue
+            tried[number] += 1
+            for floor, counts in counted.items():
+                found = attribute_to(passages, floor)(term.answer)
+                if found is not None:
+                    right = passages[found - 1].document == term.document
+                    counts[2 if number else (0 if right else 1)] += 1
+    return {
+        f"{floor:.2f}": {"found": share(found, tried[0]), "wrong": share(wrong, tried[0]), "false": share(false, tried[1])}
+        for floor, (found, wrong, false) in counted.items()
     }
 
 
 def measure(folder: Path, trained: int, asked: int, epochs: float) -> dict[str, Any]:
     workspace = create_workspace(folder / "workspace", "base: tiny\n")
     add_files(workspace, [TEXTBOOK])
-    tokenizer = load_tokenizer("tiny")
-    look_up = from_documents(
-        workspace, Wanted(PASSAGES, count=lambda text: len(tokenizer.encode(text, add_special_tokens=False)), room=ROOM)
+    settings = load_settings(
+        flags={"knowledge": {"room": ROOM}, "dataset": {"knowledge": True, "split": "90/10"}, "training": {"epochs": epochs}}
     )
     terms = read_terms()
     random.Random(SEED).shuffle(terms)
     held, learned = terms[:asked], terms[asked : asked + trained]
-    cited = asyncio.run(write_dataset(folder / "dataset", learned, look_up))
-    plan = make_plan(folder / "dataset", "tiny", "cpu", TrainingSettings(epochs=epochs))
-    (folder / "adapter").mkdir()
-    began = time.perf_counter()
-    train(folder / "dataset", "tiny", plan, folder / "adapter")
-    seconds = time.perf_counter() - began
+    dataset = build(workspace, settings, learned, folder)
+    check_unseen(dataset, held)
+    plan = make_plan(dataset, "tiny", "cpu", settings.training)
     adapter = folder / "adapter"
-    found = {
-        name: judge(ask(with_adapter, with_look_up, held), held)
-        for name, with_adapter, with_look_up in (
-            ("base", None, None),
-            ("base_and_knowledge", None, look_up),
-            ("fine_tune", adapter, None),
-            ("fine_tune_and_knowledge", adapter, look_up),
-        )
-    }
+    adapter.mkdir()
+    began = time.process_time()
+    train(dataset, "tiny", plan, adapter)
+    seconds = time.process_time() - began
+    look_up = from_documents(workspace, wanted_of("tiny", settings.knowledge))
+    arms = {"base": (None, None), "knowledge": (None, look_up), "fine_tuned": (adapter, None), "both": (adapter, look_up)}
+    manifest = read_manifest(dataset)
     return {
         "terms_asked": len(held),
-        "terms_learned": len(learned),
-        "with_citation": cited,
-        "train_seconds": round(seconds),
-        **found,
+        "lines": manifest["counts"],
+        "examples_with_passages": manifest["grounded"]["outcomes"],
+        "train_processor_seconds": round(seconds),
+        "support": judge_support(workspace, learned, (settings.knowledge.support,)),
+        **{name: judge(ask(*arm, held), held) for name, arm in arms.items()},
+        "processor_seconds": round(time.process_time()),
     }
 
 
@@ -171,10 +222,18 @@ def main() -> None:
     parser.add_argument("--trained", type=int, default=240, help="terms that are learned from")
     parser.add_argument("--asked", type=int, default=60, help="terms that are asked")
     parser.add_argument("--epochs", type=float, default=4)
+    parser.add_argument("--floors", action="store_true", help="only the rule that attributes, at several floors")
     parser.add_argument("--json", action="store_true", help="print the JSON line only")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(Path(folder), given.trained, given.asked, given.epochs)
+        if given.floors:
+            workspace = create_workspace(Path(folder) / "workspace", "base: tiny\n")
+            add_files(workspace, [TEXTBOOK])
+            terms = read_terms()
+            random.Random(SEED).shuffle(terms)
+            found = judge_support(workspace, terms[given.asked : given.asked + given.trained], FLOORS)
+        else:
+            found = measure(Path(folder), given.trained, given.asked, given.epochs)
     if not given.json:
         for key, value in found.items():
             print(key, value)

@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from heedful.cli.options import HERE, JsonOption, SamplesOption, SeedOption, SplitOption, WorkspaceOption, open_desk
+from heedful.cli.options import HERE, CitingOption, JsonOption, SamplesOption, SeedOption, SplitOption, WorkspaceOption, open_desk
 from heedful.cli.output import Output, progress_bar, reporting
 from heedful.dataset import BuiltDataset, build_dataset, dataset_dir, list_datasets, show_dataset
+from heedful.lifecycle.grounding import grounding_of
 from heedful.privacy import DIRECT
 
 app = typer.Typer(no_args_is_help=True, help="Build, list and show dataset versions.")
@@ -17,6 +18,7 @@ def build(
     max_samples: SamplesOption = None,
     split: SplitOption = None,
     seed: SeedOption = None,
+    knowledge: CitingOption = None,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -24,21 +26,35 @@ def build(
 
     Example: heedful dataset build --max-samples 300 --split 90/10
     """
-    flags = {"dataset": {"max_samples": max_samples, "seed": seed, "split": split}}
+    flags = {"dataset": {"max_samples": max_samples, "seed": seed, "split": split, "knowledge": knowledge}}
     with reporting(as_json) as output, open_desk(workspace, flags) as desk:
         settings = desk.settings
         with progress_bar(output, "dataset") as observe:
-            built = build_dataset(desk.store, desk.workspace, settings.dataset, settings.system_prompt, desk.actor, observe)
+            built = build_dataset(
+                *(desk.store, desk.workspace, settings.dataset, settings.system_prompt, desk.actor, observe),
+                ground=grounding_of(desk.workspace, settings),
+            )
         show_built(output, built)
         if settings.dataset.identifiers == "keep":
             output.say("warning: identifiers are kept, because dataset.identifiers is keep; the model may learn who people are")
-        output.result({"dataset": built.id, "counts": built.counts, "dropped": built.dropped, "existing": built.existing})
+        output.result(
+            {
+                "dataset": built.id,
+                "counts": built.counts,
+                "dropped": built.dropped,
+                "existing": built.existing,
+                "grounded": built.grounded,
+            }
+        )
 
 
 def show_built(output: Output, built: BuiltDataset) -> None:
     counts = ", ".join(f"{split} {count}" for split, count in built.counts.items())
     dropped = ", ".join(f"{reason} {count}" for reason, count in built.dropped.items() if count)
     output.say(f"dataset {built.id}{' (unchanged)' if built.existing else ''}: {counts}")
+    if any(built.grounded.values()):
+        made = ", ".join(f"{outcome} {count}" for outcome, count in built.grounded.items() if count)
+        output.say(f"examples with passages: {made}")
     output.say(f"left out: {dropped or 'nothing'}; card: {built.path / 'card.html'}")
 
 

@@ -45,6 +45,10 @@ SplitOption = Annotated[
     str | None,
     typer.Option("--split", help="Per cent of train, validation and test; 90/10 halves the rest.", show_default="80/10/10"),
 ]
+CitingOption = Annotated[
+    bool | None,
+    typer.Option("--knowledge/--no-knowledge", help="Add examples that cite the team's documents.", show_default="heedful.yaml"),
+]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Decides order and initial weights.", show_default="7")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before training.")]
 DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Id of a dataset.", show_default="the newest")]

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from heedful.conversation import Message
@@ -16,11 +16,15 @@ LOG = logging.getLogger("heedful.knowledge")
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """`messages` is the prompt with what was found put in; `passages` what was found, in the order in which it is numbered."""
+    """`messages` is the prompt with what was found put in; `passages` what was found, in the order in which it is numbered.
+
+    `support`: the cosine from which a passage supports a sentence of a reply that cites nothing; None leaves such a reply as it is.
+    """
 
     messages: tuple[Message, ...]
     passages: tuple[Passage, ...] = ()
     looked_up: bool = False  # also when nothing was found
+    support: float | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -30,11 +34,15 @@ class Retrieved:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A passage that the model was shown, its number, and whether the reply cites it."""
+    """A passage that the model was shown, its number, and whether the reply cites it.
+
+    `attributed`: the number was put there afterwards, because the passage supports a sentence of a reply without citations.
+    """
 
     number: int
     passage: Passage
     cited: bool
+    attributed: bool = False
 
 
 # Gets the prompt, the system message first. What raises fails the turn: a look-up that may fail gives the prompt back as it was.
@@ -43,13 +51,17 @@ Retrieve = Callable[[Sequence[Message]], Awaitable[Retrieved]]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is looked up: at most `passages`, of these collections or of all, in at most `room` tokens as `count` counts them."""
+    """What is looked up: at most `passages`, of these collections or of all, in at most `room` tokens as `count` counts them.
+
+    `support` as in `Retrieved`.
+    """
 
     passages: int = 3
     collections: tuple[str, ...] = ()
     floor: float = FLOOR
     count: Count | None = None
     room: int | None = None
+    support: float | None = None
 
 
 def from_documents(workspace: Workspace, wanted: Wanted) -> Retrieve:
@@ -57,7 +69,7 @@ def from_documents(workspace: Workspace, wanted: Wanted) -> Retrieve:
 
     async def retrieve_(messages: Sequence[Message]) -> Retrieved:
         sources = await asyncio.to_thread(retrieve, workspace, messages, wanted)
-        return Retrieved(with_sources(messages, sources), sources.passages, looked_up=True)
+        return Retrieved(with_sources(messages, sources), sources.passages, True, wanted.support)
 
     return retrieve_
 
@@ -84,8 +96,11 @@ def with_sources(messages: Sequence[Message], sources: Sources) -> tuple[Message
     return Message("system", sources.block), *messages
 
 
-def sources_of(passages: Sequence[Passage], citations: Citations) -> tuple[Source, ...]:
+def sources_of(passages: Sequence[Passage], citations: Citations, attributed: Collection[int] = ()) -> tuple[Source, ...]:
     """What was shown, with what was cited."""
     if citations.unknown:
         LOG.info("%d citations of what there is not were removed", citations.unknown)
-    return tuple(Source(number, one, number in citations.numbers) for number, one in enumerate(passages, start=1))
+    return tuple(
+        Source(number, one, number in citations.numbers or number in attributed, number in attributed)
+        for number, one in enumerate(passages, start=1)
+    )

@@ -35,7 +35,8 @@ class Trace:
 
     model: the version that wrote the reply, or would have. prompt: the system prompt, as NAME@VERSION; empty: it has no name.
     served: who wrote what the person read; why: in a word, why it was they. route: None where nothing was to be routed. variant:
-    the arm of an experiment. sources: ids of what was retrieved. cost: of the upstream, in the team's money.
+    the arm of an experiment. sources: ids of what was retrieved. attributed: numbers of those that were put into a reply which
+    cited nothing. cost: of the upstream, in the team's money.
     """
 
     turn: str = field(default="", compare=False)
@@ -48,6 +49,7 @@ class Trace:
     route: Route | None = None
     ended: Ended = "done"
     sources: tuple[str, ...] = ()
+    attributed: tuple[int, ...] = ()
     guard: GuardTrace = field(default_factory=GuardTrace)
     finish_reason: FinishReason | None = None
     prompt_tokens: int = 0

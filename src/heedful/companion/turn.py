@@ -149,7 +149,7 @@ async def take_turn(
         question = Question(ready.retrieved.messages, ready.rules, sampling, subject)
         draft = await deliberate(companion.hybrid, ready.plan, ready.engine, question, account)
         if draft is not None:
-            whole, sources = cite_whole(draft.guarded, ready.retrieved)
+            whole, sources = await asyncio.to_thread(cite_whole, draft.guarded, ready.retrieved)
             text = whole.text + behind_reply(ready.look)
             if text:
                 yield text
@@ -174,14 +174,14 @@ async def speak(ready: Ready, sampling: Sampling, account: Account) -> AsyncGene
                 finished = event
                 break
             raw += event.text
-            text = writing.feed(event.text)
+            text = await asyncio.to_thread(writing.feed, event.text) if writing.waits else writing.feed(event.text)
             shown += text
             account.lap("guard_out")
             if text:
                 yield text
     if finished is None:
         raise EngineError(f"the engine of {ready.engine.model} stopped in the middle of a reply", "try again")
-    rest = writing.finish(finished.reason)
+    rest = await asyncio.to_thread(writing.finish, finished.reason) if writing.waits else writing.finish(finished.reason)
     behind = rest.text + behind_reply(ready.look)
     account.lap("guard_out")
     if behind:
@@ -209,6 +209,8 @@ async def prepare(companion: Companion, messages: Sequence[Message], subject: st
         account.lap("route")
     if companion.retrieve is not None:
         retrieved = await companion.retrieve(asked)
+        if seen.trace.tier != "none":  # who is in distress reads the model's words as they are
+            retrieved = replace(retrieved, support=None)
         account.trace, ready = replace(account.trace, sources=retrieved.sources), replace(ready, retrieved=retrieved)
         account.lap("retrieve")
     return ready
@@ -307,6 +309,7 @@ def settle(
         prompt_tokens=finished.prompt_tokens,
         completion_tokens=finished.completion_tokens,
         dropped_messages=finished.dropped_messages,
+        attributed=tuple(source.number for source in sources if source.attributed),
     )
     return Reply(
         text=guarded.text,

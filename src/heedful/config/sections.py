@@ -39,6 +39,9 @@ class DatasetSettings(Section):
     canaries: bool = Field(
         False, description="plant made-up secrets 1, 4 and 16 times in training, so that the gate sees what is learned by heart"
     )
+    knowledge: bool = Field(
+        False, description="add examples that show passages of the documents as a turn does, and cite them; docs/knowledge.md"
+    )
     workers: int | None = Field(None, ge=1, description="processes that build a dataset; none means by its size and the cores")
 
     @field_validator("split", mode="before")
@@ -166,6 +169,8 @@ class KnowledgeSettings(Section):
     collections: tuple[str, ...] = Field((), description="collections that are looked through; none named: all")
     floor: float = Field(0.38, ge=-1, le=1, description="cosine that the nearest passage must reach, else there is no source")
     room: float = Field(0.35, gt=0, lt=1, description="share of the model's context that passages may take")
+    attribute: bool = Field(True, description="a reply that cites nothing gets the numbers of the passages that support it")
+    support: float = Field(0.65, ge=-1, le=1, description="cosine from which a passage supports a sentence, here and in datasets")
 
 
 UpstreamField = Literal[

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache, partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from heedful.config import DatasetSettings
+from heedful.conversation import Conversation
 from heedful.dataset.card import render_card
 from heedful.dataset.filters import BOILERPLATE, reasons
+from heedful.dataset.grounding import OUTCOMES, Ground, Grounded
 from heedful.dataset.page import render_page
 from heedful.dataset.pool import choose_workers
 from heedful.dataset.review import hold_back
@@ -41,19 +44,23 @@ from heedful.workspace import MANIFEST, Workspace, read_manifest, sha256, stagin
 
 Observe = Callable[[int, int | None, str], None]  # conversations done, of how many, the stage
 Note = Callable[[Session, str], None]  # the transaction that registers a version, and its id
-TOLD_EVERY = 200  # conversations
+TOLD_EVERY, TOLD_EVERY_EXAMPLE = 200, 20  # conversations; looking up takes longer
 NAMES_KEPT = 1_000  # persons; conversations of one stand close together
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltDataset:
-    """`counts` are conversations a split; `dropped` are those left out, by reason; `existing`: it was there before."""
+    """`counts` are conversations a split; `dropped` are those left out, by reason; `existing`: it was there before.
+
+    `grounded` counts what became of the conversations of which examples with passages were to be made.
+    """
 
     id: str
     path: Path
     counts: dict[str, int]
     dropped: dict[str, int]
     existing: bool
+    grounded: dict[str, int]
 
 
 def build_dataset(
@@ -65,8 +72,9 @@ def build_dataset(
     observe: Observe | None = None,
     note: Note | None = None,
     uploads: Uploads | None = None,
+    ground: Ground | None = None,
 ) -> BuiltDataset:
-    """Of all that may be trained on, or of uploaded files alone.
+    """Of all that may be trained on, or of uploaded files alone. `ground` makes examples that cite of what is learned from.
 
     `note` is called in the transaction that registers the version, so that whoever asked for it knows of it for certain.
 
@@ -90,7 +98,9 @@ def build_dataset(
         with store.snapshot() as now:  # with what has just been queued
             reviews = count_reviews(now)
         draft = Draft(found, selection, settings, system_prompt, reviews)
-        written = write_lines(read_permitted(snapshot, scope, watch, "write"), names_known(snapshot), aside, draft, workers)
+        written = write_lines(
+            read_permitted(snapshot, scope, watch, "write"), names_known(snapshot), aside, draft, workers, watch.grounding(ground)
+        )
         manifest = describe(snapshot, scope, draft, written)
         target = workspace.datasets / written.id
         existing = target.exists()
@@ -99,7 +109,7 @@ def build_dataset(
             heal(store, snapshot, target, result)
         else:
             publish(store, aside, target, result)
-    return BuiltDataset(written.id, target, written.counts, manifest["dropped"], existing)
+    return BuiltDataset(written.id, target, written.counts, manifest["dropped"], existing, manifest["grounded"]["outcomes"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +136,19 @@ class Progress:
             if self.observe is not None and number % TOLD_EVERY == 0:
                 self.observe(number, self.total, stage)
             yield one
+
+    def grounding(self, ground: Ground | None) -> Ground | None:
+        if ground is None:
+            return None
+        done = count(1)
+
+        def told(conversation: Conversation) -> Grounded:
+            number = next(done)
+            if self.observe is not None and number % TOLD_EVERY_EXAMPLE == 0:
+                self.observe(min(number, self.total), self.total, "cite")
+            return ground(conversation)
+
+        return told
 
 
 def count_permitted(session: Session, scope: ColumnElement[bool] | None) -> int:
@@ -223,6 +246,11 @@ def describe(session: Session, scope: ColumnElement[bool] | None, draft: Draft, 
         "changed": {"signature_cut": written.cut},
         "composed": written.composed,
         "planted": written.planted,
+        "grounded": {
+            "outcomes": {outcome: written.grounded.get(outcome, 0) for outcome in OUTCOMES},
+            "train": list(written.grounded_lines),
+            "documents": sorted(written.documents),
+        },
         "topics": [asdict(topic) for topic in find_topics(written.telling, draft.settings.seed)],
         "languages": languages_of(found),
         "questions_with_versions": selection.versions,

@@ -85,6 +85,9 @@ def changes(manifest: Mapping[str, Any]) -> list[str]:
         "{:,} conversations of several turns were composed from single exchanges, in the part to learn from only.": manifest[
             "composed"
         ],
+        "{:,} answers stand a second time below passages of the team's documents, to learn to cite what supports them.": sum(
+            manifest["grounded"]["outcomes"][outcome] for outcome in ("cited", "uncited")
+        ),
     }
     return [text.format(count) for text, count in said.items() if count] or ["Nothing: the texts stand as they came."]
 

@@ -19,8 +19,10 @@ import numpy as np
 from heedful.config import DatasetSettings
 from heedful.dataset.canaries import make_canaries, plant
 from heedful.dataset.compose import Exchange, compose
+from heedful.dataset.grounding import Ground, Outcome
 from heedful.dataset.pool import ordered_map
 from heedful.dataset.render import Member, Rendered, Style, measure, render_all
+from heedful.dataset.rows import from_line
 from heedful.dataset.selection import Selection
 from heedful.dataset.splits import SPLITS
 from heedful.dataset.survey import BATCH, Survey
@@ -29,6 +31,7 @@ from heedful.store.batches import batches
 from heedful.store.conversations import Stored
 from heedful.store.schema import Split
 
+LEARNED: tuple[Split, ...] = ("train", "validation")
 KnownOf = Callable[[int | None], tuple[str, ...]]
 
 
@@ -71,6 +74,9 @@ class Written:
     empty: int = 0
     planted: int = 0  # lines with a made-up secret, behind all others of train.jsonl
     composed: int = 0
+    grounded: Counter[Outcome] = field(default_factory=Counter)
+    grounded_lines: tuple[int, int] = (0, 0)  # of train.jsonl: the first that shows passages, and behind the last
+    documents: set[str] = field(default_factory=set)  # whose passages they show
     exchanges: list[Exchange] = field(default_factory=list)
     telling: list[frozenset[str]] = field(default_factory=list)
     identifiers: Counter[str] = field(default_factory=Counter)  # replaced, by kind
@@ -78,8 +84,10 @@ class Written:
     id: str = ""
 
 
-def write_lines(stored: Iterable[Stored], known_of: KnownOf, folder: Path, draft: Draft, workers: int) -> Written:
-    """`known_of` says what the store knows of a person, by id."""
+def write_lines(
+    stored: Iterable[Stored], known_of: KnownOf, folder: Path, draft: Draft, workers: int, ground: Ground | None = None
+) -> Written:
+    """`known_of` says what the store knows of a person, by id; `ground` makes examples that show passages."""
     seed = draft.settings.seed if draft.settings.identifiers == "replace" else None
     style = Style(draft.system_prompt, draft.selection.signatures, draft.settings.min_characters, seed, for_topics(draft))
     ids, sides = draft.found.rows["id"][draft.selection.members], draft.selection.sides
@@ -90,6 +98,8 @@ def write_lines(stored: Iterable[Stored], known_of: KnownOf, folder: Path, draft
         files = {split: stack.enter_context(open_lines(folder / f"{split}.jsonl")) for split in SPLITS}
         for rendered in lines_of(members, style, workers):
             put(written, files, side_of[rendered.id], rendered)
+        if ground is not None:
+            put_grounded(written, files, ground)
         if draft.settings.augment:
             put_composed(written, files["train"], draft)
         for file in files.values():
@@ -133,6 +143,28 @@ def put(written: Written, files: dict[Split, TextIO], split: Split, rendered: Re
         written.telling.append(rendered.telling)
     if rendered.exchange is not None and split == "train":
         written.exchanges.append(rendered.exchange)
+
+
+def put_grounded(written: Written, files: dict[Split, TextIO], ground: Ground) -> None:
+    """Behind the lines of both files that a training reads: what it stops by has to show passages as well. test.jsonl stays."""
+    members = list(written.places)
+    for split in LEARNED:
+        file, first = files[split], written.counts[split]
+        file.flush()
+        with Path(file.name).open(encoding="utf-8") as lines:
+            for key, line in zip([key for key, side, _ in members if side == split], lines, strict=False):
+                made = ground(from_line(line))
+                written.grounded[made.outcome] += 1
+                if made.conversation is None:
+                    continue
+                rendered = measure(key, made.conversation, "")
+                file.write(rendered.line)
+                written.places.append((key, split, written.counts[split]))
+                written.counts[split] += 1
+                written.documents.update(made.documents)
+                written.lengths.add(rendered)
+        if split == "train":
+            written.grounded_lines = (first, written.counts[split])
 
 
 def put_composed(written: Written, file: TextIO, draft: Draft) -> None:

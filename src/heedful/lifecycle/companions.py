@@ -11,7 +11,7 @@ from heedful.companion.guarding import Guards, HandOver, warm_up
 from heedful.companion.retrieving import Retrieve, Wanted, from_documents
 from heedful.companion.trace import Record
 from heedful.companion.turn import Companion
-from heedful.config import GenerationSettings, GuardSettings, Settings, UpstreamSettings
+from heedful.config import GenerationSettings, GuardSettings, KnowledgeSettings, Settings, UpstreamSettings
 from heedful.config.prompts import name_of
 from heedful.engines.base import Engine, Sampling
 from heedful.engines.openai_compatible import OpenAICompatibleEngine, Upstream
@@ -102,16 +102,19 @@ def load_companion(
 
 def retrieve_for(workspace: Workspace, target: Target, settings: Settings) -> Retrieve | None:
     """The look-up in the team's documents; None where it is switched off."""
-    asked = settings.knowledge
-    if asked.passages == 0:
-        return None
-    tokenizer = load_tokenizer(target.base)
+    return None if settings.knowledge.passages == 0 else from_documents(workspace, wanted_of(target.base, settings.knowledge))
+
+
+def wanted_of(base: str, asked: KnowledgeSettings) -> Wanted:
+    """What a turn looks up, counted in tokens of the base."""
+    tokenizer = load_tokenizer(base)
 
     def count(text: str) -> int:
         return len(tokenizer.encode(text, add_special_tokens=False))
 
-    room = int(context_length(target.base) * asked.room)
-    return from_documents(workspace, Wanted(asked.passages, asked.collections, asked.floor, count, room))
+    room = int(context_length(base) * asked.room)
+    support = asked.support if asked.attribute else None
+    return Wanted(asked.passages, asked.collections, asked.floor, count, room, support)
 
 
 def told_in_service(workspace: Workspace, target: Target, settings: Settings) -> str:

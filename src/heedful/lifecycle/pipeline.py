@@ -10,6 +10,7 @@ from heedful.dataset import BuiltDataset, build_dataset
 from heedful.errors import PromotionRefused
 from heedful.evaluation.report import Report
 from heedful.lifecycle.evaluation import Evaluated, evaluate_version, gate_rows
+from heedful.lifecycle.grounding import grounding_of
 from heedful.lifecycle.ingest import ImportReport, import_file
 from heedful.lifecycle.strategy import plan_training
 from heedful.lifecycle.training import TrainedVersion, train_version
@@ -80,7 +81,10 @@ def run_pipeline(workspace: Workspace, store: Store, settings: Settings, request
     started = time.monotonic()
     for source in request.sources:
         watcher.imported(import_file(store, source, request.actor, request.hints, request.skip_bad, watcher.reading, request.basis))
-    dataset = build_dataset(store, workspace, settings.dataset, settings.system_prompt, request.actor, watcher.building)
+    dataset = build_dataset(
+        *(store, workspace, settings.dataset, settings.system_prompt, request.actor, watcher.building),
+        ground=grounding_of(workspace, settings),
+    )
     watcher.built(dataset)
     planned = plan_training(workspace, store, settings, dataset.id)
     if not watcher.approve(planned.plan):

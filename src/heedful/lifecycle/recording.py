@@ -102,6 +102,7 @@ def row_of(trace: Trace) -> dict[str, object]:
             "found": list(guard.found),
             "team": guard.team,
             "sources": list(trace.sources),
+            "attributed": list(trace.attributed),
             "finish_reason": trace.finish_reason,
             "dropped_messages": trace.dropped_messages,
             "seconds": stages,

@@ -66,8 +66,10 @@ def next_round(workspace: Workspace, store: Store, settings: Settings, dataset_i
     check_base(parent, read_manifest(folder, verify=False), settings.base)
     with store.snapshot() as session:
         taught, sources = history_of(session, parent.id), sources_of(session, dataset_id)
+        citing = cited_by(session, parent.id)
     check_held_out(taught, dataset_id, set().union(*sources.values()))
-    known = known_lines(sources, taught)
+    grounded = grounded_lines(workspace, dataset_id)
+    known = {line: of for line, of in known_lines(sources, taught).items() if line not in grounded or sources[line] <= citing}
     new = tuple(sorted(sources.keys() - known.keys()))
     groups = [normalise(row.question) for row in load_split(dataset_dir(workspace, dataset_id), "train")]
     learned = [Learned(line, generation, groups[line]) for line, generation in sorted(known.items())]
@@ -86,6 +88,19 @@ def history_of(session: Session, model_id: str) -> Taught:
         dataset = session.get_one(ModelVersion, model).dataset_id
         tested |= dict.fromkeys(held_out_lines(session, dataset, "test").values(), dataset)
     return Taught(conversations, tested)
+
+
+def cited_by(session: Session, model_id: str) -> set[int]:
+    """Conversations that a version and its ancestors learned to answer with citations: without them is another lesson."""
+    query = select(Membership.conversation_id).where(
+        Membership.model_id.in_(ancestry(session, model_id)), Membership.role == "knowledge"
+    )
+    return set(session.scalars(query))
+
+
+def grounded_lines(workspace: Workspace, dataset_id: str) -> range:
+    """Lines of train.jsonl, from 0, that show passages of documents."""
+    return range(*read_manifest(dataset_dir(workspace, dataset_id))["grounded"]["train"])
 
 
 def learned_by(model_id: str) -> Select[int]:
@@ -147,21 +162,27 @@ def check_base(parent: Version, manifest: Mapping[str, Any], base: str) -> None:
         raise ModelError(f"{parent.id} was trained on {what}, so nothing can be put on top of it here", FRESH)
 
 
-def made_of(model_id: str, dataset_id: str, rank: int, part: Round | None) -> dict[str, Any]:
+def made_of(model_id: str, manifest: Mapping[str, Any], rank: int, part: Round | None) -> dict[str, Any]:
     """Fields of a version's manifest: its stack from the base upwards, and the rows that this training learned from.
 
-    What its ancestors learned from stands in their manifests.
+    `manifest` is the dataset's. What its ancestors learned from stands in their manifests.
     """
     below: dict[str, Any] = {"model": None, "stack": []} if part is None else read_manifest(part.below, verify=False)
     return {
         "parent": below["model"],
         "stack": [*below["stack"], {"model": model_id, "rank": rank}],
-        "learned_from": list(learned_from(dataset_id, part)),
+        "learned_from": list(learned_from(manifest, part)),
     }
 
 
-def learned_from(dataset_id: str, part: Round | None) -> Iterator[dict[str, Any]]:
-    """Lines are those of the dataset's train.jsonl, from 0."""
-    yield {"dataset": dataset_id, "role": "train", "lines": ALL if part is None else list(part.new)}
+def learned_from(manifest: Mapping[str, Any], part: Round | None) -> Iterator[dict[str, Any]]:
+    """Lines are those of the dataset's train.jsonl, from 0. Those that show passages have the role `knowledge`."""
+    dataset_id, grounded = manifest["id"], range(*manifest["grounded"]["train"])
+    new = range(manifest["counts"]["train"]) if part is None else part.new
+    plain: str | list[int] = [line for line in new if line not in grounded]
+    shown = [line for line in new if line in grounded]
+    yield {"dataset": dataset_id, "role": "train", "lines": ALL if part is None and not shown else plain}
+    if shown:
+        yield {"dataset": dataset_id, "role": "knowledge", "lines": shown}
     if part is not None and part.replay:
         yield {"dataset": dataset_id, "role": "replay", "lines": list(part.replay)}

@@ -235,6 +235,7 @@ def publish_version(
 
 def manifest_of(workspace: Workspace, one: Unfinished, trained: Trained) -> dict[str, Any]:
     dataset = one.job.dataset
-    prompt = read_manifest(dataset_dir(workspace, dataset))["system_prompt"]  # of the rows it learned from, whatever is set today
+    learned = read_manifest(dataset_dir(workspace, dataset))
+    prompt = learned["system_prompt"]  # of the rows it learned from, whatever is set today
     facts = {"kind": "model", "model": trained.model, "dataset": dataset, "system_prompt": prompt}
-    return {**facts, **made_of(trained.model, dataset, one.plan.rank.value, one.part), **trained.facts}
+    return {**facts, **made_of(trained.model, learned, one.plan.rank.value, one.part), **trained.facts}

@@ -74,6 +74,7 @@ def entry_of(source: Source) -> SourceEntry:
     return SourceEntry(
         number=source.number,
         cited=source.cited,
+        attributed=source.attributed,
         document=passage.document,
         title=passage.title,
         section=passage.section,

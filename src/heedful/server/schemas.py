@@ -31,10 +31,14 @@ class Choice(BaseModel):
 
 
 class SourceEntry(BaseModel):
-    """A passage of the team's documents that the model was shown. The reply names it as [number] where it is `cited`."""
+    """A passage of the team's documents that the model was shown. The reply names it as [number] where it is `cited`.
+
+    `attributed`: the number was put into a reply that cited nothing, because the passage supports a sentence of it.
+    """
 
     number: int
     cited: bool
+    attributed: bool
     document: str
     title: str
     section: str

@@ -63,6 +63,7 @@ def attributes_of(trace: Trace) -> dict[str, str | int | float | tuple[str, ...]
         "heedful.guard.answered": trace.guard.answered,
         "heedful.guard.found": tuple(trace.guard.found),
         "heedful.sources": len(trace.sources),
+        "heedful.attributed": len(trace.attributed),
         "gen_ai.usage.input_tokens": trace.prompt_tokens,
         "gen_ai.usage.output_tokens": trace.completion_tokens,
         **{f"heedful.seconds.{stage}": seconds for stage, seconds in asdict(trace.seconds).items()},

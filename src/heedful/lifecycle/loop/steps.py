@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from heedful.dataset import build_dataset
 from heedful.errors import PromotionRefused, StoreError
 from heedful.lifecycle.evaluation import evaluate_version, find_evaluated
+from heedful.lifecycle.grounding import grounding_of
 from heedful.lifecycle.loop.requests import count_waiting, newest_conversation
 from heedful.lifecycle.loop.sources import import_sources
 from heedful.lifecycle.loop.training import train_for
@@ -44,7 +45,10 @@ def build(work: Work) -> bool:
     settings, dataset_id = work.settings, work.run.dataset_id
     if dataset_id is None:
         check = Asked(work).check
-        dataset_id = build_dataset(work.store, work.workspace, settings.dataset, settings.system_prompt, work.actor, check, keep).id
+        dataset_id = build_dataset(
+            *(work.store, work.workspace, settings.dataset, settings.system_prompt, work.actor, check, keep),
+            ground=grounding_of(work.workspace, settings),
+        ).id
     work.tell("step", f"dataset {dataset_id}", {"step": "build", "dataset": dataset_id}, key="build")
     with work.store.snapshot() as session:
         own = get_run(session, work.run_id).model_id
