@@ -20,8 +20,9 @@ class Citing:
     def __init__(self, retrieved: Retrieved) -> None:
         self._passages = retrieved.passages
         self._citations = Citations(len(retrieved.passages)) if retrieved.looked_up else None
-        attributes = retrieved.support is not None and retrieved.passages
-        self._attributions = Attributions(attribute_to(retrieved.passages, retrieved.support)) if attributes else None
+        self._attributions: Attributions | None = None
+        if retrieved.support is not None and retrieved.passages:
+            self._attributions = Attributions(attribute_to(retrieved.passages, retrieved.support))
         self.waits = self._attributions is not None
 
     def feed(self, piece: str) -> str:
@@ -35,7 +36,7 @@ class Citing:
     @property
     def sources(self) -> tuple[Source, ...]:
         """Known when it is finished."""
-        attributed = set() if self._attributions is None else self._attributions.numbers
+        attributed: set[int] = set() if self._attributions is None else self._attributions.numbers
         return () if self._citations is None else sources_of(self._passages, self._citations, attributed)
 
 
