@@ -128,7 +128,8 @@ def test_an_empty_dataset_section_is_said_in_words() -> None:
     manifest = {
         "id": "ds-0", "created_at": "2026-01-01T00:00:00", "counts": {"train": 8, "validation": 1, "test": 1},
         "input": {"conversations": 10}, "dropped": {"exact_duplicate": 0, "near_duplicate": 0}, "review": {}, "topics": [],
-        "grounded": {"outcomes": {"cited": 0, "uncited": 0}}, "changed": {"signature_cut": 0}, "composed": 0, "languages": [], "questions_with_versions": 0, "sources": [],
+        "grounded": {"outcomes": {"cited": 0, "uncited": 0}},
+        "changed": {"signature_cut": 0}, "composed": 0, "languages": [], "questions_with_versions": 0, "sources": [],
         "groups": {"train": 8, "validation": 1, "test": 1}, "largest_group": 1,
         "identifiers": {"mode": "replace", "conversations": 0, "places": {}},
     }  # fmt: skip
