@@ -86,7 +86,7 @@ def test_a_person_in_danger_is_served_by_the_guard_and_nothing_is_looked_up() ->
     kept = Kept()
     mine, engine = made(["I see."], kept, retrieve=look_up)
     found = asyncio.run(reply(mine, DANGER))
-    assert (found.trace.served, found.trace.guard.tier, found.trace.sources, engine.chats) == ("guard", "active", (), [])
+    assert (found.trace.served, found.trace.guard.tier, found.trace.sources, engine.chats) == ("guard", "imminent", (), [])
     assert asyncio.run(reply_many(mine, [DANGER, CALM]))[0].trace == found.trace
     assert [trace.served for trace in kept.traces] == ["guard", "guard", "local"]
     assert searched == [CALM[0].content]
