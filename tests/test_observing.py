@@ -125,7 +125,7 @@ def test_logs_tell_of_requests_and_turns_and_never_of_words() -> None:
     assert requests[13]["route"] == "none" and requests[14]["method"] == "other"
     turns = [line for line in lines if line["logger"] == "heedful.turns"]
     assert [turn["ended"] for turn in turns] == ["done"] * 4 + ["failed"] * 4 + ["done"]
-    assert (turns[2]["tier"], turns[2]["served"]) == ("active", "guard")
+    assert (turns[2]["tier"], turns[2]["served"]) == ("imminent", "guard")
     assert turns[0]["request"] == requests[0]["request"] and turns[0]["completion_tokens"] == 6
     asked = requests[6]["request"]
     (fault,) = [line for line in lines if line["level"] == "error" and "ValueError" in line["message"] and line["request"] == asked]
