@@ -1,6 +1,6 @@
 """Rounds: five domains brought one after the other to a team that trains on each, by four strategies, on the bundled base.
 
-    python benchmarks/rounds.py --json --page rounds.html
+    python benchmarks/rounds.py --json --page rounds.html --folder FOLDER
 
 | strategy | what it is |
 | --- | --- |
@@ -11,13 +11,18 @@
 
 Domains: Counsel Chat, three sets of MedQuAD (topics of MedlinePlus, NIDDK, CDC) and the intents, from ../shared/data; of each so
 many rows as `--first` and `--rest` say, short ones, drawn by a seed. All is done with the functions behind `heedful import`,
-`dataset build`, `train` and `models --matrix`; each version becomes the champion. The first round is the same for all strategies
-and is trained once.
+`dataset build`, `train` and `models --matrix`; each version becomes the champion. Every hyper-parameter but the epochs is
+the plan's own.
+
+With `--folder` it can be killed at any moment and called again: the datasets, each finished training (by a hash of what went into
+it: data, plan, lines, the version below) and each cell of the matrices are kept there. What two strategies share, such as the
+training of the first round, is done once.
 
 | in the JSON line | |
 | --- | --- |
 | matrices | NLL of every generation (rows, the base first) on the test conversations that each domain brought (columns) |
 | tokens | trained on in each round, until early stopping ended it |
+| strengths | of each round's own adapter, as `training/settle.py` chose it |
 | above_fresh | the last version of a strategy beside the last fresh one on each earlier domain, as a share, with its 95% interval |
 | token_share | tokens of each later round beside the fresh training's |
 | forgetting | the last version beside the best earlier one of the same strategy, as a share |
@@ -25,13 +30,16 @@ and is trained once.
 
 import argparse
 import csv
+import hashlib
 import json
 import random
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -43,12 +51,15 @@ from heedful.evaluation.matrix import Matrix, plot, table
 from heedful.lifecycle.ingest import import_file
 from heedful.lifecycle.matrix import fill_matrix, grid_of, read_cell
 from heedful.lifecycle.strategy import plan_training
-from heedful.lifecycle.training import train_version
+from heedful.lifecycle.training import CarryOut, train_version
 from heedful.modeling.likelihood import Nll
 from heedful.registry.aliases import CHAMPION, point
 from heedful.store.database import open_store
-from heedful.training.progress import METRICS
-from heedful.workspace import Workspace, create_workspace, read_manifest
+from heedful.training.plan import Choice, TrainingPlan
+from heedful.training.progress import METRICS, Progress
+from heedful.training.round import Round as Part
+from heedful.training.train import TrainedAdapter, input_hashes, train
+from heedful.workspace import Workspace, create_workspace, read_manifest, staged_directory, write_text
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 DOMAINS = {
@@ -58,22 +69,28 @@ DOMAINS = {
     "cdc": "medquad/9_CDC_QA.jsonl",
     "intents": "intents/intents.json",
 }
-STRATEGIES = ("fresh", "naive", "replay", "auto")
-LONGEST = 900  # characters of question and answer, about 220 tokens: the benchmark must end within half an hour
-SPLIT = (0.55, 0.05, 0.4)  # a large test part, because it is what is compared
+STRATEGIES = ("fresh", "replay", "naive", "auto")
+LONGEST = 600  # characters of question and answer, about 190 tokens with the system prompt: it has to end on a busy machine
+SPLIT = (0.5, 0.1, 0.4)  # a large test part, because it is what is compared
+MEASURED = {"seconds", "memory_gb", "checkpoint_every"}  # of a plan: what this machine can do now, which changes no weight
+EPOCHS = 3.0  # the plan of 100 to 500 rows would take 5
 SEED, ACTOR = 7, "benchmark"
+DATASETS, TRAINED = "datasets.json", "trained.json"
 AFFORDABLE = 3  # fresh trainings that the budget of auto allows
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one training took. `estimate` is the plan's, in seconds."""
+    """What one training took. `steps`: the best, the last, the last planned one. `estimate` is the plan's, in seconds."""
 
     model: str
     strategy: str
     tokens: int
+    planned_tokens: int
     rows: int
     replayed: int
+    steps: tuple[int, int, int]
+    strength: float
     estimate: float
     seconds: float
 
@@ -125,9 +142,25 @@ def cut_sources(folder: Path, first: int, rest: int) -> list[Path]:
     return found
 
 
-def settings_for(strategy: str, given: argparse.Namespace, budget_s: float) -> Settings:
+def prepare(folder: Path, first: int, rest: int) -> None:
+    """Fill `folder`: a workspace in which the domains came one after the other, and the ids of the datasets built after each."""
+    with staged_directory(folder) as aside:
+        sources, datasets = cut_sources(aside, first, rest), []
+        workspace = create_workspace(aside / "workspace", "base: tiny\n")
+        settings = settings_for("fresh")
+        store = open_store(workspace.database)
+        try:
+            for source in sources:
+                import_file(store, source, ACTOR, basis="public")
+                datasets.append(build_dataset(store, workspace, settings.dataset, settings.system_prompt, ACTOR).id)
+        finally:
+            store.close()
+        write_text(aside / DATASETS, json.dumps(datasets))
+
+
+def settings_for(strategy: str, budget_s: float = 0.0) -> Settings:
     """What a team would write into heedful.yaml."""
-    training: dict[str, Any] = {"epochs": given.epochs, "strategy": "continue" if strategy in {"naive", "replay"} else strategy}
+    training: dict[str, Any] = {"epochs": EPOCHS, "strategy": "continue" if strategy in {"naive", "replay"} else strategy}
     if strategy == "auto":
         training["budget_hours"] = budget_s / 3_600
     if strategy == "naive":
@@ -135,59 +168,107 @@ def settings_for(strategy: str, given: argparse.Namespace, budget_s: float) -> S
     return load_settings(None, {"training": training, "dataset": {"split": SPLIT}})
 
 
-def take_round(workspace: Workspace, settings: Settings, source: Path) -> Round:
-    """Import, build, train, and make the new version the champion."""
+def kept_in(folder: Path) -> CarryOut:
+    """Trainings in this process, without resume points of their own; one that was done before is copied."""
+
+    def carry_out(
+        dataset_dir: Path,
+        base: str,
+        plan: TrainingPlan,
+        output: Path,
+        observe: Callable[[Progress], None] | None = None,
+        *,
+        part: Part | None = None,
+        recovery: Path | None = None,
+    ) -> TrainedAdapter:
+        place = folder / key_of(dataset_dir, plan, part)
+        if not place.exists():
+            trained = train(dataset_dir, base, plan, output, observe, part=part)
+            with staged_directory(place) as aside:
+                shutil.copytree(output, aside / "model")
+                write_text(aside / TRAINED, json.dumps(asdict(trained) | {"path": ""}))
+            return trained
+        shutil.copytree(place / "model", output, dirs_exist_ok=True)
+        return TrainedAdapter(**json.loads((place / TRAINED).read_text(encoding="utf-8")) | {"path": output})
+
+    return carry_out
+
+
+def key_of(dataset_dir: Path, plan: TrainingPlan, part: Part | None) -> str:
+    """A hash of all that decides about the weights. The reasons of a plan and what it measured do not."""
+    values = {one.name: None if one.name in MEASURED else getattr(plan, one.name).value for one in fields(plan)}
+    plain = TrainingPlan(**{name: Choice(value, "") for name, value in values.items()})
+    return hashlib.sha256(json.dumps(input_hashes(dataset_dir, plain, part)).encode()).hexdigest()[:24]
+
+
+def take_round(workspace: Workspace, settings: Settings, dataset: str, carry_out: CarryOut) -> Round:
+    """Train on a dataset, make the new version the champion, and measure it."""
     store = open_store(workspace.database)
     try:
-        import_file(store, source, ACTOR, basis="public")
-        dataset = build_dataset(store, workspace, settings.dataset, settings.system_prompt, ACTOR).id
         planned = plan_training(workspace, store, settings, dataset)
-        version = train_version(workspace, store, dataset, settings, planned, ACTOR)
+        version = train_version(workspace, store, dataset, settings, planned, ACTOR, carry_out=carry_out)
         with store.session() as session:
             point(session, CHAMPION, version.model, ACTOR, "the benchmark takes every version")
+        fill_matrix(workspace, store, settings, version.model)
     finally:
         store.close()
     summary = json.loads((version.path / METRICS).read_text(encoding="utf-8").splitlines()[-1])
-    rows = read_manifest(version.path, verify=False)["rows"]
+    manifest = read_manifest(version.path, verify=False)
     return Round(
         model=version.model,
         strategy=planned.plan.strategy.value,
         tokens=summary["tokens"],
-        rows=rows["train"],
-        replayed=rows["replayed"],
+        planned_tokens=planned.plan.tokens.value,
+        rows=manifest["rows"]["train"],
+        replayed=manifest["rows"]["replayed"],
+        steps=(summary["best_step"], summary["steps"], planned.plan.steps.value),
+        strength=manifest.get("strength", 1.0),
         estimate=planned.plan.seconds.value or 0.0,
         seconds=round(version.seconds, 1),
     )
 
 
-def run_chain(folder: Path, first: Round, strategy: str, given: argparse.Namespace, sources: list[Path], budget_s: float) -> Chain:
-    """All rounds but the first, which lies in `folder`/first already."""
-    shutil.copytree(folder / "first", folder / strategy)
-    workspace, rounds = Workspace((folder / strategy).resolve()), [first]
-    settings = settings_for(strategy, given, budget_s)
-    for source in sources[1:]:
-        rounds.append(take_round(workspace, settings, source))
-        if not given.json:
-            print(strategy, source.stem, rounds[-1], flush=True)
-    store = open_store(workspace.database)
-    try:
-        matrix, grid = fill_matrix(workspace, store, settings, rounds[-1].model), grid_of(workspace, store, rounds[-1].model)
-    finally:
-        store.close()
-    scores = {one.suite.label: read_cell(workspace, grid.rows[-1].target, one) for one in grid.brought}
+def run_chain(folder: Path, data: Workspace, datasets: list[str], strategy: str, budget_s: float) -> Chain:
+    """All rounds of one strategy, in a copy of the workspace with the data."""
+    with tempfile.TemporaryDirectory(dir=folder) as copy:
+        workspace = Workspace(Path(copy) / "workspace")
+        shutil.copytree(data.root, workspace.root)
+        share_cells(workspace, folder / "cells")
+        settings, rounds = settings_for(strategy, budget_s), []
+        for number, dataset in enumerate(datasets):
+            once = settings_for("fresh") if number == 0 else settings
+            rounds.append(take_round(workspace, once, dataset, kept_in(folder / "trained")))
+            print(strategy, dataset, rounds[-1], file=sys.stderr, flush=True)
+        store = open_store(workspace.database)
+        try:
+            matrix = fill_matrix(workspace, store, settings, rounds[-1].model)
+            grid = grid_of(workspace, store, rounds[-1].model)
+            scores = {one.suite.label: read_cell(workspace, grid.rows[-1].target, one) for one in grid.brought}
+        finally:
+            store.close()
     return Chain(rounds, matrix, {label: score for label, score in scores.items() if score is not None})
 
 
-def run(folder: Path, given: argparse.Namespace) -> dict[str, Chain]:
-    sources = cut_sources(folder, given.first, given.rest)
-    first = take_round(create_workspace(folder / "first", "base: tiny\n"), settings_for("fresh", given, 0.0), sources[0])
+def share_cells(workspace: Workspace, cells: Path) -> None:
+    """A cell is named by a hash of what it measured, so all chains may read those of the others."""
+    cells.mkdir(exist_ok=True)
+    workspace.reports.mkdir(exist_ok=True)
+    (workspace.reports / "cells").symlink_to(cells, target_is_directory=True)
+
+
+def run(folder: Path, given: argparse.Namespace) -> Iterator[dict[str, Chain]]:
+    """The chains that are there, after each of them."""
+    place = folder / f"data-{given.first}-{given.rest}"
+    if not place.exists():
+        prepare(place, given.first, given.rest)
+    datasets = json.loads((place / DATASETS).read_text(encoding="utf-8"))
     chains: dict[str, Chain] = {}
     budget = 0.0
     for strategy in STRATEGIES:
-        chains[strategy] = run_chain(folder, first, strategy, given, sources, budget)
+        chains[strategy] = run_chain(folder, Workspace(place / "workspace"), datasets, strategy, budget)
         if strategy == "fresh":  # between the estimates of the last training that is affordable and the first that is not
             budget = sum(one.estimate for one in chains["fresh"].rounds[AFFORDABLE - 1 : AFFORDABLE + 1]) / 2
-    return chains
+        yield chains
 
 
 def to_line(chains: dict[str, Chain], seconds: float) -> dict[str, Any]:
@@ -202,6 +283,9 @@ def to_line(chains: dict[str, Chain], seconds: float) -> dict[str, Any]:
             for name, chain in chains.items()
         },
         "tokens": {name: [one.tokens for one in chain.rounds] for name, chain in chains.items()},
+        "planned_tokens": {name: [one.planned_tokens for one in chain.rounds] for name, chain in chains.items()},
+        "strengths": {name: [one.strength for one in chain.rounds] for name, chain in chains.items()},
+        "steps": {name: [one.steps for one in chain.rounds] for name, chain in chains.items()},
         "rows": {name: [[one.rows, one.replayed] for one in chain.rounds] for name, chain in chains.items()},
         "trained_as": {name: [one.strategy for one in chain.rounds] for name, chain in chains.items()},
         "above_fresh": {
@@ -262,17 +346,20 @@ def show(chains: dict[str, Chain], line: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--first", type=int, default=560, help="rows of the first domain")
-    parser.add_argument("--rest", type=int, default=80, help="rows of each later domain")
-    parser.add_argument("--epochs", type=float, default=3.0)
+    parser.add_argument("--first", type=int, default=288, help="rows of the first domain")
+    parser.add_argument("--rest", type=int, default=64, help="rows of each later domain")
     parser.add_argument("--page", type=Path, default=Path("rounds.html"), help="where the heat-maps are written")
+    parser.add_argument("--folder", type=Path, help="where what is finished is kept, so that it can go on; none: nowhere")
     parser.add_argument("--json", action="store_true", help="print the JSON line only")
     given = parser.parse_args()
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        chains = run(Path(folder), given)
-    line = to_line(chains, time.perf_counter() - started)
-    given.page.write_text(to_page(chains, line), encoding="utf-8")
+    if given.folder is not None:
+        given.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() if given.folder is None else nullcontext(given.folder) as folder:
+        for chains in run(Path(folder).resolve(), given):  # a page of what is there, should it be stopped
+            line = to_line(chains, time.perf_counter() - started)
+            given.page.write_text(to_page(chains, line), encoding="utf-8")
+            print(json.dumps(line), file=sys.stderr, flush=True)
     if not given.json:
         show(chains, line)
     print(json.dumps(line))
