@@ -7,7 +7,7 @@
 | fresh | `--strategy fresh`: after each domain all of the data from the base |
 | naive | `--strategy continue` with `training.replay: 0`: only what is new, on top of the last version |
 | replay | `--strategy continue` as it is: what is new, and a part of what was learned before |
-| auto | `--strategy auto` with a budget that the third fresh training just keeps to: fresh three times, then continue |
+| auto | `--strategy auto` with a budget that the second fresh training just keeps to: fresh twice, then continue |
 
 Domains: Counsel Chat, three sets of MedQuAD (topics of MedlinePlus, NIDDK, CDC) and the intents, from ../shared/data; of each so
 many rows as `--first` and `--rest` say, short ones, drawn by a seed. All is done with the functions behind `heedful import`,
@@ -76,7 +76,7 @@ MEASURED = {"seconds", "memory_gb", "checkpoint_every"}  # of a plan: what this 
 EPOCHS = 3.0  # the plan of 100 to 500 rows would take 5
 SEED, ACTOR = 7, "benchmark"
 DATASETS, TRAINED = "datasets.json", "trained.json"
-AFFORDABLE = 3  # fresh trainings that the budget of auto allows
+AFFORDABLE = 2  # fresh trainings that the budget of auto allows
 
 
 @dataclass(frozen=True, slots=True)

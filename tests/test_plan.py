@@ -74,6 +74,28 @@ def test_evaluation_is_once_or_twice_an_epoch() -> None:
     assert rules.evaluate_every(240, 8, 10)[0] == 10
 
 
+def test_a_round_has_the_room_of_a_fresh_training_and_goes_to_its_end() -> None:
+    part = replace(profile(40), replayed=(100,) * 150, known=260)
+    plan = assemble(part, TINY, DEFAULTS, below=16)
+    assert (plan.epochs.value, plan.rank.value, plan.alpha.value) == (5, 16, 32), "by all 300 conversations"
+    assert (plan.steps.value, plan.warmup_steps.value) == (44, 1)
+    assert (plan.evaluate_every.value, plan.patience.value) == (9, 5), "an epoch is 40 new rows and a fifth of the replayed ones"
+    assert assemble(part, TINY, TrainingSettings(patience=2), below=16).patience.value == 2
+
+
+@pytest.mark.parametrize(
+    ("new", "epochs", "rows"),
+    [
+        (100, 5, 75),  # 750 of 5 x (250 - 100)
+        (105, 3, 43),  # 430 of 3 x (251.25 - 105)
+        (250, 3, 22),  # new ones alone cost nearly that much: the least, a quarter of 90
+        (900, 3, 22),
+    ],
+)
+def test_replay_fills_what_a_round_may_cost(new: int, epochs: float, rows: int) -> None:
+    assert rules.replayed(new, [10] * 90, epochs) == rows
+
+
 def test_what_you_set_is_taken_and_said_so() -> None:
     yours = {
         "epochs": 2.0,

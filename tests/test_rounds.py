@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from peft import get_peft_model, set_peft_model_state_dict
 from sqlalchemy import delete
 from typer.testing import CliRunner
 
@@ -24,6 +25,7 @@ from heedful.lifecycle.matrix import fill_matrix
 from heedful.lifecycle.rounds import (
     Taught,
     check_held_out,
+    count_replayed,
     find_parent,
     held_out_lines,
     history_of,
@@ -34,16 +36,20 @@ from heedful.lifecycle.rounds import (
 from heedful.lifecycle.strategy import Planned, plan_training
 from heedful.lifecycle.training import TrainedVersion, train_version
 from heedful.modeling.adapters import load_with_adapter
-from heedful.modeling.bases import resolve_base
-from heedful.modeling.stack import keep_ranks, read_adapter, write_adapter
+from heedful.modeling.bases import load_base_model, resolve_base
+from heedful.modeling.stack import Adapter, keep_ranks, peft_config, peft_weights, read_adapter, write_adapter
 from heedful.registry.aliases import CHAMPION, point
 from heedful.registry.versions import find_version
 from heedful.store.database import Store, open_store
 from heedful.store.schema_review import Correction
 from heedful.store.schema_trust import Membership
+from heedful.training import rules
+from heedful.training.adapter import new_adapter
+from heedful.training.progress import METRICS
 from heedful.training.replay import Learned, draw_replay
 from heedful.training.round import Round, read_round, write_round
 from heedful.training.schedule import count_steps, make_schedule
+from heedful.training.settle import STRENGTHS, settle, take_newest, weakened
 from heedful.workspace import Workspace, create_workspace, read_manifest
 
 FLAGS = {"training": {"epochs": 2, "rank": 2, "replay": 0.4}, "system_prompt": "Be kind."}
@@ -170,6 +176,57 @@ def test_a_continued_version_is_one_adapter_and_its_parent_a_prefix(
         )
     assert torch.equal(parent, prefix)
     assert not torch.allclose(parent, child, atol=1e-3)
+
+
+def test_a_round_counts_as_strongly_as_validation_says(
+    team: Team, second: tuple[Planned, TrainedVersion], third: tuple[Planned, TrainedVersion]
+) -> None:
+    planned, last = third
+    assert planned.part is not None
+    whole, model = read_adapter(last.path), base_model()
+    adapted = new_adapter(model, planned.plan, read_adapter(second[1].path))
+    for scores, strength, looks in (([2.0, 2.1], 1.0, 2), ([2.0, 1.8, 1.7, 1.6], 0.25, 4), ([2.0, 1.801, 1.8, 1.9], 0.75, 4)):
+        left = list(scores)
+        settled = settle(adapted, whole, 4, lambda left=left: left.pop(0))  # type: ignore[misc]
+        assert (settled.strength, len(scores) - len(left)) == (strength, looks)
+        assert settled.validation_nll == scores[STRENGTHS.index(strength)]
+        for name, factors in settled.adapter.modules.items():
+            assert torch.equal(factors.a, whole.modules[name].a)
+            assert torch.equal(factors.b[:, :4], whole.modules[name].b[:, :4]), "what lies below stays"
+            assert torch.equal(factors.b[:, 4:], whole.modules[name].b[:, 4:] * strength)
+    ids = torch.arange(50)[None]
+    half = weakened(whole, 4, 0.5)
+    take_newest(adapted, half, 4)
+    expected = put_on(base_model(), half)
+    with torch.no_grad():
+        assert torch.allclose(adapted.eval()(input_ids=ids).logits, expected(input_ids=ids).logits, atol=1e-4)
+    looks = [json.loads(line) for line in (last.path / METRICS).read_text().splitlines()]
+    end = [look["validation_nll"] for look in looks if look["event"] == "evaluation"][-1]
+    assert read_manifest(last.path)["strength"] in STRENGTHS
+    assert last.best_validation_nll <= end + 1e-3
+
+
+def base_model() -> Any:
+    return load_base_model(resolve_base("tiny"), "cpu", "float32")
+
+
+def put_on(model: Any, adapter: Adapter) -> Any:
+    """The plain way, with nothing that learns: PEFT's own adapter of that sum."""
+    adapted = get_peft_model(model, peft_config(adapter))
+    set_peft_model_state_dict(adapted, peft_weights(adapter))
+    return adapted.eval()
+
+
+def test_without_a_share_replay_fills_what_a_round_may_cost(team: Team, third: tuple[Planned, TrainedVersion]) -> None:
+    last = third[1]
+    rows = load_split(team.workspace.datasets / last.dataset, "train")
+    new, order = range(4), range(4, len(rows))
+    assert count_replayed(settings(replay=0.5).training, rows, new, order) == round(0.5 * len(order))
+    given = settings(replay=None, epochs=3).training
+    size = [sum(len(message.content) for message in row.messages) for row in rows]
+    count = count_replayed(given, rows, new, order)
+    room = 3 * (rules.ROUND_SHARE * sum(size) - sum(size[:4]))
+    assert sum(size[4 : 4 + count]) <= room < sum(size[4 : 5 + count])
 
 
 def test_replay_comes_from_every_earlier_round(team: Team, third: tuple[Planned, TrainedVersion]) -> None:

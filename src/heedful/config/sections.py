@@ -71,8 +71,11 @@ class TrainingSettings(Section):
         description="fresh: all of the dataset, from the base; continue: what is new, on a version; auto: fresh if affordable",
     )
     parent: str | None = Field(None, description="version, by id or alias, that is continued; none means the champion")
-    replay: float = Field(
-        0.35, ge=0, le=1, description="share of what was learned before that a continued training shows once more"
+    replay: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="share of what was learned before that a continued training shows once more; none: by the cost of a fresh one",
     )
     budget_hours: float = Field(8.0, gt=0, description="auto trains fresh while the plan's estimate is within so many hours")
     epochs: float | None = Field(None, gt=0, description="passes over the training data")

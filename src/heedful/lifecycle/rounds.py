@@ -6,14 +6,15 @@ is drawn from those of its rows that the parent's chain has learned, never from 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session
 
-from heedful.config import Settings
+from heedful.config import Settings, TrainingSettings
+from heedful.conversation import Conversation
 from heedful.dataset import dataset_dir, load_split
 from heedful.dataset.normalise import normalise
 from heedful.errors import ModelError, RegistryError, TrainingError
@@ -25,6 +26,7 @@ from heedful.store.database import Store
 from heedful.store.schema import DatasetMember, DatasetVersion, ModelVersion, Split
 from heedful.store.schema_review import Correction
 from heedful.store.schema_trust import LEARNING, Membership
+from heedful.training import rules
 from heedful.training.replay import Learned, draw_replay
 from heedful.training.round import Round
 from heedful.workspace import Workspace, read_manifest
@@ -71,10 +73,19 @@ def next_round(workspace: Workspace, store: Store, settings: Settings, dataset_i
     grounded = grounded_lines(workspace, dataset_id)
     known = {line: of for line, of in known_lines(sources, taught).items() if line not in grounded or sources[line] <= citing}
     new = tuple(sorted(sources.keys() - known.keys()))
-    groups = [normalise(row.question) for row in load_split(dataset_dir(workspace, dataset_id), "train")]
-    learned = [Learned(line, generation, groups[line]) for line, generation in sorted(known.items())]
-    replay = draw_replay(learned, round(settings.training.replay * len(learned)), settings.training.seed)
-    return Round(folder, new, replay) if new else None
+    rows = load_split(dataset_dir(workspace, dataset_id), "train")
+    learned = [Learned(line, generation, normalise(rows[line].question)) for line, generation in sorted(known.items())]
+    order = draw_replay(learned, len(learned), settings.training.seed)
+    return Round(folder, new, order[: count_replayed(settings.training, rows, new, order)]) if new else None
+
+
+def count_replayed(training: TrainingSettings, rows: Sequence[Conversation], new: Sequence[int], order: Sequence[int]) -> int:
+    """How many of the known lines, in the order in which they were drawn: a share that was asked for, or what is affordable."""
+    if training.replay is not None:
+        return round(training.replay * len(order))
+    epochs = rules.epochs(len(new), len(order))[0] if training.epochs is None else training.epochs
+    sizes = [sum(len(message.content) for message in row.messages) for row in rows]
+    return rules.replayed(sum(sizes[line] for line in new), [sizes[line] for line in order], epochs)
 
 
 def history_of(session: Session, model_id: str) -> Taught:

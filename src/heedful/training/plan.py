@@ -164,11 +164,13 @@ def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSetti
     size, preset, replayed = profile.conversations, settings.preset, len(profile.replayed)
     device = choose_device(machine.device, machine.parameters)
     epochs = pick(settings.epochs, rules.epochs(size, profile.known))
-    rank = pick(settings.rank, rules.rank(size))
+    rank = pick(settings.rank, rules.rank(size, profile.known))
     rslora = pick(settings.rslora, rules.rslora(preset))
     batch_size = pick(settings.batch_size, rules.batch_size())
     max_length = pick(settings.max_length, rules.max_length(profile, machine.context))
     steps = count_steps(size, batch_size.value, epochs.value, replayed)
+    shown = size + round(replayed / max(epochs.value, 1))  # rows of one epoch
+    every = Choice(*rules.evaluate_every(shown, batch_size.value, steps))
     again = f" and {replayed} replayed ones" if replayed else ""
     return TrainingPlan(
         strategy=Choice(*rules.strategy(below)),
@@ -191,13 +193,13 @@ def assemble(profile: Profile, machine: "rules.Machine", settings: TrainingSetti
         dropout=pick(settings.dropout, rules.dropout(preset)),
         learning_rate=pick(settings.learning_rate, rules.learning_rate(machine.parameters, rank.value, below)),
         scheduler=Choice("cosine", "falls smoothly to zero, so the last steps settle"),
-        warmup_steps=Choice(*rules.warmup_steps(size, batch_size.value, steps)),
+        warmup_steps=Choice(*rules.warmup_steps(shown, batch_size.value, steps)),
         weight_decay=pick(settings.weight_decay, rules.weight_decay(size, preset)),
         clip_norm=pick(settings.max_grad_norm, rules.clip_norm()),
         checkpointing=Choice(*rules.checkpointing(machine.parameters)),
-        evaluate_every=Choice(*rules.evaluate_every(size, batch_size.value, steps)),
+        evaluate_every=every,
         checkpoint_every=Choice(*rules.checkpoint_every(0, None, steps)),
-        patience=pick(settings.patience, rules.patience(preset)),
+        patience=pick(settings.patience, rules.patience(preset, below, math.ceil(steps / every.value))),
         seed=Choice(settings.seed, "decides the first adapter weights and the order of the data"),
         steps=Choice(steps, f"{size} conversations x {epochs.value:g} epochs{again} in steps of {batch_size.value}"),
         tokens=Choice(profile.all_tokens(max_length.value, epochs.value), "read in all epochs together"),

@@ -1,8 +1,9 @@
 """Rules of the plan: numbers of dataset and machine in; a value and its reason out. A function a rule; no files, no models."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from heedful.errors import TrainingError
 from heedful.training.profile import Profile
@@ -18,6 +19,8 @@ RECOVERY_SHARE = 0.02  # of the time of training that resume points may take
 CHECKPOINTED = 1_000_000_000  # parameters
 
 
+ROUND_SHARE = 0.25  # of the text that all anew would read, which a round reads
+LEAST_REPLAY = 0.25  # of what is known, also where the new rows alone cost more than that
 WORTH_CONTINUING = 0.7  # of the time that all anew takes; above, continuing saves too little for what it may forget
 
 CAREFUL = "careful"  # the preset against learning by heart
@@ -58,6 +61,12 @@ def new_rows(size: int, below: int) -> tuple[int, str]:
     return size, "conversations that the version below never learned" if below else "all training conversations of the dataset"
 
 
+def replayed(new: int, known: Sequence[int], epochs: float) -> int:
+    """Known rows that a round shows once each. `new`: size of the texts of all new rows; `known`: of each known one."""
+    room = epochs * (ROUND_SHARE * (new + sum(known)) - new)
+    return max(sum(total <= room for total in accumulate(known)), round(LEAST_REPLAY * len(known)))
+
+
 def replay_rows(count: int, known: int, below: int) -> tuple[int, str]:
     if not below:
         return count, "everything is learned anew, so nothing has to be replayed"
@@ -72,8 +81,10 @@ def epochs(size: int, known: int = 0) -> tuple[float, str]:
     return found, f"{size_in_words(size)}: little data is read more often; early stopping guards"
 
 
-def rank(size: int) -> tuple[int, str]:
-    return by_size(size, SMALLEST_RANK, 16, 32), f"{size_in_words(size)}: more data fills more room"
+def rank(size: int, known: int = 0) -> tuple[int, str]:
+    """A round has the room of a fresh training: with less, it learns its few new rows worse than that would."""
+    found, why = by_size(size + known, SMALLEST_RANK, 16, 32), f"{size_in_words(size + known)}: more data fills more room"
+    return found, f"as for all {why}" if known else why
 
 
 def alpha(rank: int, rslora: bool) -> tuple[float, str]:
@@ -203,7 +214,10 @@ def checkpoint_every(size: float, seconds: float | None, steps: int) -> tuple[in
     return every, f"{why}, {RECOVERY_SHARE:.0%} of the time between"
 
 
-def patience(preset: str) -> tuple[int, str]:
+def patience(preset: str, below: int, looks: int) -> tuple[int, str]:
+    if below:
+        why = "a round goes to its end: few validation rows are of what is new, so an early stop keeps it from being learned"
+        return max(1, looks), why
     if preset == CAREFUL:
         return CAREFUL_PATIENCE, f"{BY_CAREFUL}: evaluations without a better validation NLL before training stops"
     return 3, "evaluations without a better validation NLL before training stops; the best weights are kept"

@@ -18,7 +18,7 @@ from heedful.modeling.likelihood import negative_log_likelihood
 from heedful.modeling.protect import Tokenizer
 from heedful.modeling.quiet import quiet_libraries
 from heedful.modeling.shape import measure_shape
-from heedful.modeling.stack import read_adapter
+from heedful.modeling.stack import read_adapter, write_adapter
 from heedful.training import rules
 from heedful.training.adapter import WEIGHTS, adapter_weights, new_adapter, save_adapter
 from heedful.training.best import drop_others, kept_facts, publish, write_checkpoint
@@ -36,6 +36,7 @@ from heedful.training.resources import free_disk, peak_memory
 from heedful.training.round import Round, to_json, write_round
 from heedful.training.samples import Samples, load_samples
 from heedful.training.schedule import Schedule, make_schedule
+from heedful.training.settle import settle
 from heedful.training.sft import train_sft
 from heedful.training.step_rows import SCHEDULE, StepRows, trace_rows, write_schedule
 from heedful.training.watch import Course, Learner, Outcome, Watch
@@ -105,18 +106,33 @@ def train(
         )
         with told_as_ours(carried_out):
             outcome = follow(bench, carried_out, output, observe, recovery, stop)
-        publish(output, outcome.kept[0])
+        nll, chosen = conclude(bench, part, outcome, found, output)
         tokenizer.save_pretrained(str(output))
         facts = {
             **base_facts(base, found, base_sha256, tokenizer),
             **dataset_facts(dataset_dir, samples),
-            **outcome_facts(outcome),
+            **(outcome_facts(outcome) | chosen),
             "checkpoints": kept_facts(output, outcome.kept),
             "memory_faults": [asdict(fault) for fault in faults],
             "seed": plan.seed.value,
             "system": system_facts(plan.device.value),
         }
-    return TrainedAdapter(output, outcome.best_nll, outcome.steps, time.perf_counter() - started, facts)
+    return TrainedAdapter(output, nll, outcome.steps, time.perf_counter() - started, facts)
+
+
+def conclude(bench: "Bench", part: Round | None, outcome: Outcome, base: Base, output: Path) -> tuple[float, dict[str, float]]:
+    """Put the adapter into `output`: the best look, or of a round its end, as strongly as is best. Its NLL and that strength."""
+    if part is None:
+        publish(output, outcome.kept[0])
+        return outcome.best_nll, {}
+    bench.save(output)
+    settled = settle(bench.model, read_adapter(output), part.rank_below, lambda: validate(bench))
+    write_adapter(settled.adapter, base, output)
+    return settled.validation_nll, {"strength": settled.strength}
+
+
+def validate(bench: "Bench") -> float:
+    return negative_log_likelihood(bench.model, bench.samples.validation, bench.score_tokens).nats_per_token
 
 
 def base_facts(name: str, found: Base, sha: str | None, tokenizer: Tokenizer) -> dict[str, Any]:
