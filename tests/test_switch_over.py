@@ -172,10 +172,10 @@ def test_promotion_and_rollback_reach_a_running_server_and_no_request_fails(work
             readers.until(first)
             heedful(workspace, "promote", second)
             taken["promotion"] = readers.until(second)
-            wait_until_loaded(url, second)  # the former one was freed
+            wait_until_loaded(url, first, second)  # the former one stands by
             heedful(workspace, "rollback")
             taken["rollback"] = readers.until(first)
-            wait_until_loaded(url, first)
+            wait_until_loaded(url, first, second)
         assert readers.failures == []
         assert {len(one.models) for one in readers.read} == {1}, "a stream ends on the model that began it"
         assert {one.ending for one in readers.read} <= {"stop", "length"}

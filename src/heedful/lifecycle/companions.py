@@ -15,6 +15,8 @@ from heedful.config import GenerationSettings, GuardSettings, KnowledgeSettings,
 from heedful.config.prompts import name_of
 from heedful.engines.base import Engine, Sampling
 from heedful.engines.openai_compatible import OpenAICompatibleEngine, Upstream
+from heedful.engines.openvino.apart import build_apart
+from heedful.engines.openvino.build import MODEL
 from heedful.engines.openvino.load import load_openvino_engine
 from heedful.engines.selection import LocalSetting, choose_engine
 from heedful.engines.transformers_engine import TransformersEngine
@@ -156,6 +158,18 @@ def load_local_engine(workspace: Workspace, target: Target, settings: Settings, 
             LOG.warning("%s is left to transformers: %s", target.name, error.text)
     network = load_network(target, settings)
     return TransformersEngine(target.name, network, load_tokenizer(target.base), context_length(target.base))
+
+
+def build_beside(workspace: Workspace, target: Target, settings: Settings) -> None:
+    """What openvino needs and has not yet, built in a process behind whatever answers people meanwhile.
+
+    A build that fails is not told here: whoever loads the model tries it again, and hears the reason.
+    """
+    wanted = settings.serving.engine
+    if wanted == "upstream" or any(workspace.served.glob(f"{target.name}-*/{MODEL}")):
+        return
+    if choose_engine(wanted, target.base, settings.device).name == "openvino":
+        build_apart(target.base, target.adapter, target.name, workspace.served)
 
 
 def upstream_of(settings: UpstreamSettings, model: str) -> Upstream:

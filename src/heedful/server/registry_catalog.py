@@ -1,9 +1,9 @@
 """Catalog over the registry: a name in, a companion with a loaded engine out. What `heedful serve` hands to the application.
 
-Aliases and quarantine are looked up at each request, and twice a second beside. A new champion is loaded while the former one
-answers; then every new turn is its own, and the former one is freed when its last reply has ended. So no request waits for a
-promotion or a rollback. A quarantined model answers nobody any more, and the replies that it is writing are ended.
-
+Aliases and quarantine are looked up at each request, and twice a second beside. A new champion is built, in a process of its own,
+and loaded while the former one answers; then every new turn is its own. So no request waits for a promotion or a rollback. The
+former one stands by for a rollback as long as memory is there; else it is freed when its last reply has ended. A quarantined model
+answers nobody any more, and the replies that it is writing are ended.
 While an experiment runs, whoever asks the champion may be served by its challenger. It ends for everybody with the next request.
 In shadow mode the champion serves everybody, and the challenger answers unseen when nobody is being answered.
 """
@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
+import psutil
 from fastapi import FastAPI
 
 from heedful.companion.routing import Routing
@@ -22,11 +23,11 @@ from heedful.companion.turn import Companion
 from heedful.config import Settings
 from heedful.engines.base import Engine
 from heedful.errors import HeedfulError, RegistryError
-from heedful.lifecycle.companions import BASE, find_target, load_companion
+from heedful.lifecycle.companions import BASE, build_beside, find_target, load_companion
 from heedful.lifecycle.experiments.joining import serving_variant
 from heedful.lifecycle.experiments.monitor import variant_name, watch
 from heedful.lifecycle.modes import hosted, hybrid_of
-from heedful.registry.aliases import CHAMPION, fell_to_base
+from heedful.registry.aliases import CHAMPION, PREVIOUS, fell_to_base
 from heedful.registry.versions import list_versions
 from heedful.server.catalog import ModelCard
 from heedful.server.loaded_models import LoadedModels
@@ -34,10 +35,12 @@ from heedful.server.shadow import Shadow
 from heedful.server.standing import Standing, read_standing
 from heedful.store.database import Store
 from heedful.store.schema_experiments import UPSTREAM, Experiment
+from heedful.training.container import container_room
 from heedful.workspace import Workspace
 
 LOG = logging.getLogger("heedful.server")
 FOLLOW_S = 0.5
+ROOM = 0.25  # of what the server holds has to be free as well, or no model stands by
 
 
 class RegistryCatalog:
@@ -48,6 +51,7 @@ class RegistryCatalog:
         self._models = LoadedModels(self._load)
         self._hybrid = hybrid_of(store, settings)
         self._champion: str | None = None  # the model that answers for that name now
+        self._standby: str | None = None  # the one that a rollback brings back
         self._begun = self._obeyed = 0  # readings of the registry
         self._shadow = Shadow(store, self._models.get, self._busy)
 
@@ -137,6 +141,9 @@ class RegistryCatalog:
         while True:
             try:
                 await self._look()
+                if self._standby is not None and not has_room():
+                    self._models.let_go(self._standby)
+                    self._standby = None
                 moods = await asyncio.to_thread(watch, self._store, moods)
             except HeedfulError as error:
                 LOG.warning("the registry cannot be read: %s", error.text)
@@ -165,8 +172,11 @@ class RegistryCatalog:
                 return  # it answers meanwhile, and no experiment is in effect
         if wanted != self._champion:
             LOG.info("champion is now %s, was %s", wanted, self._champion)
-            former, self._champion = self._champion, wanted
-            self._models.let_go(former)
+            before, self._champion = (self._champion, self._standby), wanted
+            self._standby = standing.aliases.get(PREVIOUS) if self._champion in self._models else None
+            for former in before:
+                if former not in (self._champion, self._standby):
+                    self._models.let_go(former)
         experiment = standing.experiment_in_effect()
         if experiment is not None and experiment.challenger != UPSTREAM:
             self._models.prepare(experiment.challenger)
@@ -174,6 +184,14 @@ class RegistryCatalog:
     def _load(self, model: str) -> Companion:
         """Raises HeedfulError; RegistryError also when the model was quarantined while it was being loaded."""
         target = find_target(self._workspace, self._store, self._settings, model)
+        if self._champion in self._models:
+            build_beside(self._workspace, target, self._settings)
         companion = load_companion(self._workspace, target, self._settings, self._store, self._record)
         read_standing(self._store).model_of(model)
         return companion
+
+
+def has_room() -> bool:
+    """Also where a container around the server has less memory than the machine."""
+    free, inside = int(psutil.virtual_memory().available), container_room()
+    return (free if inside is None else min(free, inside)) >= ROOM * psutil.Process().memory_info().rss
