@@ -194,4 +194,5 @@ class RegistryCatalog:
 def has_room() -> bool:
     """Also where a container around the server has less memory than the machine."""
     free, inside = int(psutil.virtual_memory().available), container_room()
-    return (free if inside is None else min(free, inside)) >= ROOM * psutil.Process().memory_info().rss
+    held = int(psutil.Process().memory_info().rss)
+    return (free if inside is None else min(free, inside)) >= ROOM * held
