@@ -58,6 +58,11 @@ class Workspace:
         return self.reports / "replies"
 
     @property
+    def cells(self) -> Path:
+        """Measured cells of the matrix."""
+        return self.reports / "cells"
+
+    @property
     def knowledge(self) -> Path:
         return self.root / "knowledge"
 

@@ -90,22 +90,29 @@ def rows(
 def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
     keep: Annotated[int | None, typer.Option(min=1, help="Newest versions that stay.", show_default="worker.keep_versions")] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, help="Days that what can be made again stays.", show_default="worker.keep_days")
+    ] = None,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Remove the files of versions, datasets and reports that nobody needs any more. What learned from whom stays known.
 
-    Aliases, former champions and what they stand on always stay.
+    Aliases, former champions and what they stand on always stay. Traces of turns, kept replies, cells of the matrix and learning
+    curves go after a time; traces of an experiment that runs stay.
 
     Example: heedful models prune --dry-run
     """
     with reporting(as_json) as output, open_desk(workspace) as desk:
         kept = desk.settings.worker.keep_versions if keep is None else keep
-        found = prune_workspace(desk.workspace, desk.store, kept, desk.actor, dry_run)
+        age = desk.settings.worker.keep_days if days is None else days
+        found = prune_workspace(desk.workspace, desk.store, kept, desk.actor, dry_run, age)
         rows = [(name, len(names), ", ".join(names)) for name, names in listed(found)]
+        old = "" if age is None else f"older than {age} days"
+        rows += [("traces", found.traces, old), ("replies", found.replies, old), ("cells", found.cells, old)]
         output.table("would go" if dry_run else "removed", ("files of", "count", "names"), rows)
         output.say(f"{found.bytes / 1e6:.1f} MB")
-        if dry_run and found.bytes:
+        if dry_run and any(found.counts().values()):
             output.say("next: heedful models prune")
         output.result({"dry_run": dry_run, **asdict(found)})
 
@@ -117,6 +124,7 @@ def listed(found: Prunable) -> list[tuple[str, tuple[str, ...]]]:
         ("reports", found.reports),
         ("served", found.served),
         ("leavings", found.leavings),
+        ("curves", found.curves),
     ]
 
 

@@ -289,6 +289,9 @@ class WorkerSettings(Section):
     keep_versions: int = Field(
         3, ge=1, description="newest versions whose files stay; what has an alias, and what these stand on, stays anyway"
     )
+    keep_days: int | None = Field(
+        90, ge=1, description="days that traces of turns, kept replies, cells and learning curves stay; none: for ever"
+    )
     database: str | None = Field(
         None,
         pattern="^(sqlite|postgresql)",

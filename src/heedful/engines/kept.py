@@ -61,5 +61,6 @@ def read(path: Path, count: int) -> list[Generation] | None:
     """None where there is no such file, or none that can be used: then it is made again."""
     with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
         kept = [Generation(one["text"], Finished(**one["finished"])) for one in json.loads(path.read_text(encoding="utf-8"))]
+        path.touch()  # it counts as used now, for whoever removes old ones
         return kept if len(kept) == count else None
     return None

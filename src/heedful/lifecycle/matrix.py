@@ -119,7 +119,7 @@ def brought_by(workspace: Workspace, session: Session, datasets: Iterable[str]) 
 def measure(workspace: Workspace, settings: Settings, row: Row, network: "PreTrainedModel | None" = None) -> None:
     """Fill the cells of one model that are missing. It is loaded only when there is one, unless the caller has it at hand."""
     target = row.target
-    missing = [one for one in row.asked if not cell_path(workspace, target, one).is_file()]
+    missing = [one for one in row.asked if not is_kept(cell_path(workspace, target, one))]
     if not missing:
         return
     loaded = load_network(target, settings) if network is None else network
@@ -132,16 +132,24 @@ def measure(workspace: Workspace, settings: Settings, row: Row, network: "PreTra
         write_text(path, json.dumps({"per_sample": score.per_sample}))
 
 
+def is_kept(path: Path) -> bool:
+    """Whether it was measured. It counts as used now, for `retention`."""
+    if path.is_file():
+        path.touch()
+        return True
+    return False
+
+
 def cell_path(workspace: Workspace, target: Target, brought: Brought) -> Path:
     base = resolve_base(target.base)
     adapter = "" if target.adapter is None else sha256(target.adapter / ADAPTER_FILE)
     parts = (weights_sha256(base) or f"{base.name}@{base.revision}", adapter, fingerprint(load_tokenizer(base)), brought.sha256)
-    return workspace.reports / "cells" / f"{hashlib.sha256('/'.join(parts).encode()).hexdigest()[:24]}.json"
+    return workspace.cells / f"{hashlib.sha256('/'.join(parts).encode()).hexdigest()[:24]}.json"
 
 
 def read_cell(workspace: Workspace, target: Target, brought: Brought) -> Nll | None:
     path = cell_path(workspace, target, brought)
-    if not path.is_file():
+    if not is_kept(path):
         return None
     per_sample = [(float(nats), int(tokens)) for nats, tokens in json.loads(path.read_text(encoding="utf-8"))["per_sample"]]
     tokens = sum(count for _, count in per_sample)

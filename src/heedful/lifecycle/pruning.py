@@ -4,13 +4,15 @@ What stays: the newest versions; whatever an alias points to; whatever was champ
 versions are measured beside it; what these stand on; the datasets of all of them; their newest reports, and reports that an alias
 was moved by. What is in use stays too. Quarantined versions are the business of the erasure.
 
+What can be made again, and what was only ever counted, goes by its age: see `retention`.
+
 The rows are marked and the trail says so first; then the directories go. Killed between the two, the next call finds them.
 """
 
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from heedful.dataset import list_datasets
 from heedful.errors import StoreError
 from heedful.lifecycle.erasure.erase import LOCK
 from heedful.lifecycle.erasure.files import remove
+from heedful.lifecycle.retention import find_outdated, remove_outdated
 from heedful.lifecycle.unfinished import list_unfinished
 from heedful.registry.aliases import current_aliases
 from heedful.registry.lineage import generations, parents_of
@@ -41,13 +44,17 @@ LEFT = timedelta(days=7)  # what was begun to be written so long ago
 
 @dataclass(frozen=True, slots=True)
 class Prunable:
-    """Names of directories that nobody needs, and what they take on the disk."""
+    """Names of directories that nobody needs, what is older than it has to be, and what all that takes on the disk."""
 
     models: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
     reports: tuple[str, ...] = ()
     served: tuple[str, ...] = ()
     leavings: tuple[str, ...] = ()  # what a process that was killed had been writing
+    curves: tuple[str, ...] = ()  # reports of learning curves
+    traces: int = 0
+    replies: int = 0
+    cells: int = 0
     bytes: int = 0
 
     def counts(self) -> dict[str, int]:
@@ -63,20 +70,33 @@ class InUse:
     reports: set[str] = field(default_factory=set)
 
 
-def prune(workspace: Workspace, store: Store, keep: int, actor: str, dry_run: bool = False) -> Prunable:
-    """`keep` is how many of the newest versions stay in any case. Raises StoreError while an erasure or a backup is running."""
+def prune(workspace: Workspace, store: Store, keep: int, actor: str, dry_run: bool = False, days: int | None = None) -> Prunable:
+    """`keep` is how many of the newest versions stay in any case; `days`: how long what can be made again does, None for ever.
+
+    Raises StoreError while an erasure or a backup is running.
+    """
+    before = None if days is None else utc_now() - timedelta(days=days)
     try:
         with FileLock(workspace.root / LOCK, timeout=0):
             with store.snapshot() if dry_run else store.session() as session:
-                found = find_prunable(session, workspace, keep)
+                found = with_outdated(find_prunable(session, workspace, keep), session, workspace, before)
                 if found != Prunable() and not dry_run:
                     mark(session, found, actor)
             if not dry_run:
                 for path in paths_of(workspace, found):
                     remove(path)
+                if before is not None:
+                    remove_outdated(workspace, store, before)
     except Timeout:
         raise StoreError("an erasure or a backup is running", "wait for it, then: heedful models prune") from None
     return found
+
+
+def with_outdated(found: Prunable, session: Session, workspace: Workspace, before: datetime | None) -> Prunable:
+    if before is None:
+        return found
+    old = find_outdated(session, workspace, before)
+    return replace(found, curves=old.curves, traces=old.traces, replies=old.replies, cells=old.cells, bytes=found.bytes + old.bytes)
 
 
 def mark(session: Session, found: Prunable, actor: str) -> None:

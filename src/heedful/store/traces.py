@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from heedful.store.schema_turns import TurnTrace
@@ -30,6 +30,18 @@ class Share:
 def add_traces(session: Session, rows: Sequence[dict[str, object]]) -> None:
     """One statement for all of them; each row has the columns of TurnTrace by name."""
     session.execute(insert(TurnTrace), list(rows))
+
+
+def count_traces(session: Session, before: datetime) -> int:
+    return session.scalar(select(func.count()).where(TurnTrace.created_at < before)) or 0
+
+
+def remove_traces(session: Session, before: datetime, most: int = 5_000) -> bool:
+    """The oldest ones, `most` at once. Whether there may be more."""
+    ids = list(session.scalars(select(TurnTrace.id).where(TurnTrace.created_at < before).order_by(TurnTrace.id).limit(most)))
+    if ids:
+        session.execute(delete(TurnTrace).where(TurnTrace.id.between(ids[0], ids[-1]), TurnTrace.created_at < before))
+    return len(ids) == most
 
 
 def shares(session: Session, since: datetime) -> list[Share]:

@@ -97,7 +97,8 @@ def promote(work: Work) -> bool:
 def prune(work: Work) -> bool:
     """Files that nobody needs any more. That it cannot be done now fails no run: the next one does it."""
     try:
-        found = prune_workspace(work.workspace, work.store, work.settings.worker.keep_versions, work.actor)
+        keep = work.settings.worker
+        found = prune_workspace(work.workspace, work.store, keep.keep_versions, work.actor, days=keep.keep_days)
     except StoreError as busy:
         work.tell("message", f"nothing was pruned: {busy.text}", level="warn")
         return True
