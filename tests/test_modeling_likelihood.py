@@ -8,7 +8,7 @@ import pytest
 from heedful.conversation import Conversation, Message
 from heedful.modeling.bases import load_base_model, load_tokenizer
 from heedful.modeling.chat_template import Sample, supervise
-from heedful.modeling.likelihood import batches, negative_log_likelihood
+from heedful.modeling.likelihood import WORTH, batches, negative_log_likelihood, shared_tokens
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,26 @@ def test_it_is_the_mean_over_supervised_tokens(model: Any, samples: list[Sample]
     assert result.nats_per_token == pytest.approx(sum(expected) / result.tokens, rel=1e-5)
     batch_means = [nats / count for nats, count in result.per_sample]
     assert abs(result.nats_per_token - sum(batch_means) / len(batch_means)) > 1e-3  # what a Trainer would have said
+
+
+def test_what_all_rows_begin_with_is_computed_once(model: Any) -> None:
+    tokenizer = load_tokenizer("tiny")
+    told, asked = Message("system", "Listen first, then name what you heard. " * 3), Message("user", "hello")
+    chats = [(told, asked, Message("assistant", "I hear you. " * n)) for n in (1, 5, 3)]
+    rows = [supervise(tokenizer, Conversation(chat)) for chat in chats]
+    expected = [by_definition(model, row) for row in rows]
+    shared = rows[0].mask.index(True) - 1
+    assert shared_tokens(rows) == shared >= WORTH
+    seen: list[tuple[int, ...]] = []
+    hook = model.register_forward_pre_hook(lambda _, given, named: seen.append(tuple(named["input_ids"].shape)), with_kwargs=True)
+    try:
+        found = negative_log_likelihood(model, rows, 10_000)
+    finally:
+        hook.remove()
+    assert [nats for nats, _ in found.per_sample] == pytest.approx(expected, rel=1e-5)
+    assert seen == [(1, shared), (3, max(len(row.ids) for row in rows) - shared)]
+    assert shared_tokens(rows[:1]) == 0, "one row shares nothing"
+    assert shared_tokens([*rows, Sample([1, 2, 3], [False, True, True])]) == 0
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 60, 100, 10_000])

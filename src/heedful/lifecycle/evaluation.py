@@ -38,11 +38,11 @@ from heedful.lifecycle.companions import (
 )
 from heedful.lifecycle.evidence import champion_of, gather, samples_of, standing_of
 from heedful.lifecycle.judge import judge_of
-from heedful.lifecycle.matrix import BATCH_TOKENS, grid_of, measure, read_matrix
+from heedful.lifecycle.matrix import BATCH_TOKENS, grid_of, measure, read_matrix, whole_split
 from heedful.lifecycle.runs import recorded_run
 from heedful.modeling.bases import context_length
 from heedful.modeling.chat_template import Sample
-from heedful.modeling.likelihood import negative_log_likelihood
+from heedful.modeling.likelihood import Nll, negative_log_likelihood
 from heedful.registry.override import overrides_of
 from heedful.registry.promotion import EVALUATION
 from heedful.registry.versions import ADAPTER_FILE, find_version
@@ -97,7 +97,8 @@ def evaluate_version(
         measure(workspace, settings, grid.rows[0], networks[1])
         matrix = read_matrix(workspace, grid)
         evidence = gather(standing, folder, tuned, networks, champion, settings)
-        splits = [splits_of(network, rows) for network in networks]
+        cells = [whole_split(workspace, row, version.dataset, rows.tests) for row in (grid.rows[-1], grid.rows[0])]
+        splits = [splits_of(network, rows, cell) for network, cell in zip(networks, cells, strict=True)]
         del networks  # engines that answer have their own copy of the weights
         to_judge = partial(to_subject, workspace, settings, room, lineage)
         first, second = to_judge(tuned, splits[0]), to_judge(base, splits[1])
@@ -147,18 +148,23 @@ def find_evaluated(workspace: Workspace, store: Store, report_id: str) -> Evalua
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Conversations as training would see them, trimmed to the model's context. Of the training rows, a fixed sample."""
+    """Conversations as training would see them, trimmed to the model's context. Of the training rows, a fixed sample.
+
+    `tests` counts the test conversations before trimming.
+    """
 
     train: list[Sample]
     validation: list[Sample]
     test: list[Sample]
+    tests: int
 
 
 def load_rows(target: Target, folder: Path) -> Rows:
     train, test = load_split(folder, "train"), load_split(folder, "test")
     count = min(max(len(test), FEWEST_TRAIN_ROWS), MOST_TRAIN_ROWS, len(train))
     drawn = random.Random(TRAIN_ROWS_SEED).sample(train, count)
-    return Rows(samples_of(target, drawn), samples_of(target, load_split(folder, "validation")), samples_of(target, test))
+    validation = load_split(folder, "validation")
+    return Rows(samples_of(target, drawn), samples_of(target, validation), samples_of(target, test), len(test))
 
 
 def reply_room(samples: Sequence[Sample], configured: int, context: int) -> int:
@@ -180,11 +186,10 @@ def answer_lengths(sample: Sample) -> list[int]:
     return lengths
 
 
-def splits_of(network: "PreTrainedModel", rows: Rows) -> Splits:
-    train, validation, test = (
-        negative_log_likelihood(network, part, BATCH_TOKENS) for part in (rows.train, rows.validation, rows.test)
-    )
-    return Splits(train, validation, test)
+def splits_of(network: "PreTrainedModel", rows: Rows, test: Nll | None) -> Splits:
+    """`test` where it was measured for the matrix already."""
+    train, validation = (negative_log_likelihood(network, part, BATCH_TOKENS) for part in (rows.train, rows.validation))
+    return Splits(train, validation, negative_log_likelihood(network, rows.test, BATCH_TOKENS) if test is None else test)
 
 
 def to_subject(

@@ -156,6 +156,12 @@ def read_cell(workspace: Workspace, target: Target, brought: Brought) -> Nll | N
     return Nll(sum(nats for nats, _ in per_sample) / tokens if tokens else float("nan"), tokens, per_sample)
 
 
+def whole_split(workspace: Workspace, row: Row, dataset: str, conversations: int) -> Nll | None:
+    """A test split that was measured as a cell already: all of it came with this dataset. Else None."""
+    own = next((one for one in row.asked if one.suite.dataset == dataset and len(one.rows) == conversations), None)
+    return None if own is None else read_cell(workspace, row.target, own)
+
+
 def read_matrix(workspace: Workspace, grid: Grid) -> Matrix:
     """From the cells that were measured."""
     scores: dict[tuple[str, str], Nll] = {}

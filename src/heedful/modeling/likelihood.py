@@ -1,6 +1,7 @@
 """Likelihood: a model and training rows in; mean negative log-likelihood of the supervised tokens out, in nats a token.
 
-Every token weighs the same: the mean is over tokens, not over batches (a Trainer's eval_loss is a mean of batch means).
+Every token weighs the same: the mean is over tokens, not over batches (a Trainer's eval_loss is a mean of batch means). What all
+rows begin with, most often a system prompt, is computed once.
 """
 
 import inspect
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     Tensor = torch.Tensor
     Model = Any
+
+WORTH = 16  # tokens; to share fewer saves nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,9 @@ def negative_log_likelihood(model: "Model", samples: Sequence[Sample], batch_tok
             torch.no_grad(),
             fast_matmul(device.type),
         ):  # tensors of inference_mode that a model caches could not be trained through
+            shared = begin(samples, model, device)
             for batch in batches(samples, batch_tokens):
-                scores.update(zip(batch, score([samples[i] for i in batch], model, device), strict=True))
+                scores.update(zip(batch, score([samples[i] for i in batch], model, device, shared), strict=True))
     finally:
         model.train(training)
     per_sample = [scores[index] for index in range(len(samples))]
@@ -67,7 +71,40 @@ def batches(samples: Sequence[Sample], batch_tokens: int) -> Iterator[list[int]]
         yield batch
 
 
-def score(rows: Sequence[Sample], model: "Model", device: Any) -> list[tuple[float, int]]:
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The first `tokens` of every row, and what the layers have as (keys, values) of them, each [1, heads, tokens, size]."""
+
+    tokens: int
+    layers: "Sequence[tuple[Tensor, Tensor]]"
+
+
+def begin(samples: Sequence[Sample], model: "Model", device: Any) -> Beginning | None:
+    """None where little is shared, or where the network's cache is not known to be keys and values of all positions."""
+    import torch
+    from transformers.cache_utils import DynamicCache, DynamicLayer
+
+    tokens = shared_tokens(samples)
+    if tokens < WORTH or not {"logits_to_keep", "past_key_values"} <= parameters_of(model):
+        return None
+    ids = torch.tensor([samples[0].ids[:tokens]], device=device)
+    cache = model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
+    if type(cache) is not DynamicCache or any(type(layer) is not DynamicLayer for layer in cache.layers):
+        return None
+    return Beginning(tokens, [(layer.keys, layer.values) for layer in cache.layers])
+
+
+def shared_tokens(samples: Sequence[Sample]) -> int:
+    """How many tokens all rows begin with, none of them needed to predict a supervised one; 0 for a single row."""
+    if len(samples) < 2:
+        return 0
+    first, last = min(sample.ids for sample in samples), max(sample.ids for sample in samples)
+    alike = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    starts = [sample.mask.index(True) if True in sample.mask else len(sample.ids) for sample in samples]
+    return max(0, min(alike, min(starts) - 1))
+
+
+def score(rows: Sequence[Sample], model: "Model", device: Any, beginning: Beginning | None = None) -> list[tuple[float, int]]:
     """(sum of nats, supervised tokens) of each row. The head sees only positions before a supervised token of some row."""
     import torch
 
@@ -76,7 +113,7 @@ def score(rows: Sequence[Sample], model: "Model", device: Any) -> list[tuple[flo
     places = targets.any(dim=0).nonzero().flatten()
     if len(places) == 0:
         return [(0.0, 0)] * len(rows)
-    logits = forward(model, ids.to(device), attention.to(device), places.to(device))
+    logits = forward(model, ids.to(device), attention.to(device), places.to(device), beginning)
     chosen = targets[:, places]
     wanted = ids[:, 1:][:, places]
     nats = torch.nn.functional.cross_entropy(logits[chosen.to(device)].float(), wanted[chosen].to(device), reduction="none")
@@ -101,11 +138,27 @@ def pad(rows: Sequence[Sample]) -> "tuple[Tensor, Tensor, Tensor]":
     return ids, attention, supervised
 
 
-def forward(model: "Model", ids: "Tensor", attention: "Tensor", places: "Tensor") -> "Tensor":
+def forward(model: "Model", ids: "Tensor", attention: "Tensor", places: "Tensor", beginning: Beginning | None = None) -> "Tensor":
     """Logits [rows, places, vocabulary], from the model's own head, so that scaling and capping are its own."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    if "logits_to_keep" in inspect.signature(type(inner).forward).parameters:
+    from transformers.cache_utils import DynamicCache
+
+    if beginning is not None:
+        cache = DynamicCache()
+        for number, (keys, values) in enumerate(beginning.layers):
+            cache.update(keys.expand(len(ids), -1, -1, -1), values.expand(len(ids), -1, -1, -1), number)
+        rest, kept = ids[:, beginning.tokens :], places - beginning.tokens
+        behind: Tensor = model(
+            input_ids=rest, attention_mask=attention, past_key_values=cache, use_cache=True, logits_to_keep=kept
+        ).logits
+        return behind
+    if "logits_to_keep" in parameters_of(model):
         logits: Tensor = model(input_ids=ids, attention_mask=attention, use_cache=False, logits_to_keep=places).logits
         return logits
     every: Tensor = model(input_ids=ids, attention_mask=attention, use_cache=False).logits
     return every[:, places]
+
+
+def parameters_of(model: "Model") -> set[str]:
+    """Names that the forward of the network itself takes."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return set(inspect.signature(type(inner).forward).parameters)
