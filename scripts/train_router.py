@@ -29,7 +29,9 @@ TROUBLE = re.compile(
     r"can't|hate|scared|afraid|anxi|\bcr(?:y|ied|ying)\b|sad|lone|alone|\bmiss\b|hurt|guilt|asham|exhaust|tired|overwhelm|worthless|grie"
     r"|died|passed away|divorce|panic|worr|stress|angry|heart|broke|feel|lost|fail|nightmare|numb|empty|nobody|ghosted"
 )  # the files have harmless lines of other kinds, too
-FILLERS = ("yes", "no", "ok", "yeah", "not sure", "sometimes", "a little", "why?", "maybe", "please", "i think so", "tell me more")
+FILLERS = ("yes", "no", "ok", "yeah", "not sure", "sometimes", "a little", "why?", "maybe", "please", "i think so", "tell me more",
+           "not really", "i guess", "nope")  # fmt: skip
+FILLED = 8  # of them behind each question
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def filled(examples: list[Example]) -> list[Example]:
     asked = {one.chat[:-1]: one for one in examples if one.kind == "exchanges" and one.chat[-2].content.endswith("?")}
     made = []
     for opening, one in asked.items():
-        for filler in draw.choice(FILLERS, 2, replace=False):
+        for filler in draw.choice(FILLERS, FILLED, replace=False):
             made.append(Example((*opening, Message("user", str(filler))), one.therapeutic, "filler"))
     return made
 

@@ -49,6 +49,9 @@ def test_what_is_only_read_changes_a_vector_and_is_no_part_of_its_mean(loaded: E
     by_torch = Embedder(embedder.load_tokenizer(folder), embedder.torch_encoder(folder, None), "torch")
     for one in (loaded, by_torch):
         assert one.embed_ids([row, said], [start, 0])[0] @ expected > 0.998
+        lower = one.read_ids([row, said], [start, 0])[:, 1:]
+        assert np.allclose(np.linalg.norm(lower, axis=2), [[1, 1], [1, 0]], atol=1e-2), "nothing stands before the second"
+        assert (lower[0] * by_torch.read_ids([row], [start])[0, 1:]).sum(axis=1).min() > 0.998
     alone, read, whole = (loaded.embed_ids([ids], [first])[0] for ids, first in ((said, 0), (row, start), (row, 0)))
     assert alone @ read > alone @ whole
     assert alone @ read < 0.999

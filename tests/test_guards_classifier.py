@@ -17,6 +17,7 @@ from heedful.guards.crisis.assess import assess_messages
 from heedful.guards.crisis.classifier import (
     ASSET,
     BEFORE_TOKENS,
+    NEWEST,
     OUTPUTS,
     Classifier,
     Estimate,
@@ -51,11 +52,14 @@ class Numbers:
     def tokenise(self, texts: list[str]) -> list[list[int]]:
         return [[0, *map(self._number, text.split()), 0] for text in texts]
 
-    def embed_ids(self, rows: list[list[int]], starts: list[int]) -> np.ndarray:
+    def read_ids(self, rows: list[list[int]], starts: list[int]) -> np.ndarray:
         self.asked += [
             " ".join(self.words[token] for token in ids[max(start, 1) : -1]) for ids, start in zip(rows, starts, strict=True)
         ]
-        return np.array([[float(self.words[ids[-2]])] for ids in rows], dtype=np.float32)
+        return np.array(
+            [[[float(self.words[ids[-2]])], [float(len(ids))], [float(start)]] for ids, start in zip(rows, starts, strict=True)],
+            dtype=np.float32,
+        )
 
     def _number(self, word: str) -> int:
         if word not in self.words:
@@ -142,6 +146,28 @@ def test_what_was_asked_before_is_kept() -> None:
     found.forget()
     found.estimate(chat("so 1"))
     assert numbers.asked == ["so 1", "so 1"]
+
+
+def test_the_router_reads_what_the_guard_has_read_and_the_lower_layers_alone() -> None:
+    found, numbers = of_numbers()
+    told = chat("so", "why now", "then 2")
+    assert not found.has_read(told)
+    found.estimate(told)
+    assert found.has_read(told)
+    assert found.lower(told).tolist() == [[9.0], [6.0]]  # begin, so, end, why, now, end, then, 2, end; what was before ends at 6
+    assert numbers.asked == ["then 2"]
+    for number in range(NEWEST):
+        found.lower(chat(f"other {number}"))
+    assert not found.has_read(told)
+    assert found.lower(told).tolist() == [[9.0], [6.0]]
+    assert found.estimate(told).danger == found.estimate(chat("so", "why now", "then 2")).danger
+    assert numbers.asked == ["then 2", *(f"other {number}" for number in range(NEWEST)), "then 2"]
+
+
+def test_factors_leave_the_layers_that_the_router_reads() -> None:
+    with safe_open(Path(module.__file__).parents[2] / ASSET, "np") as file:
+        layers = {int(name.split(".")[2]) for name in file.keys() if name.startswith("encoder.layer.")}  # noqa: SIM118
+    assert min(layers) == embedder.LOWER
 
 
 def test_the_packaged_head_finds_what_no_rule_knows_and_says_what_it_was_trained_on() -> None:

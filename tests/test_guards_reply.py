@@ -1,11 +1,13 @@
 """The output guard: what it finds, what a person reads instead, and that a streamed reply is the whole reply."""
 
 import random
+import re
 
 import pytest
 
 from heedful.conversation import Message
 from heedful.guards import check_reply
+from heedful.guards.reply import screen
 from heedful.guards.reply.findings import KINDS, FindingKind
 from heedful.guards.reply.guard import ReplyGuard
 from heedful.guards.reply.screen import rules_for
@@ -123,6 +125,18 @@ def test_identifiers_of_others_are_removed_and_those_of_the_chat_stay() -> None:
     assert [(f.kind, raw[f.start : f.end]) for f in check_reply(chat, raw, identify=names)] == [("identifier", "Carla")]
     guard = ReplyGuard(rules_for(chat, identify=names))
     assert guard.feed(raw) + guard.finish("stop").text == "Tom left you, as [removed] was left."
+
+
+def test_words_that_are_passed_over_hide_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = (
+        [raw for raw, _, _ in CASES]
+        + HARMLESS
+        + ["写信到ftp://例子 或 a@b.例子 吧", "call 1-800-FLOWERS", "ring 116 123 or www.a.org"]
+    )
+    passing = [guarded(raw) for raw in texts]
+    monkeypatch.setattr(screen, "ADDRESSED", re.compile(""))
+    assert [guarded(raw) for raw in texts] == passing
+    assert sum(kind in ("url", "email", "phone") for _, found in passing for kind in found) == 8
 
 
 def test_a_rule_can_be_switched_off() -> None:

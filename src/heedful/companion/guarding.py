@@ -77,6 +77,8 @@ def look(guards: Guards, messages: Sequence[Message], subject: str, says_yes: bo
     began = time.perf_counter()
     found = assess_crisis(messages, (lambda _: True) if says_yes else None, guards.classifier)
     seconds = time.perf_counter() - began
+    if found.tier == "none" and not found.someone_else:
+        return Look(GuardTrace(found.tier, found.kinds, found.rules, seconds=seconds))  # nothing is said that depends on a place
     place = place_of(messages, guards.country, load_countries(guards.resources))
     if not found.in_danger:
         behind = addition(found, messages, place)

@@ -1,9 +1,10 @@
 """Routing: a chat in; whether its last turn is casual or therapeutic, with the score that says so, out.
 
-A linear head over embeddings of the packaged MiniLM (`scripts/train_router.py`): one of the last message by itself, and one of the
-exchange it belongs to, so that a short answer is read with what it answers and stays where the talk was. Some milliseconds a turn.
-It knows English only. What the crisis guard noticed is therapeutic whatever the score: the turn sees to that. Its card, with its
-error, is `assets/routing/README.md`.
+A linear head (`scripts/train_router.py`) over what the lower layers of the packaged MiniLM make of the last message, and of what
+was said before it, so that a short answer is read with what it answers and stays where the talk was. The crisis guard has read both
+with the same layers already, and keeps what they made of it: beside the guard, a route costs next to nothing. It knows English
+only. What the crisis guard noticed is therapeutic whatever the score: the turn sees to that. Its card, with its error, is
+`assets/routing/README.md`.
 """
 
 import asyncio
@@ -20,13 +21,12 @@ from numpy.typing import NDArray
 from heedful.companion.guarding import GuardTrace
 from heedful.conversation import Message
 from heedful.engines.base import Engine
+from heedful.errors import ModelError
 from heedful.guards.crisis.assess import as_message
-from heedful.modeling.embedder import load_embedder
+from heedful.guards.crisis.classifier import load_classifier
 
 RouteName = Literal["casual", "therapeutic"]
 HEAD = Path(__file__).resolve().parents[1] / "assets" / "routing" / "head.npz"
-TURNS = 3  # messages before the last one that are read with it
-WORDS = 40  # of each of them; the last words of a turn are the ones that are answered
 SHORT = 5  # words; a message of no more says little by itself
 
 PATTERNS = (  # cues of wording in the last message, one idea a line; what each is worth is learned
@@ -75,15 +75,19 @@ class Routing:
 
 
 async def route_turn(routing: Routing, messages: Sequence[Message], seen: GuardTrace) -> Route:
-    """What the crisis guard noticed is therapeutic."""
-    found = await asyncio.to_thread(classify, messages, routing.threshold)
+    """What the crisis guard noticed is therapeutic. Where the guard has read the last message too, no thread is worth its start."""
+    classifier, chat = load_classifier(), turns_to_last(messages)
+    if classifier is not None and (not chat or classifier.has_read(chat)):
+        found = classify(chat, routing.threshold)
+    else:
+        found = await asyncio.to_thread(classify, chat, routing.threshold)
     return found if seen.tier == "none" else replace(found, name="therapeutic")
 
 
 def classify(messages: Sequence[Message | Mapping[str, str]], threshold: float | None = None) -> Route:
     """The route of the person's last message; `threshold` None means the packaged one. A chat without one is casual.
 
-    Raises ModelError when the package with the embedding weights is missing.
+    Raises ModelError when the embedder cannot be loaded.
     """
     limit = default_threshold() if threshold is None else threshold
     chat = turns_to_last(messages)
@@ -103,23 +107,21 @@ def turns_to_last(messages: Sequence[Message | Mapping[str, str]]) -> list[Messa
 
 
 def features(chats: Sequence[Sequence[Message]]) -> Vectors:
-    """[chats, 4 x 384 + cues + 2]: the message, where it is long, where it is short; the exchange likewise; cues; two flags."""
-    follow = [place for place, chat in enumerate(chats) if len(chat) > 1]
-    vectors = load_embedder().embed([chat[-1].content for chat in chats] + [exchange(chats[place]) for place in follow])
-    alone, together = vectors[: len(chats)], np.zeros((len(chats), vectors.shape[1]), dtype=np.float32)
-    together[follow] = vectors[len(chats) :]
+    """[chats, 4 x 384 + cues + 2]: the message, where it is long, where it is short; what was before likewise; cues; two flags.
+
+    Raises ModelError when the embedder cannot be loaded.
+    """
+    classifier = load_classifier()
+    if classifier is None:
+        raise ModelError("the router has nothing to read a message with", "heedful doctor says what is missing")
+    lower = np.stack([classifier.lower(chat) for chat in chats])
+    said, before = lower[:, 0], lower[:, 1]
     short = np.array([[len(chat[-1].content.split()) <= SHORT] for chat in chats], dtype=np.float32)
     within = np.array([[len(chat) > 1] for chat in chats], dtype=np.float32)
-    said = [chat[-1].content.replace("’", "'") for chat in chats]
-    cues = np.array([[cue.search(text) is not None for cue in CUES] for text in said], dtype=np.float32)
-    columns = (alone * (1 - short), alone * short, together * (1 - short), together * short, cues, short, within)
+    texts = [chat[-1].content.replace("’", "'") for chat in chats]
+    cues = np.array([[cue.search(text) is not None for cue in CUES] for text in texts], dtype=np.float32)
+    columns = (said * (1 - short), said * short, before * (1 - short), before * short, cues, short, within)
     return np.concatenate(columns, axis=1).astype(np.float32)
-
-
-def exchange(chat: Sequence[Message]) -> str:
-    """The last message behind the ends of those before it."""
-    before = [" ".join(message.content.split()[-WORDS:]) for message in chat[-1 - TURNS : -1]]
-    return " ".join([*before, chat[-1].content])
 
 
 @lru_cache(maxsize=1)

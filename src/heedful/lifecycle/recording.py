@@ -1,8 +1,12 @@
-"""Recording: traces of turns in; rows of the store out, written by a thread of their own, so that no reply waits for them."""
+"""Recording: traces of turns in; rows of the store out, written by a thread of their own, so that no reply waits for them.
+
+A row is written within LINGER_S, that of an experiment at once, for the next turn may hang on what it says.
+"""
 
 import logging
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,6 +20,7 @@ from heedful.store.traces import add_traces
 
 LOG = logging.getLogger("heedful.turns")
 TOGETHER = 256  # rows of one transaction at most
+LINGER_S = 0.2  # a transaction waits so long for more rows: it costs as much as four of them
 KEPT = 10_000  # traces that may wait for a database that is busy
 
 
@@ -55,11 +60,26 @@ def write_all(store: Store, waiting: Rows) -> None:
     """Until None comes: all that has gathered, a transaction at a time."""
     open_ = True
     while open_:
-        rows = [waiting.get()]
-        while len(rows) < TOGETHER and not waiting.empty():
-            rows.append(waiting.get())
+        rows = gathered(waiting)
         open_ = None not in rows
         write(store, [row for row in rows if row is not None])
+
+
+def gathered(waiting: Rows) -> list[Noted | None]:
+    """The next row, and what comes soon after it."""
+    rows = [waiting.get()]
+    until = time.monotonic() + LINGER_S
+    while len(rows) < TOGETHER:
+        last = rows[-1]
+        if last is None:
+            break
+        until = until if last.trace is None else 0.0
+        left = until - time.monotonic()
+        try:
+            rows.append(waiting.get(timeout=left) if left > 0 else waiting.get_nowait())
+        except queue.Empty:
+            break
+    return rows
 
 
 def write(store: Store, rows: list[Noted]) -> None:

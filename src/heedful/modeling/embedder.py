@@ -32,10 +32,13 @@ MAX_TOKENS = 256  # of a text; what is behind them is not looked at (the limit t
 BATCH_TOKENS = 4_096  # padded tokens a pass
 FEW_TOKENS = 256  # a pass of no more takes one thread
 
+LOWER = 3  # of the six layers; no file of factors changes these, so what they make of a text is the same for all
+VIEWS = 3  # of a row: the vector; the mean behind LOWER layers over the tokens of the vector; over those before them
+
 Vectors = NDArray[np.float32]
-GRAPH = 2  # which inputs a kept graph has: ids, mask, pooled
+GRAPH = 3  # which inputs and outputs a kept graph has: ids, mask, pooled; views
 Whole = NDArray[np.int64]
-Encode = Callable[[Whole, Whole, Whole], Vectors]  # ids, mask, pooled [texts, tokens] -> vectors [texts, DIMENSIONS]
+Encode = Callable[[Whole, Whole, Whole], Vectors]  # ids, mask, pooled [texts, tokens] -> views [texts, VIEWS, DIMENSIONS]
 
 
 class Embedder:
@@ -53,13 +56,16 @@ class Embedder:
 
         `starts`: the first token of each row that the vector is the mean of; those before it are only read.
         """
-        first = [0] * len(rows) if starts is None else starts
-        vectors = np.zeros((len(rows), DIMENSIONS), dtype=np.float32)
+        return self.read_ids(rows, [0] * len(rows) if starts is None else starts)[:, 0]
+
+    def read_ids(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> Vectors:
+        """[rows, VIEWS, DIMENSIONS], each of length 1; zeros where nothing stands before a start. The first is of `embed_ids`."""
+        views = np.zeros((len(rows), VIEWS, DIMENSIONS), dtype=np.float32)
         for batch in batches_by_length([len(ids) for ids in rows]):
             ids, mask = padded([rows[row] for row in batch])
-            pooled = mask * (np.arange(mask.shape[1]) >= np.array([[first[row]] for row in batch]))
-            vectors[batch] = self._encode(ids, mask, pooled)
-        return vectors
+            pooled = mask * (np.arange(mask.shape[1]) >= np.array([[starts[row]] for row in batch]))
+            views[batch] = self._encode(ids, mask, pooled)
+        return views
 
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids for `embed_ids`. A row of more than MAX_TOKENS is of a text that is too long, and good for its length alone."""
@@ -139,9 +145,13 @@ def add_factors(network: Any, factors: Path) -> None:
 
 
 def pooled_network(folder: Path, factors: Path | None = None) -> Any:
-    """A torch module: ids, mask, pooled -> mean over the pooled tokens of a text, scaled to length 1."""
+    """A torch module: ids, mask, pooled -> the views of each text."""
     import torch
     from transformers import AutoModel
+
+    def mean(hidden: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        weight = tokens.unsqueeze(-1).to(hidden.dtype)
+        return torch.nn.functional.normalize((hidden * weight).sum(1) / weight.sum(1).clamp(min=1), dim=1)
 
     class Pooled(torch.nn.Module):
         def __init__(self) -> None:
@@ -151,9 +161,9 @@ def pooled_network(folder: Path, factors: Path | None = None) -> Any:
                 add_factors(self.network, factors)
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:
-            hidden = self.network(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-            weight = pooled.unsqueeze(-1).to(hidden.dtype)
-            return torch.nn.functional.normalize((hidden * weight).sum(1) / weight.sum(1), dim=1)
+            read = self.network(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True)
+            top, lower = read.last_hidden_state, read.hidden_states[LOWER]
+            return torch.stack([mean(top, pooled), mean(lower, pooled), mean(lower, attention_mask - pooled)], dim=1)
 
     with quiet_libraries():
         return Pooled()
@@ -166,8 +176,8 @@ def torch_encoder(folder: Path, factors: Path | None) -> Encode:
 
     def encode(ids: Whole, mask: Whole, pooled: Whole) -> Vectors:
         with torch.no_grad():
-            vectors: Vectors = network(*map(torch.from_numpy, (ids, mask, pooled))).numpy()
-        return vectors
+            views: Vectors = network(*map(torch.from_numpy, (ids, mask, pooled))).numpy()
+        return views
 
     return encode
 
@@ -187,8 +197,8 @@ def openvino_encoder(graph: Path) -> tuple[Encode, str]:
 
     def encode(ids: Whole, mask: Whole, pooled: Whole) -> Vectors:
         # A request of its own for each call: callers may be threads of one server.
-        vectors: Vectors = compiled(alone=ids.size <= FEW_TOKENS).create_infer_request().infer([ids, mask, pooled])[0]
-        return vectors
+        views: Vectors = compiled(alone=ids.size <= FEW_TOKENS).create_infer_request().infer([ids, mask, pooled])[0]
+        return views
 
     ones = np.ones((1, 8), dtype=np.int64)
     encode(1_000 * ones, ones, ones)  # OpenVINO lays the weights out anew at the first pass

@@ -3,7 +3,8 @@
 The packaged MiniLM with low-rank factors of ours on its upper layers, and a linear head (scripts/train_crisis_head.py). It knows no
 rule; it catches what is said in ways that nobody wrote down. What was said before is read, so that "tonight" has its sense, but the
 head sees the mean over the person's own last words alone: a companion's question is no evidence. One pass of some milliseconds for
-each new message; the scores of messages seen before are kept by a hash of their words.
+each new message; the scores of messages seen before are kept by a hash of their words. The layers below the factors are the
+packaged ones, and what they made of the newest messages is kept for the router: so a turn is read once.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from functools import lru_cache
 from importlib.resources import as_file, files
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,9 @@ from numpy.typing import NDArray
 from heedful.conversation import Message
 from heedful.errors import HeedfulError
 from heedful.guards.crisis.lexicon import Kind, Tier
-from heedful.modeling.embedder import MAX_TOKENS, Embedder, load_embedder
+from heedful.modeling.embedder import MAX_TOKENS, Embedder, Vectors, load_embedder
+
+Kept = TypeVar("Kept")
 
 LOG = logging.getLogger("heedful.guards")
 ASSET = "assets/guards/crisis_head.safetensors"
@@ -33,6 +36,7 @@ KINDS: tuple[Kind, ...] = ("suicide", "self_harm", "harm_to_others", "abuse")
 BEFORE = 4  # messages before the last that are read with it
 BEFORE_TOKENS = 64  # of these, the nearest
 KEPT = 512  # scores of messages
+NEWEST = 64  # messages whose views are kept: as many turns as may stand between guard and router
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,32 +93,53 @@ class Classifier:
         self._embedder, self._weight, self._bias, self.about = embedder, weight, bias, about
         self.thresholds = Thresholds(**about["thresholds"])
         self._kept: OrderedDict[bytes, Estimate] = OrderedDict()
+        self._views: OrderedDict[bytes, Vectors] = OrderedDict()
         self._lock = Lock()
 
     def estimate(self, chat: Sequence[Message]) -> Estimate:
         """For the last message of `chat`, the person's."""
         unit = unit_of(chat)
-        key = hashlib.blake2b("\0".join((unit.said, *unit.before)).encode(), digest_size=16).digest()
+        key = key_of(unit)
+        found = self._known(self._kept, key)
+        return self._read(unit, key)[0] if found is None else found
+
+    def lower(self, chat: Sequence[Message]) -> Vectors:
+        """[2, 384] for the last message of `chat`: what the layers below the factors make of it, and of what was said before it."""
+        unit = unit_of(chat)
+        key = key_of(unit)
+        views = self._known(self._views, key)
+        return (self._read(unit, key)[1] if views is None else views)[1:]
+
+    def has_read(self, chat: Sequence[Message]) -> bool:
+        """Whether `lower` has it at hand."""
+        return self._known(self._views, key_of(unit_of(chat))) is not None
+
+    def _known(self, kept: OrderedDict[bytes, Kept], key: bytes) -> Kept | None:
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        found = self._read(unit)
-        with self._lock:
-            self._kept[key] = found
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        return found
+            if key in kept:
+                kept.move_to_end(key)
+            return kept.get(key)
 
     def forget(self) -> None:
         """Drop the scores that were kept."""
         with self._lock:
             self._kept.clear()
+            self._views.clear()
 
-    def _read(self, unit: Unit) -> Estimate:
+    def _read(self, unit: Unit, key: bytes) -> tuple[Estimate, Vectors]:
         ids, start = tokens_of(unit, self._embedder.tokenise)
-        logits = self._embedder.embed_ids([ids], [start])[0] @ self._weight.T + self._bias
-        return to_estimate(logits, *self.about["platt"])
+        views = self._embedder.read_ids([ids], [start])[0]
+        found = to_estimate(views[0] @ self._weight.T + self._bias, *self.about["platt"])
+        with self._lock:
+            self._kept[key], self._views[key] = found, views
+            for kept, most in ((self._kept, KEPT), (self._views, NEWEST)):
+                while len(kept) > most:
+                    kept.popitem(last=False)
+        return found, views
+
+
+def key_of(unit: Unit) -> bytes:
+    return hashlib.blake2b("\0".join((unit.said, *unit.before)).encode(), digest_size=16).digest()
 
 
 def to_estimate(logits: NDArray[np.float32], slope: float, offset: float) -> Estimate:

@@ -22,6 +22,11 @@ def gate_of(pattern: str) -> Gate:
     return min(useful, key=len) if useful else None
 
 
+def gates_of(pattern: str) -> tuple[frozenset[str], ...]:
+    """Every gate of a pattern, of the commonest words too. What it matches opens them all."""
+    return tuple(sequence(parser.parse(pattern), at_start=True)[0])
+
+
 def sequence(items: Iterable[tuple[object, Any]], at_start: bool) -> tuple[list[frozenset[str]], bool]:
     """Gates of a row of items, and whether what follows begins a word."""
     gates: list[frozenset[str]] = []

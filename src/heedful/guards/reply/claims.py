@@ -1,11 +1,12 @@
 """Claims: a sentence of a reply in; where it diagnoses, doses, or claims to be a human being or a professional, out."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from heedful.guards.crisis.gates import LETTERS, Gate, gate_of
+from heedful.guards.crisis.gates import LETTERS, gates_of
 from heedful.guards.reply.findings import FindingKind
 from heedful.guards.tables import lines, table
 
@@ -30,7 +31,7 @@ class Claim:
 class ClaimRule:
     kind: FindingKind
     expression: re.Pattern[str]
-    gate: Gate
+    gates: tuple[frozenset[str], ...]
 
 
 @lru_cache(maxsize=1)
@@ -39,8 +40,20 @@ def claim_rules() -> tuple[ClaimRule, ...]:
     for rule in table("claims")["rules"]:
         for line in lines(rule["patterns"]):
             pattern = expand(line)
-            made.append(ClaimRule(rule["kind"], re.compile(pattern + r"(?!\w)"), gate_of(pattern)))
+            made.append(ClaimRule(rule["kind"], re.compile(pattern + r"(?!\w)"), gates_of(pattern)))
     return tuple(made)
+
+
+@lru_cache(maxsize=1)
+def places_of_rules() -> tuple[frozenset[int], dict[str, frozenset[int]]]:
+    """Which rules to try on any sentence, and which where a word begins so. A sentence is read again with each of its words."""
+    anywhere, by_beginning = set(), defaultdict(set)
+    for place, rule in enumerate(claim_rules()):
+        if not rule.gates:
+            anywhere.add(place)
+        for beginning in min(rule.gates, key=len, default=()):
+            by_beginning[beginning].add(place)
+    return frozenset(anywhere), {beginning: frozenset(places) for beginning, places in by_beginning.items()}
 
 
 def expand(pattern: str) -> str:
@@ -60,8 +73,10 @@ def find_claims(sentence: str, said: str = "") -> Iterator[Claim]:
     """
     text = sentence.lower().translate(APOSTROPHES)
     there = {word[:LETTERS] for word in WORDS.findall(text)}
-    for rule in claim_rules():
-        if rule.gate is not None and rule.gate.isdisjoint(there):
+    anywhere, by_beginning = places_of_rules()
+    tried = anywhere.union(*(by_beginning[beginning] for beginning in there if beginning in by_beginning))
+    for rule in map(claim_rules().__getitem__, sorted(tried)):
+        if any(map(there.isdisjoint, rule.gates)):
             continue
         for match in rule.expression.finditer(text):
             before = text[: match.start()]

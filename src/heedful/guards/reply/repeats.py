@@ -36,14 +36,31 @@ def recites(words: Sequence[str], grams: frozenset[tuple[str, ...]]) -> int:
 
 def repeats(words: Sequence[str]) -> int:
     """How many of the last words say again what was said; 0 if they do not."""
-    for size in range(1, LONGEST_STUTTER + 1):
+    return stutters(words) or (PASSAGE if says_again(words) else 0)
+
+
+def stutters(words: Sequence[str]) -> int:
+    for size in range(1, min(LONGEST_STUTTER, len(words) - 1) + 1):
+        if words[-1] != words[-1 - size]:
+            continue  # nearly always: the guard asks at each word
         times = STUTTER + 1 if size == 1 else STUTTER if size < 3 else STUTTER - 1
         tail = list(words[-size * times :])
         if len(tail) == size * times and tail == tail[:size] * times:
             return size * (times - 1)
-    if len(words) >= 2 * PASSAGE:
-        last = list(words[-PASSAGE:])
-        starts = range(len(words) - 2 * PASSAGE, -1, -1)
-        if any(words[start] == last[0] and list(words[start : start + PASSAGE]) == last for start in starts):
-            return PASSAGE
     return 0
+
+
+def says_again(words: Sequence[str]) -> bool:
+    """Whether the last PASSAGE words stood there before, and not over themselves."""
+    last = list(words[-PASSAGE:])
+    end = len(words) - PASSAGE  # of where a passage before may reach to
+    place = PASSAGE - 1
+    while place < end:
+        try:
+            place = words.index(last[-1], place, end)
+        except ValueError:
+            return False
+        if list(words[place - PASSAGE + 1 : place + 1]) == last:
+            return True
+        place += 1
+    return False

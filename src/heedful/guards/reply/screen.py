@@ -13,7 +13,7 @@ from heedful.conversation import Message
 from heedful.guards.reply.addresses import Allowed, allowed, digits, find_addresses
 from heedful.guards.reply.claims import find_claims, true_words
 from heedful.guards.reply.cleaning import ELLIPSIS, SENTENCE_END
-from heedful.guards.reply.findings import KINDS, FindingKind
+from heedful.guards.reply.findings import ACTIONS, KINDS, FindingKind
 from heedful.guards.reply.repeats import prompt_grams, recites, repeats, words_of
 from heedful.guards.resources import Countries, load_countries
 
@@ -21,6 +21,10 @@ Identify = Callable[[str], Iterable[tuple[int, int]]]  # a text in; where it ide
 PIECE = re.compile(r"\s*\S+|\s+")
 MAY_GO_ON = re.compile(r"\s*[(+*]*\d[\d()./+*\-\u2010-\u2013]*")  # a number, or part of one
 TELLING = re.compile(r"[A-Z\d@]")  # a word without any of these identifies nobody
+ADDRESSED = re.compile(r"[\d@.:]")  # nor does an address, or a number, end in a word without any of these
+REWRITTEN, REPLACED, ENDED = (
+    frozenset(kind for kind, action in ACTIONS.items() if action == one) for one in ("rewritten", "replaced", "ended")
+)
 IN_PLACE: dict[FindingKind, str] = {
     "url": "[address removed]",
     "email": "[address removed]",
@@ -137,6 +141,8 @@ class Screen:
 
     def _turn(self, fresh: str) -> str | None:
         """Where a claim is completed by this word, how the sentence goes on instead."""
+        if self._rules.kinds.isdisjoint(REWRITTEN):
+            return None
         for claim in find_claims(self._sentence + fresh, self._rules.said):
             if claim.kind in self._rules.kinds and claim.end > len(self._sentence):
                 self.found.append(claim.kind)
@@ -156,26 +162,34 @@ class Screen:
     def _replace(self, fresh: str) -> str:
         """Addresses and identifiers in the new word, each by what stands in for it."""
         blank = len(fresh) - len(fresh.lstrip())
-        start = len(self._sentence)
-        spans = [(f.kind, f.start - start, f.end - start) for f in find_addresses(self._sentence + fresh, self._rules.may)]
-        spans += [("identifier", a, b) for a, b in self._unknown(fresh)]
+        spans = [*self._addresses(fresh), *(("identifier", a, b) for a, b in self._unknown(fresh))]
         for kind, begin, end in sorted(spans, key=lambda span: -span[1]):
             if kind in self._rules.kinds and 0 < end <= len(fresh):
                 self.found.append(kind)
                 fresh = fresh[: max(begin, blank)] + IN_PLACE[kind] + fresh[end:]
         return fresh
 
+    def _addresses(self, fresh: str) -> list[tuple[FindingKind, int, int]]:
+        """Kind and place of all up to the new word; none where none can end in it. A word without a space before it may be half."""
+        whole = not self._sentence or fresh[:1].isspace()
+        if self._rules.kinds.isdisjoint(REPLACED) or (whole and not ADDRESSED.search(fresh)):
+            return []
+        start = len(self._sentence)
+        return [(f.kind, f.start - start, f.end - start) for f in find_addresses(self._sentence + fresh, self._rules.may)]
+
     def _unknown(self, fresh: str) -> list[tuple[int, int]]:
         """Where the new word, or a part of it, identifies somebody who is not part of the chat."""
         start = len(self._heard)
         self._heard += fresh
-        if self._rules.identify is None or not TELLING.search(fresh):
+        if self._rules.identify is None or "identifier" not in self._rules.kinds or not TELLING.search(fresh):
             return []
         found = [span for span in self._rules.identify(self._heard) if span[1] > start]
         return [(a - start, b - start) for a, b in found if self._heard[a:b].lower() not in self._rules.context]
 
     def _circles(self, fresh: str) -> bool:
         """Whether the reply recites its instructions or goes in circles with this word."""
+        if self._rules.kinds.isdisjoint(ENDED):
+            return False
         for word in words_of(fresh):
             self._words.append(word)
             for kind, size in (("system_prompt", recites(self._words, self._rules.grams)), ("loop", repeats(self._words))):
