@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from heedful.cli.options import HERE, JsonOption, WorkspaceOption
+from heedful.cli.options import HERE, JsonOption, WorkspaceOption, open_desk
 from heedful.cli.output import FAILED, Output, progress_bar, reporting
 from heedful.knowledge import Passage, search
 from heedful.knowledge.citing import place_of
 from heedful.knowledge.index import Document
-from heedful.knowledge.library import GENERAL, Added, add_files, list_documents, remove_documents, update_documents
+from heedful.knowledge.library import GENERAL, Added, list_documents
+from heedful.lifecycle import documents as documents_of
 from heedful.workspace import find_workspace
 
 app = typer.Typer(
@@ -38,9 +39,9 @@ def add(
 
     Example: heedful knowledge add leaflets/ handbook.docx --collection help
     """
-    with reporting(as_json) as output:
+    with reporting(as_json) as output, open_desk(workspace) as desk:
         with progress_bar(output, "knowledge") as observe:
-            added = add_files(find_workspace(workspace), paths, collection, observe)
+            added = documents_of.add(desk.workspace, desk.store, desk.actor, paths, collection, observe)
         show_added(output, added)
         output.result(as_row(added))
     stop_if_refused(added)
@@ -52,9 +53,9 @@ def update(collection: CollectionsOption = None, workspace: WorkspaceOption = HE
 
     Example: heedful knowledge update --collection help
     """
-    with reporting(as_json) as output:
+    with reporting(as_json) as output, open_desk(workspace) as desk:
         with progress_bar(output, "knowledge") as observe:
-            added, gone = update_documents(find_workspace(workspace), tuple(collection or ()), observe)
+            added, gone = documents_of.update(desk.workspace, desk.store, desk.actor, tuple(collection or ()), observe)
         show_added(output, added)
         for document in gone:
             output.say(f"{document.name}: {document.source} is gone; next: heedful knowledge remove {document.id}")
@@ -110,8 +111,8 @@ def remove(
 
     Example: heedful knowledge remove doc-0123456789
     """
-    with reporting(as_json) as output:
-        removed = remove_documents(find_workspace(workspace), documents, tuple(collection or ()))
+    with reporting(as_json) as output, open_desk(workspace) as desk:
+        removed = documents_of.remove(desk.workspace, desk.store, desk.actor, documents, tuple(collection or ()))
         output.say(f"removed: {', '.join(f'{document.name} ({document.id})' for document in removed)}")
         output.result({"removed": [document.id for document in removed]})
 

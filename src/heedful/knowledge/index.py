@@ -148,6 +148,15 @@ class Index:
         rows = self._rows(lambda: self._table.search().where(where).select(list(OF_HIT)).limit(None))
         return sorted(map(hit_of, rows), key=lambda hit: hit.ordinal)
 
+    def incomplete(self) -> list[str]:
+        """Ids of documents of which not every chunk that was written is there."""
+        there: dict[str, set[int]] = {}
+        written: dict[str, int] = {}
+        for row in self._rows(lambda: self._table.search().select(["document", "ordinal", "chunks"]).limit(None)):
+            there.setdefault(row["document"], set()).add(row["ordinal"])
+            written[row["document"]] = row["chunks"]
+        return sorted(document for document, ordinals in there.items() if ordinals != set(range(written[document])))
+
     def texts(self) -> list[str]:
         """Every chunk with its headings."""
         return [row["body"] for row in self._rows(lambda: self._table.search().select(["body"]).limit(None))]

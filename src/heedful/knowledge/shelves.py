@@ -67,13 +67,13 @@ def note_failure(workspace: Workspace, wanted: str, upload: str, reason: str) ->
             save(workspace, {**load(workspace), shelf.id: replace(shelf, failed=kept)})
 
 
-def remove_shelf(workspace: Workspace, wanted: str) -> None:
+def remove_shelf(workspace: Workspace, wanted: str) -> list[Document]:
     """With all its documents, which are gone from the disk. Raises KnowledgeError."""
     shelf = find_shelf(workspace, wanted)
-    if shelf.documents:
-        remove_documents(workspace, [], [shelf.id])
+    removed = remove_documents(workspace, [], [shelf.id]) if shelf.documents else []
     with writing(workspace):
         save(workspace, {key: one for key, one in load(workspace).items() if key != shelf.id})
+    return removed
 
 
 def load(workspace: Workspace) -> dict[str, Shelf]:

@@ -21,6 +21,7 @@ from heedful.errors import HeedfulError
 from heedful.lifecycle.companions import BASE, find_target, prompt_difference, upstream_of
 from heedful.lifecycle.erasure.standing import RESUME, check_ledger, find_unfinished
 from heedful.lifecycle.guard_checks import check_guards
+from heedful.lifecycle.knowledge_checks import check_knowledge
 from heedful.lifecycle.loop.presence import is_working
 from heedful.lifecycle.modes import check_mode, hybrid_of, mode_now
 from heedful.lifecycle.unfinished import DISCARD, disk_of, list_unfinished
@@ -69,6 +70,7 @@ def examine(workspace: Workspace | None) -> list[Finding]:
             lambda: check_trainings(workspace),
             lambda: check_worker(workspace),
             lambda: check_experiments(workspace),
+            lambda: Finding("knowledge", *check_knowledge(workspace)),
         ]
     found = [run_check(check) for check in checks]
     return found if workspace is None else [*found, *look_at_guards(workspace)]

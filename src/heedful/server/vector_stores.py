@@ -16,10 +16,11 @@ from sqlalchemy.orm import Session
 
 from heedful.errors import KnowledgeError
 from heedful.knowledge.index import Document
-from heedful.knowledge.library import UPLOADED, Source, add_sources, remove_documents
+from heedful.knowledge.library import UPLOADED, Added, Source, add_sources, remove_documents
 from heedful.knowledge.retrieval import Passage, search
 from heedful.knowledge.shelves import Shelf, find_shelf, list_shelves, make_shelf, note_failure, remove_shelf
-from heedful.server.access import allow, caller_of
+from heedful.lifecycle.documents import record_added, record_removed
+from heedful.server.access import actor_of, allow, caller_of
 from heedful.server.body import read_json
 from heedful.server.errors import ApiError, failures
 from heedful.server.files import find_upload
@@ -75,7 +76,7 @@ RANKING = (
 
 def vector_stores_router(workspace: Workspace, keeper: Keeper) -> APIRouter:
     router = APIRouter(responses=failures(400, 404, 413, 415))
-    add_stores(router, workspace)
+    add_stores(router, workspace, keeper)
     add_files(router, workspace, keeper)
 
     @router.post("/v1/vector_stores/{store}/search", dependencies=[allow()], openapi_extra=request_body(SEARCH))
@@ -91,7 +92,7 @@ def vector_stores_router(workspace: Workspace, keeper: Keeper) -> APIRouter:
     return router
 
 
-def add_stores(router: APIRouter, workspace: Workspace) -> None:
+def add_stores(router: APIRouter, workspace: Workspace, keeper: Keeper) -> None:
     @router.post("/v1/vector_stores", dependencies=[allow(LIBRARIANS)], openapi_extra=request_body(CREATE))
     async def create_vector_store(request: Request) -> VectorStore:
         """A new, empty collection. Files are attached one by one."""
@@ -112,9 +113,10 @@ def add_stores(router: APIRouter, workspace: Workspace) -> None:
         return entry(await look_up(find_shelf, workspace, store))
 
     @router.delete("/v1/vector_stores/{store}", dependencies=[allow(LIBRARIANS)])
-    async def delete_vector_store(store: str) -> VectorStoreGone:
+    async def delete_vector_store(store: str, request: Request) -> VectorStoreGone:
         """With all its documents, which are gone from the disk when this answers."""
-        await look_up(remove_shelf, workspace, store)
+        removed = await look_up(remove_shelf, workspace, store)
+        await keeper.write(lambda session: record_removed(session, actor_of(request), removed))
         return VectorStoreGone(id=store, object="vector_store.deleted", deleted=True)
 
 
@@ -132,8 +134,9 @@ def add_files(router: APIRouter, workspace: Workspace, keeper: Keeper) -> None:
             upload = find_upload(session, wanted, caller, "file_id")
             return name_of(session, upload), content_of(session, upload)
 
-        attached: VectorStoreFile = await look_up(attach, workspace, store, wanted, *await keeper.read(fetch))
-        return attached
+        added: Added = await look_up(attach, workspace, store, wanted, *await keeper.read(fetch))
+        await keeper.write(lambda session: record_added(session, actor_of(request), added))
+        return failed(store, wanted, added.refused[0].reason) if added.refused else file_entry(added.documents[0][1])
 
     @router.get(files, dependencies=[allow(LIBRARIANS)])
     async def list_attached_files(
@@ -150,13 +153,14 @@ def add_files(router: APIRouter, workspace: Workspace, keeper: Keeper) -> None:
         return failed(store, file_id, shelf.failed[file_id]) if file_id in shelf.failed else file_entry(find_file(shelf, file_id))
 
     @router.delete(f"{files}/{{file_id}}", dependencies=[allow(LIBRARIANS)])
-    async def detach_file(store: str, file_id: str) -> VectorStoreFileGone:
+    async def detach_file(store: str, file_id: str, request: Request) -> VectorStoreFileGone:
         """The document is gone from the disk when this answers. The uploaded file stays."""
         shelf: Shelf = await look_up(find_shelf, workspace, store)
         if file_id in shelf.failed:
             await look_up(note_failure, workspace, store, file_id, "")
         else:
-            await look_up(remove_documents, workspace, [find_file(shelf, file_id).id], [store])
+            removed = await look_up(remove_documents, workspace, [find_file(shelf, file_id).id], [store])
+            await keeper.write(lambda session: record_removed(session, actor_of(request), removed))
         return VectorStoreFileGone(id=file_id, object="vector_store.file.deleted", deleted=True)
 
 
@@ -170,17 +174,15 @@ async def look_up(work: Callable[..., Any], *arguments: Any) -> Any:
         raise
 
 
-def attach(workspace: Workspace, store: str, file_id: str, filename: str, content: bytes) -> VectorStoreFile:
+def attach(workspace: Workspace, store: str, file_id: str, filename: str, content: bytes) -> Added:
+    """One file: its document, or why it was refused, which is noted."""
     filename = PurePath(filename.replace("\\", "/")).name or file_id
     with tempfile.TemporaryDirectory(dir=workspace.root, prefix=".part-") as scratch:
         path = Path(scratch) / f"document{PurePath(filename).suffix[:12]}"
         path.write_bytes(content)
         added = add_sources(workspace, [Source(path, filename, f"{UPLOADED}{file_id}")], store)
-    reason = added.refused[0].reason if added.refused else ""
-    note_failure(workspace, store, file_id, reason)
-    if reason:
-        return failed(store, file_id, reason)
-    return file_entry(added.documents[0][1])
+    note_failure(workspace, store, file_id, added.refused[0].reason if added.refused else "")
+    return added
 
 
 def failed(store: str, file_id: str, reason: str) -> VectorStoreFile:
