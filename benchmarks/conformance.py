@@ -75,6 +75,7 @@ def make_things(url: str, secret: str) -> dict[str, dict[str, str]]:
     document = client.vector_stores.files.upload_and_poll(
         vector_store_id=store, file=("sleep.md", b"# Sleep\n\nBreathe slowly.")
     ).id
+    batch = client.vector_stores.file_batches.create(store, file_ids=[document]).id
     asked = httpx.post(f"{url}/api/training/run", json={}, headers={"Authorization": f"Bearer {secret}"}).json()
     leaflets, jobs = "/v1/vector_stores/{store}", "/v1/fine_tuning/jobs"
     return {
@@ -86,6 +87,8 @@ def make_things(url: str, secret: str) -> dict[str, dict[str, str]]:
         jobs: {"model": "base", "training_file": file},
         **{f"{jobs}/{{job_id}}{rest}": {"job_id": job} for rest in ("", "/events", "/checkpoints", "/cancel", "/pause", "/resume")},
         **{f"{leaflets}{rest}": {"store": store, "file_id": document} for rest in ("", "/search", "/files", "/files/{file_id}")},
+        f"{leaflets}/file_batches": {"store": store},
+        **{f"{leaflets}/file_batches/{{batch}}{rest}": {"store": store, "batch": batch} for rest in ("", "/files", "/cancel")},
     }
 
 

@@ -89,8 +89,8 @@ def test_what_cannot_be_read_or_is_not_supported_is_told(client: OpenAI) -> None
         client.vector_stores.files.create(made.id, file_id=trained.id)
     with pytest.raises(openai.NotFoundError):
         client.vector_stores.search("vs_none", query="anything")
-    with pytest.raises(openai.BadRequestError, match="filters"):
-        client.vector_stores.search(made.id, query="anything", filters={"type": "eq", "key": "a", "value": "b"})
+    with pytest.raises(openai.BadRequestError, match="filters is of type 'like'"):
+        client.vector_stores.search(made.id, query="anything", filters={"type": "like", "key": "a", "value": "b"})  # type: ignore
     with pytest.raises(openai.BadRequestError, match="purpose"):
         client.files.create(file=("a.md", b"# A"), purpose="vision")
 
@@ -106,3 +106,74 @@ def test_roles(workspace: Workspace, store: Store) -> None:
             with pytest.raises(openai.PermissionDeniedError):
                 refused()
         assert client.vector_stores.search(made.id, query=QUESTION).data == []
+
+
+def test_attributes_and_filters(client: OpenAI) -> None:
+    made = client.vector_stores.create(name="Leaflets").id
+    years = {}
+    for year in (2019, 2024):
+        sent = client.files.create(file=(f"grief-{year}.md", GRIEF + str(year).encode()), purpose="assistants")
+        given = {"year": year, "lang": "en", "draft": year == 2024}
+        attached = client.vector_stores.files.create(made, file_id=sent.id, attributes=given)
+        assert attached.attributes == {"filename": f"grief-{year}.md", "title": "Grief", "chunks": 1, **given}
+        years[year] = sent.id
+
+    def found(*filters: object) -> set[str]:
+        return {one.file_id for one in client.vector_stores.search(made, query=QUESTION, filters=filters[0]).data}  # type: ignore
+
+    both, old, new = set(years.values()), {years[2019]}, {years[2024]}
+    assert found({"type": "eq", "key": "year", "value": 2024}) == new
+    assert found({"type": "lt", "key": "year", "value": 2024}) == old
+    assert found({"type": "in", "key": "year", "value": [2019, 2024]}) == both
+    assert found({"type": "nin", "key": "year", "value": [2019]}) == new
+    assert found({"type": "eq", "key": "draft", "value": 1}) == set()  # true is not 1
+    assert found({"type": "gt", "key": "lang", "value": 1}) == set()
+    assert found({"type": "ne", "key": "missing", "value": "x"}) == both
+    wanted = [{"type": "eq", "key": "lang", "value": "en"}, {"type": "gte", "key": "year", "value": 2020}]
+    assert (found({"type": "and", "filters": wanted}), found({"type": "or", "filters": wanted})) == (new, both)
+    (hit,) = client.vector_stores.search(
+        made, query=QUESTION, filters={"type": "eq", "key": "filename", "value": "grief-2019.md"}
+    ).data
+    assert hit.attributes is not None and (hit.attributes["year"], hit.attributes["section"]) == (2019, "Grief")
+
+    changed = client.vector_stores.files.update(years[2019], vector_store_id=made, attributes={"year": 2025})
+    assert changed.attributes == {"filename": "grief-2019.md", "title": "Grief", "chunks": 1, "year": 2025}
+    assert found({"type": "gt", "key": "year", "value": 2024}) == old
+    client.vector_stores.files.delete(years[2019], vector_store_id=made)
+    assert client.vector_stores.files.create(made, file_id=years[2019]).attributes == {
+        "filename": "grief-2019.md", "title": "Grief", "chunks": 1,
+    }  # fmt: skip
+    for wrong in ({"type": "and", "filters": []}, {"type": "eq", "key": "a"}, {"type": "lt", "key": "a", "value": True}):
+        with pytest.raises(openai.BadRequestError, match="filters is"):
+            found(wrong)
+    with pytest.raises(openai.BadRequestError, match="attributes"):
+        client.vector_stores.files.update(years[2024], vector_store_id=made, attributes={"a": "x" * 513})
+
+
+def test_a_batch_of_files(client: OpenAI) -> None:
+    made = client.vector_stores.create(name="Leaflets").id
+    batches = client.vector_stores.file_batches
+    contents = {"a.md": GRIEF, "b.md": GRIEF + b"More.", "c.pdf": b"%PDF-1.4 nothing"}
+    sent = [client.files.create(file=(name, held), purpose="assistants").id for name, held in contents.items()]
+    batch = batches.create_and_poll(vector_store_id=made, file_ids=sent, attributes={"team": "night"})
+    counts = batch.file_counts
+    assert (batch.status, counts.completed, counts.failed, counts.in_progress, counts.total) == ("completed", 2, 1, 0, 3)
+    assert batches.retrieve(batch.id, vector_store_id=made) == batch == batches.poll(batch.id, vector_store_id=made)
+    listed = batches.list_files(batch.id, vector_store_id=made, order="asc").data
+    assert [(one.id, one.status) for one in listed] == list(zip(sent, ("completed", "completed", "failed"), strict=True))
+    assert listed[0].attributes is not None and listed[0].attributes["team"] == "night"
+    client.vector_stores.files.delete(sent[0], vector_store_id=made)
+    assert [one.id for one in batches.list_files(batch.id, vector_store_id=made)] == [sent[2], sent[1]]
+    own = batches.create(made, files=[{"file_id": sent[0], "attributes": {"team": "day"}}, {"file_id": sent[1]}])
+    assert own.file_counts.completed == 2
+    assert client.vector_stores.files.retrieve(sent[0], vector_store_id=made).attributes["team"] == "day"  # type: ignore
+    uploaded = batches.upload_and_poll(made, files=[("d.md", io.BytesIO(GRIEF + b"Yet more."))])
+    assert uploaded.file_counts.completed == 1
+    with pytest.raises(openai.BadRequestError, match="there is nothing to cancel"):
+        batches.cancel(batch.id, vector_store_id=made)
+    with pytest.raises(openai.NotFoundError):
+        batches.retrieve("vsfb_none", vector_store_id=made)
+    with pytest.raises(openai.BadRequestError, match="No such File object"):
+        batches.create(made, file_ids=[sent[0], "file-none"])
+    with pytest.raises(openai.BadRequestError, match="Name the files in file_ids, or in files"):
+        batches.create(made)

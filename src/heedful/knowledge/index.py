@@ -161,22 +161,29 @@ class Index:
         """Every chunk with its headings."""
         return [row["body"] for row in self._rows(lambda: self._table.search().select(["body"]).limit(None))]
 
-    def nearest(self, vector: Vectors, most: int, collections: Sequence[str], exact: bool = False) -> list[Candidate]:
-        """By meaning, nearest first. `exact` looks at every vector, also where there is an index of them."""
+    def nearest(
+        self, vector: Vectors, most: int, collections: Sequence[str], exact: bool = False, documents: Sequence[str] = ()
+    ) -> list[Candidate]:
+        """By meaning, nearest first. `exact` looks at every vector, also where there is an index of them.
+
+        No collections, or no documents, means all.
+        """
 
         def query() -> Any:
             asked = self._table.search(vector, vector_column_name="vector").distance_type("dot")
             return asked.bypass_vector_index() if exact else asked.refine_factor(-(-COMPARED // most))
 
-        return self._candidates(query, "_distance", vector, most, collections)
+        return self._candidates(query, "_distance", vector, most, among(collections, documents))
 
-    def wording(self, words: str, vector: Vectors, most: int, collections: Sequence[str]) -> list[Candidate]:
+    def wording(
+        self, words: str, vector: Vectors, most: int, collections: Sequence[str], documents: Sequence[str] = ()
+    ) -> list[Candidate]:
         """By words (BM25), best first."""
 
         def query() -> Any:
             return self._table.search(words, query_type="fts", fts_columns="body")
 
-        return self._candidates(query, "_score", vector, most, collections)
+        return self._candidates(query, "_score", vector, most, among(collections, documents))
 
     def hits(self, candidates: Sequence[Candidate]) -> list[Hit]:
         """What they hold, in their order. One that was removed meanwhile is left out."""
@@ -259,12 +266,10 @@ class Index:
 
         self._table.create_index("vector", config=IvfRq(distance_type="dot"), replace=True)
 
-    def _candidates(
-        self, query: Callable[[], Any], score: str, vector: Vectors, most: int, collections: Sequence[str]
-    ) -> list[Candidate]:
+    def _candidates(self, query: Callable[[], Any], score: str, vector: Vectors, most: int, where: str) -> list[Candidate]:
         def asked() -> Any:
             made = query().with_row_id(True).select([*OF_CANDIDATE, score]).limit(most)
-            return (made.where(f"collection IN ({quoted(collections)})", prefilter=True) if collections else made).to_arrow()
+            return (made.where(where, prefilter=True) if where else made).to_arrow()
 
         table: pa.Table = self._read(asked).combine_chunks()
         flat = table.column("vector").combine_chunks().flatten().to_numpy()
@@ -318,6 +323,12 @@ def unusable(folder: Path, error: Exception, what: str = "read") -> KnowledgeErr
         f"the knowledge base in {folder} cannot be {what} ({type(error).__name__})",
         "see that there is room on the disk; restore it from a backup, or remove the folder and add the documents again",
     )
+
+
+def among(collections: Sequence[str], documents: Sequence[str]) -> str:
+    """A filter in SQL; empty for all."""
+    parts = (("collection", collections), ("document", documents))
+    return " AND ".join(f"{column} IN ({quoted(values)})" for column, values in parts if values)
 
 
 def quoted(values: Iterable[str]) -> str:

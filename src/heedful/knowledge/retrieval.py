@@ -62,6 +62,17 @@ def search(
     return search_vector(index, query, vector, k, collections, floor)
 
 
+def search_within(workspace: Workspace, query: str, k: int, documents: Sequence[str]) -> list[Passage]:
+    """The same, of these documents alone. Raises KnowledgeError."""
+    index = opened(workspace)
+    if index is None or not documents or not query.strip():
+        return []
+    vector = load_embedder().embed([query])[0]
+    by_meaning = index.nearest(vector, CANDIDATES, (), documents=documents)
+    by_words = index.wording(query, vector, CANDIDATES, (), documents)
+    return passages_of(index, fuse(by_meaning, by_words), k, FLOOR)
+
+
 def search_chat(
     workspace: Workspace, messages: Sequence[Message], k: int, collections: Sequence[str] = (), floor: float = FLOOR
 ) -> list[Passage]:

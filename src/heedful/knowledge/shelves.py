@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from heedful.errors import KnowledgeError
 from heedful.knowledge.index import Document, writing
@@ -19,14 +20,28 @@ PREFIX = "vs_"
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """Files that were attached together, and how many of them could not be read."""
+
+    created_at: int
+    files: tuple[str, ...]
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Shelf:
-    """`id` is the collection. `created_at` is in seconds since 1970. `failed`: uploads that could not be read, and why."""
+    """`id` is the collection. `created_at` is in seconds since 1970. `failed`: uploads that could not be read, and why.
+
+    `attributes` are those that a client gave its files, by their ids.
+    """
 
     id: str
     name: str
     created_at: int
     metadata: Mapping[str, str] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    batches: Mapping[str, Batch] = field(default_factory=dict)
     documents: tuple[Document, ...] = ()
 
 
@@ -67,6 +82,23 @@ def note_failure(workspace: Workspace, wanted: str, upload: str, reason: str) ->
             save(workspace, {**load(workspace), shelf.id: replace(shelf, failed=kept)})
 
 
+def note_attributes(workspace: Workspace, wanted: str, file_id: str, given: Mapping[str, Any]) -> None:
+    """In place of those that the file had; nothing given forgets them. Raises KnowledgeError."""
+    shelf = find_shelf(workspace, wanted)
+    kept = {key: held for key, held in shelf.attributes.items() if key != file_id} | ({file_id: dict(given)} if given else {})
+    if kept != shelf.attributes:
+        with writing(workspace):
+            save(workspace, {**load(workspace), shelf.id: replace(shelf, attributes=kept)})
+
+
+def note_batch(workspace: Workspace, wanted: str, batch: Batch) -> str:
+    """Returns its id. Raises KnowledgeError."""
+    shelf, batch_id = find_shelf(workspace, wanted), f"vsfb_{uuid.uuid4().hex[:24]}"
+    with writing(workspace):
+        save(workspace, {**load(workspace), shelf.id: replace(shelf, batches={**shelf.batches, batch_id: batch})})
+    return batch_id
+
+
 def remove_shelf(workspace: Workspace, wanted: str) -> list[Document]:
     """With all its documents, which are gone from the disk. Raises KnowledgeError."""
     shelf = find_shelf(workspace, wanted)
@@ -81,11 +113,16 @@ def load(workspace: Workspace) -> dict[str, Shelf]:
     path = workspace.knowledge / FILE
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
-        return {row["id"]: Shelf(**row) for row in rows}
+        return {row["id"]: shelf_of(row) for row in rows}
     except FileNotFoundError:
         return {}
     except (ValueError, TypeError, KeyError):
         raise KnowledgeError(f"{path} is damaged", "restore it from a backup, or remove it: documents stay") from None
+
+
+def shelf_of(row: dict[str, Any]) -> Shelf:
+    batches = {key: Batch(one["created_at"], tuple(one["files"]), one["failed"]) for key, one in row.get("batches", {}).items()}
+    return Shelf(**{**row, "batches": batches})
 
 
 def save(workspace: Workspace, shelves: Mapping[str, Shelf]) -> None:

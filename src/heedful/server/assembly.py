@@ -16,6 +16,7 @@ from heedful.lifecycle.recording import recording
 from heedful.lifecycle.removal import remove_version
 from heedful.server.access import Access
 from heedful.server.app import create_app
+from heedful.server.file_batches import file_batches_router
 from heedful.server.fine_tuning import fine_tuning_router
 from heedful.server.keeping import Keeper
 from heedful.server.modes import modes_router
@@ -42,6 +43,7 @@ def assembled(workspace: Workspace, store: Store, settings: Settings, access: Ac
         training = training_router(keeper, settings.worker, lambda: is_working(workspace))
         fine_tuning = fine_tuning_router(keeper, settings, lambda: is_working(workspace))
         rooms = [training, fine_tuning, modes_router(store, settings), vector_stores_router(workspace, keeper)]
+        rooms.append(file_batches_router(workspace, keeper))
         remove = partial(remove_version, workspace, store)
         app = create_app(catalog, access, settings.server.origins, catalog.lifespan, keeper, rooms, remove)
         app.add_middleware(observed, spans=spans)

@@ -141,6 +141,22 @@ def labels(pairs: int, key_length: int, value_length: int) -> Kind:
     return Kind(words, schema, problem)
 
 
+def attributes() -> Kind:
+    """OpenAI's `attributes` of a file: a few strings, numbers and booleans by short keys."""
+
+    def problem(value: object) -> str | None:
+        if not isinstance(value, dict) or not all(isinstance(held, str | int | float) for held in value.values()):
+            return WRONG_TYPE
+        short = all(len(key) <= 64 and not (isinstance(held, str) and len(held) > 512) for key, held in value.items())
+        finite = all(math.isfinite(held) for held in value.values() if not isinstance(held, str))
+        return None if short and finite and len(value) <= 16 else WRONG_VALUE
+
+    held = {"anyOf": [{"type": "string", "maxLength": 512}, {"type": "number"}, {"type": "boolean"}]}
+    schema = {"type": "object", "additionalProperties": held, "propertyNames": {"maxLength": 64}, "maxProperties": 16}
+    words = "an object of at most 16 strings of at most 512 characters, numbers and booleans, keys of at most 64"
+    return Kind(words, schema, problem)
+
+
 def one_of(*values: object) -> Kind:
     """Exactly these JSON values. true is not 1 and false is not 0, unlike in Python."""
 

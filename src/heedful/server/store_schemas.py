@@ -49,7 +49,7 @@ class LastError(BaseModel):
 
 
 class VectorStoreFile(BaseModel):
-    """`attributes` tell the name and the title of the document."""
+    """`attributes` tell the name and the title of the document, and what the client gave it."""
 
     id: str
     object: Literal["vector_store.file"]
@@ -75,13 +75,24 @@ class VectorStoreFileGone(BaseModel):
     deleted: Literal[True]
 
 
+class VectorStoreFileBatch(BaseModel):
+    """Several files that were attached together."""
+
+    id: str
+    object: Literal["vector_store.files_batch"]
+    created_at: int
+    vector_store_id: str
+    status: Literal["completed"]
+    file_counts: FileCounts
+
+
 class FoundText(BaseModel):
     type: Literal["text"]
     text: str
 
 
 class FoundPassage(BaseModel):
-    """`score` is 1 for what both searches put first; `attributes` tell title, section, page and cosine of the passage."""
+    """`score` is 1 for what both searches put first; `attributes` tell title, section, page and cosine, and have the file's own."""
 
     file_id: str
     filename: str

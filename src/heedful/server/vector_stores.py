@@ -17,15 +17,16 @@ from sqlalchemy.orm import Session
 from heedful.errors import KnowledgeError
 from heedful.knowledge.index import Document
 from heedful.knowledge.library import UPLOADED, Added, Source, add_sources, remove_documents
-from heedful.knowledge.retrieval import Passage, search
-from heedful.knowledge.shelves import Shelf, find_shelf, list_shelves, make_shelf, note_failure, remove_shelf
+from heedful.knowledge.retrieval import Passage, search, search_within
+from heedful.knowledge.shelves import Shelf, find_shelf, list_shelves, make_shelf, note_attributes, note_failure, remove_shelf
 from heedful.lifecycle.documents import record_added, record_removed
 from heedful.server.access import actor_of, allow, caller_of
 from heedful.server.body import read_json
 from heedful.server.errors import ApiError, failures
+from heedful.server.file_filters import read_filter
 from heedful.server.files import find_upload
 from heedful.server.keeping import Keeper
-from heedful.server.kinds import integer, labels, name, number, one_of, record, text, texts
+from heedful.server.kinds import attributes, integer, labels, name, number, one_of, record, text, texts
 from heedful.server.paging import page_of
 from heedful.server.parameters import Parameter, check, request_body
 from heedful.server.store_schemas import (
@@ -47,6 +48,7 @@ from heedful.workspace import Workspace
 
 LIBRARIANS: frozenset[KeyRole] = frozenset({"clinician", "operator"})
 MOST_RESULTS = 50
+FILTER = {"type": {"type": "string"}, "key": {"type": "string"}, "value": {}, "filters": {"type": "array"}}
 NO_LABELS, NO_FILES, AUTO = one_of({}), one_of([]), one_of({"type": "auto"})
 CREATE = (
     Parameter("name", "used", text()),
@@ -58,14 +60,15 @@ CREATE = (
 )
 ATTACH = (
     Parameter("file_id", "used", name(), required=True),
-    Parameter("attributes", "refused", NO_LABELS),
+    Parameter("attributes", "used", attributes()),
     Parameter("chunking_strategy", "refused", AUTO),
 )
+UPDATE = (Parameter("attributes", "used", attributes(), required=True),)
 SEARCH = (
     Parameter("query", "used", texts(16, tokens=False), required=True),
     Parameter("max_num_results", "used", integer(1, MOST_RESULTS)),
     Parameter("ranking_options", "used", record({"ranker": {"enum": ["auto"]}, "score_threshold": {"type": "number"}})),
-    Parameter("filters", "refused", NO_LABELS),
+    Parameter("filters", "used", record(FILTER)),
     Parameter("rewrite_query", "refused", one_of(False)),
 )
 RANKING = (
@@ -85,9 +88,15 @@ def vector_stores_router(workspace: Workspace, keeper: Keeper) -> APIRouter:
         asked = check(SEARCH, await read_json(request))
         ranking = check(RANKING, asked.get("ranking_options", {}))
         queries = [asked["query"]] if isinstance(asked["query"], str) else list(asked["query"])
-        await look_up(find_shelf, workspace, store)
-        found = await look_up(search, workspace, " ".join(queries), asked.get("max_num_results", 10), [store])
-        return results(queries, [one for one in found if one.score >= ranking.get("score_threshold", 0.0)])
+        matches = None if "filters" not in asked else read_filter(asked["filters"])
+        shelf: Shelf = await look_up(find_shelf, workspace, store)
+        words, most = " ".join(queries), asked.get("max_num_results", 10)
+        if matches is None:
+            found = await look_up(search, workspace, words, most, [store])
+        else:
+            documents = [document.id for document in shelf.documents if matches(attributes_of(document, shelf))]
+            found = await look_up(search_within, workspace, words, most, documents)
+        return results(queries, [one for one in found if one.score >= ranking.get("score_threshold", 0.0)], shelf)
 
     return router
 
@@ -126,7 +135,8 @@ def add_files(router: APIRouter, workspace: Workspace, keeper: Keeper) -> None:
     @router.post(files, dependencies=[allow(LIBRARIANS)], openapi_extra=request_body(ATTACH))
     async def attach_file(store: str, request: Request) -> VectorStoreFile:
         """Read an uploaded file. One that cannot be read has the status failed; only the reason is kept."""
-        wanted: str = check(ATTACH, await read_json(request))["file_id"]
+        asked = check(ATTACH, await read_json(request))
+        wanted: str = asked["file_id"]
         await look_up(find_shelf, workspace, store)
         caller = caller_of(request)
 
@@ -136,21 +146,34 @@ def add_files(router: APIRouter, workspace: Workspace, keeper: Keeper) -> None:
 
         added: Added = await look_up(attach, workspace, store, wanted, *await keeper.read(fetch))
         await keeper.write(lambda session: record_added(session, actor_of(request), added))
-        return failed(store, wanted, added.refused[0].reason) if added.refused else file_entry(added.documents[0][1])
+        await look_up(note_attributes, workspace, store, wanted, {} if added.refused else asked.get("attributes", {}))
+        shelf: Shelf = await look_up(find_shelf, workspace, store)
+        return failed(store, wanted, added.refused[0].reason) if added.refused else file_entry(added.documents[0][1], shelf)
 
     @router.get(files, dependencies=[allow(LIBRARIANS)])
     async def list_attached_files(
         store: str, limit: int = Query(20, ge=1, le=100), order: Literal["asc", "desc"] = "desc", after: str = ""
     ) -> VectorStoreFileList:
-        documents = sorted((await look_up(find_shelf, workspace, store)).documents, key=lambda one: (one.added_at, one.id))
+        shelf: Shelf = await look_up(find_shelf, workspace, store)
+        documents = sorted(shelf.documents, key=lambda one: (one.added_at, one.id))
         page, more = page_of(documents if order == "asc" else documents[::-1], file_id_of, after, limit)
-        data = [file_entry(document) for document in page]
+        data = [file_entry(document, shelf) for document in page]
         return VectorStoreFileList(object="list", data=data, has_more=more, **ends(data))
 
     @router.get(f"{files}/{{file_id}}", dependencies=[allow(LIBRARIANS)])
     async def retrieve_attached_file(store: str, file_id: str) -> VectorStoreFile:
         shelf: Shelf = await look_up(find_shelf, workspace, store)
-        return failed(store, file_id, shelf.failed[file_id]) if file_id in shelf.failed else file_entry(find_file(shelf, file_id))
+        if file_id in shelf.failed:
+            return failed(store, file_id, shelf.failed[file_id])
+        return file_entry(find_file(shelf, file_id), shelf)
+
+    @router.post(f"{files}/{{file_id}}", dependencies=[allow(LIBRARIANS)], openapi_extra=request_body(UPDATE))
+    async def update_attached_file(store: str, file_id: str, request: Request) -> VectorStoreFile:
+        """Other attributes, in place of those that it had."""
+        given = check(UPDATE, await read_json(request))["attributes"]
+        document = find_file(await look_up(find_shelf, workspace, store), file_id)
+        await look_up(note_attributes, workspace, store, file_id, given)
+        return file_entry(document, await look_up(find_shelf, workspace, store))
 
     @router.delete(f"{files}/{{file_id}}", dependencies=[allow(LIBRARIANS)])
     async def detach_file(store: str, file_id: str, request: Request) -> VectorStoreFileGone:
@@ -161,6 +184,7 @@ def add_files(router: APIRouter, workspace: Workspace, keeper: Keeper) -> None:
         else:
             removed = await look_up(remove_documents, workspace, [find_file(shelf, file_id).id], [store])
             await keeper.write(lambda session: record_removed(session, actor_of(request), removed))
+            await look_up(note_attributes, workspace, store, file_id, {})
         return VectorStoreFileGone(id=file_id, object="vector_store.file.deleted", deleted=True)
 
 
@@ -211,7 +235,13 @@ def file_id_of(document: Document) -> str:
     return document.source.removeprefix(UPLOADED) if document.source.startswith(UPLOADED) else document.id
 
 
-def file_entry(document: Document) -> VectorStoreFile:
+def attributes_of(document: Document, shelf: Shelf) -> dict[str, str | float | bool]:
+    """What is known of it, and what the client gave it."""
+    known = {"filename": document.name, "title": document.title, "chunks": document.chunks}
+    return {**known, **shelf.attributes.get(file_id_of(document), {})}
+
+
+def file_entry(document: Document, shelf: Shelf) -> VectorStoreFile:
     return VectorStoreFile(
         id=file_id_of(document),
         object="vector_store.file",
@@ -220,7 +250,7 @@ def file_entry(document: Document) -> VectorStoreFile:
         usage_bytes=document.bytes,
         status="completed",
         last_error=None,
-        attributes={"filename": document.name, "title": document.title, "chunks": document.chunks},
+        attributes=attributes_of(document, shelf),
     )
 
 
@@ -245,22 +275,24 @@ def ends(data: list[Any]) -> dict[str, str | None]:
     return {"first_id": data[0].id if data else None, "last_id": data[-1].id if data else None}
 
 
-def results(queries: list[str], passages: list[Passage]) -> SearchResults:
+def results(queries: list[str], passages: list[Passage], shelf: Shelf) -> SearchResults:
     return SearchResults(
         object="vector_store.search_results.page",
         search_query=queries,
-        data=[found(passage) for passage in passages],
+        data=[found(passage, shelf) for passage in passages],
         has_more=False,
         next_page=None,
     )
 
 
-def found(passage: Passage) -> FoundPassage:
+def found(passage: Passage, shelf: Shelf) -> FoundPassage:
     page = {} if passage.page is None else {"page": passage.page}
+    file_id = passage.source.removeprefix(UPLOADED) if passage.source.startswith(UPLOADED) else passage.document_id
+    known = {"title": passage.title, "section": passage.section, "similarity": passage.similarity, **page}
     return FoundPassage(
-        file_id=passage.source.removeprefix(UPLOADED) if passage.source.startswith(UPLOADED) else passage.document_id,
+        file_id=file_id,
         filename=passage.document,
         score=passage.score,
-        attributes={"title": passage.title, "section": passage.section, "similarity": passage.similarity, **page},
+        attributes={**known, **shelf.attributes.get(file_id, {})},
         content=[FoundText(type="text", text=passage.text)],
     )
