@@ -2,16 +2,20 @@
 
 import io
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import openai
 import pytest
 from openai import OpenAI
+from typer.testing import CliRunner
 
 from documents import files_with
+from heedful.cli.main import app
 from heedful.config import ServerSettings, load_settings
 from heedful.knowledge import search
 from heedful.knowledge.library import add_files, list_documents
+from heedful.knowledge.shelves import find_shelf, note_attributes
 from heedful.server.access import Access, access_to
 from heedful.server.assembly import assembled
 from heedful.store.api_keys import create_key
@@ -32,7 +36,7 @@ def store(workspace: Workspace) -> Iterator[Store]:
 
 @pytest.fixture
 def client(workspace: Workspace, store: Store) -> Iterator[OpenAI]:
-    with assembled(workspace, store, load_settings(), Access()) as (app, _), serving(app) as url:
+    with assembled(workspace, store, load_settings(), Access()) as (served, _), serving(served) as url:
         yield OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
 
 
@@ -99,7 +103,7 @@ def test_roles(workspace: Workspace, store: Store) -> None:
     with store.session() as session:
         secrets = {role: create_key(session, role, role, "tester")[1] for role in ("client", "clinician")}
     access = access_to(store, ServerSettings())
-    with assembled(workspace, store, load_settings(), access) as (app, _), serving(app) as url:
+    with assembled(workspace, store, load_settings(), access) as (served, _), serving(served) as url:
         client, clinician = (OpenAI(base_url=f"{url}/v1", api_key=secrets[role], max_retries=0) for role in secrets)
         made = clinician.vector_stores.create(name="ours")
         for refused in (client.vector_stores.create, client.vector_stores.list, lambda: client.vector_stores.delete(made.id)):
@@ -177,3 +181,16 @@ def test_a_batch_of_files(client: OpenAI) -> None:
         batches.create(made, file_ids=[sent[0], "file-none"])
     with pytest.raises(openai.BadRequestError, match="Name the files in file_ids, or in files"):
         batches.create(made)
+
+
+def test_attributes_that_come_at_the_same_time_are_all_kept_and_go_with_the_document(workspace: Workspace, client: OpenAI) -> None:
+    made = client.vector_stores.create(name="Leaflets").id
+    sent = client.files.create(file=("grief.md", GRIEF), purpose="assistants").id
+    client.vector_stores.files.create(made, file_id=sent, attributes={"said": "marmaladeberry"})
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: note_attributes(workspace, made, f"file-{number}", {"n": number}), range(12)))
+    assert sorted(find_shelf(workspace, made).attributes) == sorted([sent, *(f"file-{number}" for number in range(12))])
+    assert files_with(workspace.knowledge, "marmaladeberry") != []
+    told = CliRunner().invoke(app, ["knowledge", "remove", "grief.md", "--json", "--workspace", str(workspace.root)])
+    assert told.exit_code == 0, told.output
+    assert files_with(workspace.knowledge, "marmaladeberry") == []

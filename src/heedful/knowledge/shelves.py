@@ -5,14 +5,14 @@ A collection that documents were added to on the command line is a shelf as well
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from heedful.errors import KnowledgeError
 from heedful.knowledge.index import Document, writing
-from heedful.knowledge.library import list_documents, remove_documents
+from heedful.knowledge.library import UPLOADED, list_documents, remove_documents
 from heedful.workspace import Workspace, write_text
 
 FILE = "shelves.json"
@@ -75,28 +75,46 @@ def find_shelf(workspace: Workspace, wanted: str) -> Shelf:
 
 def note_failure(workspace: Workspace, wanted: str, upload: str, reason: str) -> None:
     """Keep why an upload could not be read, or with an empty reason forget it. Raises KnowledgeError."""
-    shelf = find_shelf(workspace, wanted)
-    kept = {key: why for key, why in shelf.failed.items() if key != upload} | ({upload: reason} if reason else {})
-    if kept != shelf.failed:
-        with writing(workspace):
-            save(workspace, {**load(workspace), shelf.id: replace(shelf, failed=kept)})
+    change(workspace, wanted, lambda shelf: replace(shelf, failed=with_one(shelf.failed, upload, reason)))
 
 
 def note_attributes(workspace: Workspace, wanted: str, file_id: str, given: Mapping[str, Any]) -> None:
     """In place of those that the file had; nothing given forgets them. Raises KnowledgeError."""
-    shelf = find_shelf(workspace, wanted)
-    kept = {key: held for key, held in shelf.attributes.items() if key != file_id} | ({file_id: dict(given)} if given else {})
-    if kept != shelf.attributes:
-        with writing(workspace):
-            save(workspace, {**load(workspace), shelf.id: replace(shelf, attributes=kept)})
+    change(workspace, wanted, lambda shelf: replace(shelf, attributes=with_one(shelf.attributes, file_id, dict(given))))
 
 
 def note_batch(workspace: Workspace, wanted: str, batch: Batch) -> str:
     """Returns its id. Raises KnowledgeError."""
-    shelf, batch_id = find_shelf(workspace, wanted), f"vsfb_{uuid.uuid4().hex[:24]}"
-    with writing(workspace):
-        save(workspace, {**load(workspace), shelf.id: replace(shelf, batches={**shelf.batches, batch_id: batch})})
+    batch_id = f"vsfb_{uuid.uuid4().hex[:24]}"
+    change(workspace, wanted, lambda shelf: replace(shelf, batches={**shelf.batches, batch_id: batch}))
     return batch_id
+
+
+def forget_attributes(workspace: Workspace, removed: Iterable[Document]) -> None:
+    """Of documents that were taken off the disk: what a client said of them goes too."""
+    for document in removed:
+        if document.collection in load(workspace):
+            note_attributes(workspace, document.collection, file_id_of(document), {})
+
+
+def file_id_of(document: Document) -> str:
+    """The uploaded file's; a document of the command line has its own."""
+    return document.source.removeprefix(UPLOADED) if document.source.startswith(UPLOADED) else document.id
+
+
+def with_one(there: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """An empty value takes the key out."""
+    kept = {name: held for name, held in there.items() if name != key}
+    return {**kept, key: value} if value else kept
+
+
+def change(workspace: Workspace, wanted: str, changed: Callable[[Shelf], Shelf]) -> None:
+    """Read and written under one lock, for requests come at the same time. Raises KnowledgeError."""
+    with writing(workspace):
+        shelf = find_shelf(workspace, wanted)
+        after = changed(shelf)
+        if after != shelf:
+            save(workspace, {**load(workspace), shelf.id: after})
 
 
 def remove_shelf(workspace: Workspace, wanted: str) -> list[Document]:

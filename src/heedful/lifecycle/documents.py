@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from heedful.knowledge.index import Document
 from heedful.knowledge.library import Added, Observe, add_files, remove_documents, update_documents
+from heedful.knowledge.shelves import forget_attributes
 from heedful.store.audit import record
 from heedful.store.database import Store
 from heedful.workspace import Workspace
@@ -44,6 +45,7 @@ def remove(
 ) -> list[Document]:
     """Raises KnowledgeError for a name that nothing has, or that several documents have."""
     removed = remove_documents(workspace, wanted, collections)
+    forget_attributes(workspace, removed)
     with store.session() as session:
         record_removed(session, actor, removed)
     return removed

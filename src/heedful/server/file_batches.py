@@ -11,7 +11,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
 
-from heedful.knowledge.shelves import Batch, Shelf, find_shelf, note_attributes, note_batch
+from heedful.knowledge.shelves import Batch, Shelf, file_id_of, find_shelf, note_attributes, note_batch
 from heedful.lifecycle.documents import record_added
 from heedful.server.access import actor_of, allow, caller_of
 from heedful.server.body import read_json
@@ -22,7 +22,7 @@ from heedful.server.kinds import attributes, rows
 from heedful.server.paging import page_of
 from heedful.server.parameters import Parameter, check, request_body, request_schema
 from heedful.server.store_schemas import FileCounts, VectorStoreFile, VectorStoreFileBatch, VectorStoreFileList
-from heedful.server.vector_stores import ATTACH, AUTO, LIBRARIANS, attach, ends, failed, file_entry, file_id_of, look_up
+from heedful.server.vector_stores import ATTACH, AUTO, LIBRARIANS, attach, ends, failed, file_entry, look_up
 from heedful.store.uploads import content_of, name_of
 from heedful.workspace import Workspace
 

@@ -18,7 +18,16 @@ from heedful.errors import KnowledgeError
 from heedful.knowledge.index import Document
 from heedful.knowledge.library import UPLOADED, Added, Source, add_sources, remove_documents
 from heedful.knowledge.retrieval import Passage, search, search_within
-from heedful.knowledge.shelves import Shelf, find_shelf, list_shelves, make_shelf, note_attributes, note_failure, remove_shelf
+from heedful.knowledge.shelves import (
+    Shelf,
+    file_id_of,
+    find_shelf,
+    list_shelves,
+    make_shelf,
+    note_attributes,
+    note_failure,
+    remove_shelf,
+)
 from heedful.lifecycle.documents import record_added, record_removed
 from heedful.server.access import actor_of, allow, caller_of
 from heedful.server.body import read_json
@@ -228,11 +237,6 @@ def find_file(shelf: Shelf, file_id: str) -> Document:
     if found is None:
         raise ApiError(404, f"No such file in {shelf.id}: {file_id[:64]}", code="not_found")
     return found
-
-
-def file_id_of(document: Document) -> str:
-    """The uploaded file's; a document of the command line has its own."""
-    return document.source.removeprefix(UPLOADED) if document.source.startswith(UPLOADED) else document.id
 
 
 def attributes_of(document: Document, shelf: Shelf) -> dict[str, str | float | bool]:
