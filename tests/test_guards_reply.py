@@ -127,6 +127,20 @@ def test_identifiers_of_others_are_removed_and_those_of_the_chat_stay() -> None:
     assert guard.feed(raw) + guard.finish("stop").text == "Tom left you, as [removed] was left."
 
 
+def test_of_a_sentence_without_an_end_a_name_is_found_and_little_is_read_again() -> None:
+    read: list[int] = []
+
+    def names(text: str) -> list[tuple[int, int]]:
+        read.append(len(text))
+        return [(text.index(name), text.index(name) + len(name)) for name in ("Carla", "Dora") if name in text]
+
+    guard = ReplyGuard(rules_for([Message("user", "Dora left.")], identify=names))
+    long = " ".join(f"w{number:03}" for number in range(120))
+    raw = f"Dora {long} Carla {long[::-1]} Dora"
+    assert guard.feed(raw) + guard.finish("stop").text == raw.replace("Carla", "[removed]")
+    assert len(read) == 123 + 120 and max(read) == 240 + len(" Carla")
+
+
 def test_words_that_are_passed_over_hide_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = (
         [raw for raw, _, _ in CASES]

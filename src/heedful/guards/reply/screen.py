@@ -21,6 +21,7 @@ Identify = Callable[[str], Iterable[tuple[int, int]]]  # a text in; where it ide
 PIECE = re.compile(r"\s*\S+|\s+")
 MAY_GO_ON = re.compile(r"\s*[(+*]*\d[\d()./+*\-\u2010-\u2013]*")  # a number, or part of one
 TELLING = re.compile(r"[A-Z\d@]")  # a word without any of these identifies nobody
+REACH = 240  # characters of a sentence that are read again with its next word; a model that never ends one writes thousands
 ADDRESSED = re.compile(r"[\d@.:]")  # nor does an address, or a number, end in a word without any of these
 REWRITTEN, REPLACED, ENDED = (
     frozenset(kind for kind, action in ACTIONS.items() if action == one) for one in ("rewritten", "replaced", "ended")
@@ -66,12 +67,19 @@ def rules_for(
     )
 
 
+def ending_of(text: str) -> str:
+    """Its last whole words, REACH characters at most."""
+    cut = max(0, len(text) - REACH)
+    space = text.find(" ", cut)
+    return text[space if cut and space >= 0 else cut :]
+
+
 class Screen:
     """Screens one reply: feed it clean text in order, whole words only; then finish it once. `found` counts what was met."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._sentence = ""  # as shown, since it began
+        self._sentence = ""  # as shown, since it began; of a long one, the ending
         self._heard = ""  # as the model wrote it
         self._held = ""  # a number that may go on
         self._begun = ""  # what of it was shown, because it begins like one that may be named
@@ -134,7 +142,7 @@ class Screen:
         if self._circles(fresh):
             self._ended = True
             return ELLIPSIS
-        self._sentence += fresh
+        self._sentence = ending_of(self._sentence + fresh)
         if SENTENCE_END.search(fresh):
             self._sentence = self._heard = ""
         return fresh
@@ -179,6 +187,7 @@ class Screen:
 
     def _unknown(self, fresh: str) -> list[tuple[int, int]]:
         """Where the new word, or a part of it, identifies somebody who is not part of the chat."""
+        self._heard = ending_of(self._heard)
         start = len(self._heard)
         self._heard += fresh
         if self._rules.identify is None or "identifier" not in self._rules.kinds or not TELLING.search(fresh):
