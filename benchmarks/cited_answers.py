@@ -23,6 +23,7 @@ import asyncio
 import json
 import random
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -55,7 +56,7 @@ from heedful.sources import locate
 from heedful.store.database import open_store
 from heedful.training.plan import make_plan
 from heedful.training.train import train
-from heedful.workspace import Workspace, create_workspace, read_manifest
+from heedful.workspace import Workspace, create_workspace, find_workspace, read_manifest, staging
 
 TEXTBOOK = Path(__file__).resolve().parents[2] / "shared" / "data" / "openstax_psychology" / "md"
 TERM = re.compile(r"^- \*\*(.+?)\*\*: (.+)$", re.MULTILINE)
@@ -186,9 +187,32 @@ def judge_support(workspace: Workspace, terms: Sequence[Term], floors: Sequence[
     }
 
 
-def measure(folder: Path, trained: int, asked: int, epochs: float) -> dict[str, Any]:
-    workspace = create_workspace(folder / "workspace", "base: tiny\n")
+def prepared(folder: Path) -> Workspace:
+    """With the textbook in it; one that is there already is gone on with."""
+    root = folder / "workspace"
+    workspace = find_workspace(root) if root.exists() else create_workspace(root, "base: tiny\n")
     add_files(workspace, [TEXTBOOK])
+    return workspace
+
+
+def tuned(dataset: Path, settings: Settings, folder: Path) -> Path:
+    """Named when it is whole, so that a stopped training is not taken for one."""
+    adapter = folder / f"adapter-{dataset.name}"
+    if not adapter.exists():
+        plan = make_plan(dataset, "tiny", "cpu", settings.training)
+        with staging(folder) as aside:
+            train(dataset, "tiny", plan, aside)
+            aside.rename(adapter)
+    return adapter
+
+
+def tell(*said: object) -> None:
+    print(round(time.process_time()), *said, file=sys.stderr, flush=True)
+
+
+def measure(folder: Path, trained: int, asked: int, epochs: float) -> dict[str, Any]:
+    workspace = prepared(folder)
+    tell("documents are in")
     settings = load_settings(
         flags={"knowledge": {"room": ROOM}, "dataset": {"knowledge": True, "split": "90/10"}, "training": {"epochs": epochs}}
     )
@@ -197,43 +221,43 @@ def measure(folder: Path, trained: int, asked: int, epochs: float) -> dict[str, 
     held, learned = terms[:asked], terms[asked : asked + trained]
     dataset = build(workspace, settings, learned, folder)
     check_unseen(dataset, held)
-    plan = make_plan(dataset, "tiny", "cpu", settings.training)
-    adapter = folder / "adapter"
-    adapter.mkdir()
-    began = time.process_time()
-    train(dataset, "tiny", plan, adapter)
-    seconds = time.process_time() - began
+    manifest = read_manifest(dataset)
+    tell("built", manifest["counts"], manifest["grounded"]["outcomes"])
+    adapter = tuned(dataset, settings, folder)
     look_up = from_documents(workspace, wanted_of("tiny", settings.knowledge))
     arms = {"base": (None, None), "knowledge": (None, look_up), "fine_tuned": (adapter, None), "both": (adapter, look_up)}
-    manifest = read_manifest(dataset)
+    judged = {}
+    for name, arm in arms.items():
+        judged[name] = judge(ask(*arm, held), held)
+        tell(name, judged[name])
     return {
         "terms_asked": len(held),
         "lines": manifest["counts"],
         "examples_with_passages": manifest["grounded"]["outcomes"],
-        "train_processor_seconds": round(seconds),
-        "support": judge_support(workspace, learned, (settings.knowledge.support,)),
-        **{name: judge(ask(*arm, held), held) for name, arm in arms.items()},
+        "support": judge_support(workspace, learned[:asked], (settings.knowledge.support,)),
+        **judged,
         "processor_seconds": round(time.process_time()),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trained", type=int, default=240, help="terms that are learned from")
-    parser.add_argument("--asked", type=int, default=60, help="terms that are asked")
+    parser.add_argument("--trained", type=int, default=120, help="terms that are learned from")
+    parser.add_argument("--asked", type=int, default=30, help="terms that are asked")
     parser.add_argument("--epochs", type=float, default=4)
     parser.add_argument("--floors", action="store_true", help="only the rule that attributes, at several floors")
+    parser.add_argument("--folder", type=Path, help="keep what is made here, and go on from what is there")
     parser.add_argument("--json", action="store_true", help="print the JSON line only")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as passing:
+        folder = Path(passing) if given.folder is None else given.folder
+        folder.mkdir(parents=True, exist_ok=True)
         if given.floors:
-            workspace = create_workspace(Path(folder) / "workspace", "base: tiny\n")
-            add_files(workspace, [TEXTBOOK])
             terms = read_terms()
             random.Random(SEED).shuffle(terms)
-            found = judge_support(workspace, terms[given.asked : given.asked + given.trained], FLOORS)
+            found = judge_support(prepared(folder), terms[given.asked : given.asked + given.trained], FLOORS)
         else:
-            found = measure(Path(folder), given.trained, given.asked, given.epochs)
+            found = measure(folder, given.trained, given.asked, given.epochs)
     if not given.json:
         for key, value in found.items():
             print(key, value)
