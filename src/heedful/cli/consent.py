@@ -49,7 +49,8 @@ def withdraw(
 ) -> None:
     """Record that a person no longer allows a purpose. It counts from the next dataset on and beats every basis of an import.
 
-    Models that learned from the person stay as they are; `heedful erase PERSON` takes them out of service.
+    Models that learned from the person stay as they are; a worker trains the champion anew without them (worker.retrain), and
+    `heedful erase PERSON` takes them out of service at once.
 
     Example: heedful consent withdraw p-17 --purpose training
     """
