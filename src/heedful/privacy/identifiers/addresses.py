@@ -94,6 +94,10 @@ SECTOR = re.compile(
     r"(?:sector|phase|pocket|block|gali|street)\s?-?(?:\d{1,3}[A-Z]?|[A-Z])\b(?:,\s[A-Z]-\d{1,2}(?:/\d)?(?!\w))?",
     re.IGNORECASE,
 )
+# "from 118 jefferson, toledo": before a comma and a town.
+LOWER_LINE = re.compile(
+    r"\b(?:from|at|to|outside|is|in)\s(?P<line>\d{1,5}\s(?P<name>[^\W\d_]{4,})),\s(?P<town>[^\W\d_]{3,})", re.IGNORECASE
+)
 UNIT_LINE = re.compile(rf"(?<!\w)(?:{UNIT}),\s\d{{1,5}}\s[^\W\d_]{{3,20}}(?=[,.\n]|$)", re.IGNORECASE)
 JOINED_STREET = re.compile(
     r"(?<![\w])(?:[A-ZÀ-Þ][\w'-]+\s){0,2}(?:(?i:[^\W\d_]{3,}(?:straße|strasse|straat|str\.|gasse|laan|allee|platz|plein|"
@@ -157,6 +161,7 @@ MOST_PARTS = 7
 PART_GAP = re.compile(r"[ \t]*(?:[,\n][ \t\n,?]*)?")
 UNIT_PART = re.compile(rf"{UNIT}\b", re.IGNORECASE)
 CODE_PART = re.compile(r"(?:[A-Z]{2} )?(?P<code>\d{4,6}(?:-\d{3,4})?)(?![\w-])")
+LOWER_WORD = re.compile(r"[^\W\d_]{3,}")
 LINE_PART = re.compile(r"[^\W\d_][^\n,.!?:;@\d]{1,28}(?= \d{1,6}\b|,|\n|$)")
 
 
@@ -187,6 +192,8 @@ def find_rest(text: str, end: int, announced: bool) -> Iterator[Identifier]:
                 else None
             )
             part = town.match(text, gap.end()) if town else None
+            if part is None and "," in gap.group():
+                part = lower_town(text, gap.end())
             if part is None or CUES.get(part.group().split()[0].lower(), 0) & (FUNCTION | THANKS):
                 return
         kind: Kind = "address" if part.re is UNIT_PART else "postcode" if part.re is CODE_PART else "place"
@@ -194,6 +201,13 @@ def find_rest(text: str, end: int, announced: bool) -> Iterator[Identifier]:
         known = kind == "place" and lexicon().flags.get(fold(part.group()), 0) & CITY
         yield Identifier(start, part.end(), kind, CUED_SCORE if known else 0.6)
         end = part.end()
+
+
+def lower_town(text: str, start: int) -> re.Match[str] | None:
+    """ "3 the crescent, goole": a town of the list that is no plain word."""
+    match = LOWER_WORD.match(text, start)
+    known = lexicon().flags.get(fold(match.group()), 0) if match else 0
+    return match if known & CITY and not known & ORDINARY else None
 
 
 def find_streets(words: Words) -> Iterator[Identifier]:
@@ -231,6 +245,11 @@ def find_streets(words: Words) -> Iterator[Identifier]:
     for match in words.near_digits(CAPITAL_LINE):
         if match.group("line") or not lexicon().flags.get(fold(match.group("name")), 0) & ORDINARY:
             yield Identifier(*match.span("line" if match.group("line") else "one"), "address", 0.96)
+    for match in words.near_digits(LOWER_LINE):
+        known = lexicon().flags
+        town, name = known.get(fold(match.group("town")), 0), known.get(fold(match.group("name")), 0)
+        if town & CITY and not town & ORDINARY and not name & ORDINARY:
+            yield Identifier(*match.span("line"), "address", CUED_SCORE)
     for match in words.near_digits(CUED):
         start, value = match.start("value"), CUT.sub("", match.group("value"))
         if any(one.start < match.end() and start < one.end for one in whole):

@@ -110,6 +110,7 @@ WORDS: dict[int, str] = {
         theory theories law laws method methods model models technique sign criteria questionnaire effect study studies
         experiment experiments cycle chart formula score institute foundation clinic award prize street road university college
         school hospital library museum center centre award day park lake river helpline hotline lifeline app curve principle
+        carvery tavern grill diner brewery
         """,
     PET: """
         dog cat puppy kitten hamster rabbit horse pony parrot budgie bird pup doggo kitty pet cats dogs guinea

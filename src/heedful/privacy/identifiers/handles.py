@@ -39,6 +39,11 @@ ADDED_HANDLE = re.compile(
     rf"(?:goes|go|going) by|posts?(?:ed)? as|streams? as|plays? as|known as)\s+[\"'“]?(?P<handle>[\w.$#-]{{2,31}}\w)",
     re.IGNORECASE,
 )
+# "add teejay2k on snap": only what has a digit, a dot or a low line.
+ADDED_ON = re.compile(
+    rf"\b(?:add|follow|dm|message|find|text|block|report)\s(?P<handle>(?=\S*[\d_.])[a-zA-Z][\w.-]{{2,30}}\w)\son\s(?:{SERVICE})\b",
+    re.IGNORECASE,
+)
 NO_HANDLES = word_set(
     """
     everyone here all channel home work school night me you him her them us this that the a an my in on it instagram snapchat
@@ -86,6 +91,7 @@ def find_handles(words: Words) -> Iterator[Identifier]:
         for low, high in near_services(words):
             yield from find_named_handles(text, NAMED_HANDLE, low, high)
             yield from find_bare_handles(text, low, high)
+        yield from find_named_handles(text, ADDED_ON, 0, len(text))
     if service or any(sign in text for sign in ADDED_SIGNS):
         yield from find_named_handles(text, ADDED_HANDLE, 0, len(text))
 

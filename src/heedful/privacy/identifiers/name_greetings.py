@@ -63,7 +63,7 @@ def sign_off(words: Words) -> Iterator[tuple[int, float]]:
         initial = words.capital(place) and len(words.keys[place]) == 1 and closes
         if before == "-" or not closes or not (initial or is_nameable(words, place)) or words.flags[place] & PUBLIC:
             continue
-        if not all(words.gap(k) in (" ", "-", ". ") for k in range(place, len(words) - 1)):
+        if not all(words.gap(k) in (" ", "-", ". ", ".") for k in range(place, len(words) - 1)):
             continue
         flags = words.flags[place]
         if (words.capital(place) and (flags & GIVEN or initial or not flags & ORDINARY)) or not flags & ORDINARY:

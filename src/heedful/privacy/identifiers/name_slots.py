@@ -3,6 +3,8 @@
 For words in lower case, where no capital tells. A word that is no name is never asked about.
 """
 
+import re
+
 from heedful.privacy.identifiers.cues import FUNCTION, KIN, SAYS, TIME
 from heedful.privacy.identifiers.lexicon import FREQUENT, GIVEN
 from heedful.privacy.identifiers.terms import word_set
@@ -105,7 +107,7 @@ def stands_as_person(words: Words, place: int) -> bool:
         return True
     if words.cues[place] & (FUNCTION | TIME) or (words.key(place - 1) in DETERMINERS and words.before(place) == " "):
         return False
-    return any(stands(words, place) for stands in (acts, owns, is_linked, is_introduced_kin, is_in_row, is_felt))
+    return any(stands(words, place) for stands in (acts, owns, is_linked, is_introduced_kin, is_in_row, is_felt, is_from_around))
 
 
 def acts(words: Words, place: int) -> bool:
@@ -122,18 +124,22 @@ def acts(words: Words, place: int) -> bool:
     if not words.cue(place + 1) & SAYS or (abstract and after in OF_THINGS):
         return False
     bare = words.keys[place] in ROW_NAMES - UNSTEADY and after in OF_BODIES
+    if after in ("moved", "walked") and words.key(place + 2) in ("in", "out") and words.flags[place] & GIVEN:
+        return True
     return after not in OF_THINGS or bare or words.key(place + 2) in ("me", "him", "her", "his", "my", "us", "them", "home")
 
 
 def is_bare_subject(words: Words, place: int) -> bool:
     """ "think mark is mad": one thing would have an article; what is counted, and has none, is called so."""
     key, third = words.keys[place], words.key(place + 2)
+    if words.flags[place] & GIVEN and words.gap(place) == " " and AGED.match(words.text, words.stops[place + 1]):
+        return not words.cues[place]  # "precious is 2"
     if key in ABSTRACT or key in STUFF or words.cues[place] or words.key(place - 1) in ("is", "was"):
         return False
     if not words.flags[place]:
         return third in OF_PERSONS and len(key) >= 4
     return bool(words.flags[place] & GIVEN) and (
-        key in ROW_NAMES - UNSTEADY if words.flags[place] & FREQUENT else third in OF_PERSONS or third[:1].isdigit()
+        key in ROW_NAMES - UNSTEADY if words.flags[place] & FREQUENT else third in OF_PERSONS
     )
 
 
@@ -198,6 +204,7 @@ def row_goes_on(words: Words, place: int, step: int) -> bool:
 
 # Of the row names, those that things do without an article: "guy came at me", "dawn was cold".
 UNSTEADY = word_set("guy may june april dawn chase miles sue lee")
+AGED = re.compile(r" (?:[1-9]\d?)(?=\s?(?:[.,;!?)\n]|$|and\b|but\b|now\b|today\b|next\b|years? old|yo\b))")
 BEING = frozenset(("is", "was", "has", "had"))
 ACQUAINTED = word_set("work church school uni college class reception hr accounts upstairs downstairs next across my the our group")
 ROW_NAMES = word_set("mark bill sue pat rob jack drew ray lee guy june april mike chase dawn rose penny miles")

@@ -61,7 +61,9 @@ NAMES_THAT_ARE_WORDS = word_set(
     blessing comfort precious earnest liberty page junior constant innocent lucky gay jack pat sue rob
     """
 )
+TEMPER = re.compile(r"[ei][ns][tf][jp]")
 NUMERALS = frozenset(("ii", "iii", "iv", "vi", "vii"))
+ASKING = frozenset(("does", "did", "do", "can", "will", "would", "should", "has", "is"))
 PERSONAL_VERBS = word_set("know care want talk like love answer reply believe understand speak text call calls")
 PLACE_LINKS = word_set("in at from on of near to into via a an the called")
 CLAUSE = word_set(
@@ -264,6 +266,8 @@ def ambiguous_capital(words: Words, place: int, begins: bool, strength: int) -> 
     """Grace, Mark, Hope: a name by its capital, if that means something, or by what stands around it."""
     if begins:
         return POSSIBLE if begins_with_person(words, place) else is_introduced(words, place)
+    if words.key(place - 1) in ASKING and words.begins(place - 1) and words.key(place + 1) in PERSONAL_VERBS:
+        return POSSIBLE  # "Does Faith know"
     if words.keys[place] in ABSTRACT and words.gap(place) != " " and strength < 2:
         return NO  # "and Faith, and Hope"
     if words.cues[place] & TIME:
@@ -282,8 +286,15 @@ def is_family(words: Words, place: int) -> bool:
         return False
     known = words.flags[place] or lexicon().flags.get(key.removesuffix("s"), 0)
     several = key.endswith("s") and bool(known & (SURNAME | GIVEN)) and not known & (ORDINARY | CITY)
-    beside = key.endswith("s") and words.key(place + 1) in NEIGHBOURING and is_unknown(words, place)
+    doing = words.key(place + 1) in NEIGHBOURING or words.cue(place + 1) & SAYS
+    beside = key.endswith("s") and doing and is_unknown_family(words, place)
     return several or beside or (words.gap(place) == " " and words.key(place + 1) in FAMILIES)
+
+
+def is_unknown_family(words: Words, place: int) -> bool:
+    """ "the Abubakars": in no list, or a surname with an s."""
+    base = lexicon().flags.get(words.keys[place].removesuffix("s"), 0)
+    return is_unknown(words, place) or bool(base & SURNAME and not base & ORDINARY)
 
 
 NEIGHBOURING = word_set("downstairs upstairs opposite next across")
@@ -333,4 +344,6 @@ def is_nameable(words: Words, place: int) -> bool:
     """Whether an announced word may be a name: a month in capitals may ("my daughter June")."""
     if not 0 <= place < len(words) or words.cues[place] & FUNCTION or len(words.keys[place]) < 2:
         return False
+    if words.shapes[place] == UPPER and TEMPER.fullmatch(words.keys[place]):
+        return False  # "I'm INFJ"
     return not words.cues[place] & TIME or (bool(words.flags[place] & GIVEN) and words.shapes[place] == TITLE)

@@ -8,10 +8,10 @@ import re
 
 from heedful.privacy.identifiers.cues import DOES, FUNCTION, KIN, SAYS, TIME
 from heedful.privacy.identifiers.kinds import Identifier
-from heedful.privacy.identifiers.lexicon import COUNTRY, FREQUENT, GIVEN, ORDINARY, PUBLIC, REGION, SURNAME
+from heedful.privacy.identifiers.lexicon import COUNTRY, FREQUENT, GIVEN, ORDINARY, PLACE, PUBLIC, REGION, SURNAME
 from heedful.privacy.identifiers.name_cues import by_cue, says_or_ends
 from heedful.privacy.identifiers.name_slots import DETERMINERS
-from heedful.privacy.identifiers.name_unknown import POSSIBLE, is_misspelt_name, is_unknown
+from heedful.privacy.identifiers.name_unknown import LIKELY, POSSIBLE, is_misspelt_name, is_unknown
 from heedful.privacy.identifiers.name_words import by_itself, is_nameable
 from heedful.privacy.identifiers.terms import word_set
 from heedful.privacy.identifiers.words import LOWER, TITLE, Words
@@ -30,6 +30,8 @@ BYLINE = re.compile(
 CITATION = re.compile(r"(?:\s(?:&|and)\s[A-Z][\w'-]+|\set al\.?)?,?\s\(?(?:19|20)\d\d[a-z]?\)")
 AGED_AND = re.compile(r" \(\d{1,2}\) ")  # "Mackenzie (5) and Baylor (3)"
 LEADING = word_set("van von vander di del bin ibn ter")
+LAST_INITIALS = frozenset("defghjlpqstvz")
+BEHIND_INITIAL = frozenset(("from", "in", "at", "who", "says", "said", "told"))
 SHORT = 4  # letters of a first part that a second one often follows
 SUFFIXES = word_set("MD M.D PhD Jr Sr II III IV Esq RN")
 
@@ -79,8 +81,14 @@ def joined(words: Words, heads: dict[int, float]) -> list[tuple[int, int, float]
             )
         first = particles_before(words, initials_before(words, place, reached), reached)
         reached = last
-        spans.append((first, last, score))
+        spans.append((first, last, max(score, LIKELY) if is_full_name(words, place, last) else score))
     return spans
+
+
+def is_full_name(words: Words, head: int, last: int) -> bool:
+    """ "Abigail Thorne": behind a given name a capital is a surname, though a town is called so."""
+    given = words.flags[head] & GIVEN and not words.flags[head] & (PLACE | PUBLIC) and head not in words.phrases
+    return bool(last > head and given and words.capital(head) and words.capital(last))
 
 
 def goes_on(words: Words, head: int, last: int) -> bool:
@@ -93,7 +101,7 @@ def goes_on(words: Words, head: int, last: int) -> bool:
         return words.capital(after) or syllable or not words.flags[after] & (FREQUENT if capital else ORDINARY)
     if gap in (" ", ", ") and words.text[words.starts[after] : words.ends[after]] in SUFFIXES:
         return True
-    if gap not in (" ", ". ", "  "):
+    if gap not in (" ", ". ", ".", "  "):
         return False
     if words.keys[after] in PARTICLES and words.gap(after) in (" ", "-", "'", "’") and words.capital(after + 1) and gap == " ":
         return True
@@ -102,8 +110,8 @@ def goes_on(words: Words, head: int, last: int) -> bool:
         return True  # "Tunde A."
     if words.cues[after] & (FUNCTION | TIME) or (flags & PUBLIC and not flags & SURNAME):
         return False
-    if gap == ". ":
-        return len(words.keys[last]) == 1 and words.capital(after)
+    if gap in (". ", "."):  # "A. Wood", "R.K."
+        return len(words.keys[last]) == 1 and words.capital(after) and (gap == ". " or len(words.keys[after]) == 1)
     if words.capital(after) and capital:
         if len(words.keys[after]) == 1:  # "Anna K. told me", "Deepika R"
             return words.keys[after] not in ("i", "a", "u", "x")
@@ -119,6 +127,8 @@ def goes_on(words: Words, head: int, last: int) -> bool:
 
 
 def lower_surname(words: Words, place: int, flags: int) -> bool:
+    if words.keys[place] in LAST_INITIALS and words.gap(place) == " " and words.key(place + 1) in BEHIND_INITIAL:
+        return True  # "priya s in my class"
     if words.cues[place] & (KIN | SAYS | DOES):
         return False
     if flags & SURNAME and not flags & FREQUENT:
