@@ -21,7 +21,7 @@ POSSIBLE = (
     "st|close|drive|dr|court|ct|place|pl|way|square|sq|hill|park|row|walk|circle|cir|trail|trl|rise|view|wharf|quay|"
     "green|parade|alley|ln|loop|bend|path|pike|plaza|heights|croft|fold|villas|estate|yard|house|ridge|run|chase|"
     "mead|vale|bank|avenida|broadway|extension|layout|colony|nagar|marg|chowk|cottages|mansions|buildings|apartments|towers|cl|"
-    "gdns|ter|terr|drv|brae|wynd|croft|dale|fields?|meadows?|orchard|copse|glen|glade|mount|bypass|causeway|circus|bungalows|rows?|side|bottom|end"
+    "gdns|ter|terr|drv|brae|wynd|croft|dale|fields?|meadows?|orchard|copse|glen|glade|mount|bypass|approach|hollow|spinney|garth|paddock|precinct|quadrant|causeway|circus|bungalows|rows?|side|bottom|end"
 )
 UNIT = (
     r"(?:(?:flat|apartment|apt|unit|studio|suite|ste|room|rm|floor|level|block|plot|house|door|no|h\.?\s?no|shop|villa|tower|"
@@ -43,7 +43,7 @@ HOUSE_NAME = (
 )
 STREET = re.compile(
     rf"(?<![\w.£$€-]){HOUSE_NAME}(?:(?:{UNIT})[,\s]+)*(?:\d{{1,3}}/\d{{1,3}},?\s|\d{{1,4}}\s)?"
-    rf"{NUMBER},?\s(?P<name>(?:{NAME_WORD}\s){{1,4}}?)(?P<type>{CERTAIN}"
+    rf"(?:number\s)?{NUMBER},?\s(?P<name>(?:{NAME_WORD}\s){{1,4}}?)(?P<type>{CERTAIN}"
     rf"|{POSSIBLE})\b\.?(?:\s(?:{CERTAIN}|{POSSIBLE})\b(?=\s))?(?:\s(?P<second>{CERTAIN}|{POSSIBLE})\b\.?)?{AFTER}",
     re.IGNORECASE,
 )
@@ -85,8 +85,20 @@ CAPITAL_LINE = re.compile(
 # "Rm 204, Hollins Hall"
 UNIT_AND_HOUSE = re.compile(
     rf"(?<!\w)(?:{UNIT})[,\s]+(?:(?-i:[A-Z][\w'’]+)\s){{1,3}}(?:House|Halls?|Lodge|Court|Towers?|Mansions|Apartments|Building|Block|"
-    r"Flats|Residences?|Heights|Point|Village|Estate|Cottages?|Place)\b",
+    r"Flats|Residences?|Heights|Point|Village|Estate|Cottages?|Place)\b|"
+    rf"(?<!\w)(?:{UNIT}),\s(?-i:The(?:\s[A-Z][\w'’]+){{1,2}})",
     re.IGNORECASE,
+)
+# "2205 County Road 14", "they live on Route 9"
+NUMBERED_ROAD = re.compile(
+    r"(?<![\w.£$€-])\d{1,5}\s(?:(?:county|state|farm|ranch|us)\s)?(?:road|rd|route|rte|highway|hwy)\s\d{1,4}\b|"
+    r"(?<=\bon )(?:(?:county|state)\s)?(?-i:Route|Highway|Hwy|Rte|Road)\s\d{1,4}\b",
+    re.IGNORECASE,
+)
+# "17 Greenways, Poynton"
+CAPITAL_TOWN = re.compile(
+    r"(?:^\W*|\b(?i:from|at|to|outside|is|in|live|address|home)[\s:]+)(?P<line>\d{1,4}[a-z]?,?\s[A-ZÀ-Þ][^\W\d_]+(?:\s[A-ZÀ-Þ][^\W\d_]+){0,2}),\s"
+    r"(?P<town>[A-Z][^\W\d_]{2,})"
 )
 # "B-47, Sector 12", "house 9, street 14, F-8/2"
 SECTOR = re.compile(
@@ -105,7 +117,7 @@ JOINED_STREET = re.compile(
     r"ring))\s\d{1,4}\s?[a-z]?\b",
 )
 LEADING_KIND = re.compile(
-    r"(?<![\w])(?:\d{1,4}(?:\s?(?:bis|ter|[a-z]))?,?\s)?(?i:rue|avenue|boulevard|impasse|chemin|allée|quai|via|viale|"
+    r"(?<![\w])(?:\d{1,4}(?:\s?(?:bis|ter|[a-z]))?,?\s)?(?i:rue|avenue|boulevard|bd|bld|bvd|impasse|chemin|allée|quai|via|viale|"
     r"piazza|corso|calle|avenida|av\.|plaza|paseo|carrer|rua|travessa|praça|ulica|ul\.|aleja|strada|str\.|ulitsa|"
     r"jalan|jl\.|jln|jalan|soi)\s"
     r"(?:(?:de|du|des|della|del|dei|da|do|dos|la|le|les|l['’]|d['’])\s?)*[A-ZÀ-Þ][\w'’.-]+(?:\s(?:de|du|des|la|el|"
@@ -155,6 +167,7 @@ ADDRESS_CUE = re.compile(
 )
 MOTIONS = frozenset(("way", "run", "walk", "drive", "view", "path", "yard", "chase", "side", "end", "bottom", "place", "house"))
 ORDINAL = re.compile(r"(?:[NSEWnsew]\s)?\d{1,3}(?:st|nd|rd|th)")
+COUNTED = frozenset(("step", "point", "stage", "week", "day", "part", "pronged"))
 ROOMS = frozenset(("bed", "bedroom", "bath", "star", "storey", "story", "car", "man", "person", "lane"))
 SHORT_KINDS = frozenset(("st", "dr", "drv", "ct", "pl", "ln", "cl", "sq", "cir", "trl", "gdns", "terr"))
 MOST_PARTS = 7
@@ -235,6 +248,7 @@ def find_streets(words: Words) -> Iterator[Identifier]:
         GERMAN,
         UNIT_AND_HOUSE,
         SECTOR,
+        NUMBERED_ROAD,
     ):
         yield from (
             Identifier(m.start(), m.start() + len(m.group().rstrip(" ,.\n")), "address", 0.9)
@@ -250,6 +264,9 @@ def find_streets(words: Words) -> Iterator[Identifier]:
         town, name = known.get(fold(match.group("town")), 0), known.get(fold(match.group("name")), 0)
         if town & CITY and not town & ORDINARY and not name & ORDINARY:
             yield Identifier(*match.span("line"), "address", CUED_SCORE)
+    for match in words.near_digits(CAPITAL_TOWN):
+        if lexicon().flags.get(fold(match.group("town")), 0) & CITY and not TIMES.match(match.group("line")):
+            yield Identifier(*match.span("line"), "address", CUED_SCORE)
     for match in words.near_digits(CUED):
         start, value = match.start("value"), CUT.sub("", match.group("value"))
         if any(one.start < match.end() and start < one.end for one in whole):
@@ -263,6 +280,8 @@ def is_address(match: re.Match[str], text: str) -> bool:
     """ "a 10 minute drive" and "2 way street" are none: a common word takes capitals, a name, or "live at" before it."""
     kind, name = (match.groupdict().get("second") or match.group("type")).lower(), match.group("name").strip()
     certain = kind in CERTAIN.split("|")
+    if kind == "approach" and name.lower() in COUNTED:
+        return False  # "a 12 Step Approach"
     if ORDINAL.fullmatch(name):
         return kind not in MOTIONS
     if (certain and not name.islower()) or (name[:1].isupper() and (match.group("type")[:1].isupper() or kind in SHORT_KINDS)):

@@ -125,7 +125,8 @@ def find_known_names(words: Words, known: Known) -> Iterator[Identifier]:
             if size > 1 and tuple(words.keys[place : place + size]) == whole:
                 yield Identifier(words.starts[place], words.ends[place + size - 1], "name", 0.99)
     for place, key in enumerate(words.keys):
-        if (key in known.names and may_be_meant(words, place)) or is_slip(words, place, known):
+        spelled = key in known.names and (may_be_meant(words, place) or is_with_initial(words, place, known))
+        if spelled or is_slip(words, place, known):
             first, last = initial_before(words, place, known), initial_after(words, place, known)
             yield Identifier(words.starts[first], words.ends[last], "name", KNOWN_SCORE)
     for whole in known.whole_names:
@@ -152,6 +153,11 @@ def initial_after(words: Words, place: int, known: Known) -> int:
     return place + 1 if fits else place
 
 
+def is_with_initial(words: Words, place: int, known: Known) -> bool:
+    """ "joy b", and nothing else."""
+    return len(words) == 2 and place == 0 and initial_after(words, place, known) == 1
+
+
 def initial_before(words: Words, place: int, known: Known) -> int:
     """ "A. Wood" and "J.P. O'Brien" begin with the first letter."""
     while place and len(words.keys[place - 1]) == 1 and words.before(place) in (". ", ".", " "):
@@ -171,6 +177,8 @@ def may_be_meant(words: Words, place: int) -> bool:
     """A name that is a word as well ("Will", "Hope") counts with a capital, or where a person is spoken of."""
     if not words.flags[place] & ORDINARY or len(words) == 1:
         return True
+    if words.key(place - 1) in ("no", "the", "a", "any", "some", "every") and not words.capital(place):
+        return False  # "no joy left"
     if words.capital(place) and (not words.begins(place) or words.key(place + 1) not in AFTER_VERB):
         return True
     if names_itself(words, place):

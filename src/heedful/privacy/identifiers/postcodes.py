@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from heedful.privacy.identifiers.kinds import Identifier
-from heedful.privacy.identifiers.lexicon import CITY, REGION, fold, lexicon
+from heedful.privacy.identifiers.lexicon import CITY, ORDINARY, REGION, fold, lexicon
 from heedful.privacy.identifiers.words import Words
 
 UK_AREAS = (
@@ -52,7 +52,7 @@ POSTCODES = re.compile(
 OUTWARD_ONLY = re.compile(
     rf"(?:\b(?i:in|near|around|from|to|at|of|by|round|outside|back|postcode|post code|area|live|flat|it's|its|im|i'm)\s(?:is\s)?|"
     rf"[,(]\s?|^)(?P<code>(?!(?:CO2|SO2|CR7|WD40|CT\d|HR\d|SS\d|TS\d)\b)(?:{OUTWARD}))(?![\w-])|"
-    rf"\b(?i:postcode(?: is)?|post code(?: is)?|live in|lives in|lived in|living in|flat in|house in|moved to|"
+    rf"\b(?i:postcode(?: is)?|post code(?: is)?|area is|live in|lives in|lived in|living in|flat in|house in|moved to|"
     rf"(?:im|i'm|i am) (?:in|from|at))\s(?P<lower>(?i:{OUTWARD}))(?![\w-])|"
     rf"\b(?:in|near|from)\s(?P<pair>(?=[a-z]{{2}}\d)(?i:{OUTWARD}))(?![\w-])",
     re.MULTILINE,
@@ -96,6 +96,7 @@ LOWER_STATE_ZIP = re.compile(
 )
 BRAZILIAN = re.compile(r"(?<![\w.-])\d{5}-\d{3}(?![\w-])")
 LOWER_TOWN_CODE = re.compile(r"(?<![\w'’])(?P<town>[^\W\d_]{4,}(?:\s[^\W\d_]{4,})?),?\s(?P<code>\d{5,6})(?![\w-]|[.,:]\d)")
+LOWER_CODE_TOWN = re.compile(r"(?:^\W*|,\s|\b(?:in|from|at|near)\s)(?P<code>\d{5})\s(?P<town>[a-z]{4,})(?![\w-])")
 CUED_BEHIND = re.compile(
     r"(?<![\w-])(?P<code>\d{4,6}|\d{2}-\d{3})(?=\s(?:is|was)\s(?:my|our|the|his|her|their)\s(?:zip|post|pin|plz)|\s(?:born|raised|represent|area)\b)",
     re.IGNORECASE,
@@ -135,10 +136,20 @@ def find_postcodes(words: Words, ends: list[int]) -> Iterator[Identifier]:
         yield Identifier(*bare.span("code"), "postcode", 0.6)
     for pattern in (OUTWARD_TOWN, TOWN_CODE, CODE_TOWN, LOWER_TOWN_CODE):
         yield from beside_town(words, pattern)
+    yield from in_lower_case(words)
+    yield from continental(words, ends)
+
+
+def in_lower_case(words: Words) -> Iterator[Identifier]:
+    """ "02139 cambridge", "tx 78704"."""
+    for match in words.near_digits(LOWER_CODE_TOWN):
+        town = lexicon().flags.get(match.group("town"), 0)
+        if town & CITY and not town & ORDINARY and not AMOUNT.search(match.group("code")):
+            yield Identifier(*match.span("code"), "postcode", 0.8)
+            yield Identifier(*match.span("town"), "place", 0.6)
     for match in words.near_digits(LOWER_STATE_ZIP):
         if not AMOUNT.search(match.group("code")) and (match.group()[:1].islower() or is_state(match.group())):
             yield Identifier(*match.span("code"), "postcode", 0.8)
-    yield from continental(words, ends)
 
 
 def continental(words: Words, ends: list[int]) -> Iterator[Identifier]:
