@@ -16,7 +16,8 @@ the plan's own.
 
 With `--folder` it can be killed at any moment and called again: the datasets, each finished training (by a hash of what went into
 it: data, plan, lines, the version below) and each cell of the matrices are kept there. What two strategies share, such as the
-training of the first round, is done once.
+training of the first round, is done once. The hash does not know the code: after a change in how a training is done, take another
+folder.
 
 | in the JSON line | |
 | --- | --- |

@@ -50,8 +50,8 @@ def test_the_values_of_the_use_cases() -> None:
     assert ketamine.training.targets == ["q_proj", "v_proj"]
     background, campus = (load_settings(RECIPES / f"{name}.yaml").training for name in (NAMES[0], NAMES[2]))
     assert [(one.strategy, one.budget_hours, one.replay) for one in (background, campus)] == [
-        ("auto", 0.5, 0.35),
-        ("auto", 8, 0.35),
+        ("auto", 0.5, None),
+        ("auto", 8, None),
     ]
 
 
