@@ -19,7 +19,8 @@ SHAPES = 64  # that OpenVINO keeps its kernels ready for; of its own accord 5,00
 EXACT = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
 WARM_TOKENS = 64
 QUICK = {"KV_CACHE_PRECISION": "f16"}  # of 16 bits, as the weights are; OpenVINO's own choice would be 8
-ROUNDED = {**QUICK, "INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "64"}  # what int8 is multiplied by is rounded too
+# What int8 weights are multiplied by is rounded too, 64 numbers at a time.
+ROUNDED = {**QUICK, "INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "64"}
 
 
 @dataclass(frozen=True, slots=True)
