@@ -40,7 +40,7 @@ from heedful.modeling.bases import resolve_base
 from heedful.store.database import open_store
 from heedful.workspace import Workspace
 
-ROWS, SPREAD = 50_304, 0.1  # as in serving.py
+ENGINE, ROWS, SPREAD = "heedful_16bit", 50_304, 0.1  # as in serving.py
 START_S = 900.0
 EPOCHS = {"tiny": 300, "135m": 40, "0.5b": 20}  # more than there is time for
 DATASET = {"language": "any", "awaiting_review": "include", "identifiers": "keep"}
@@ -122,14 +122,14 @@ def main() -> None:
     answers: dict[str, list[Answer]] = {"quiet": [], "training": []}
     taken = seconds = 0.0
     with tempfile.TemporaryDirectory() as name:
-        folder, workspace = Path(name), Path(name) / "workspace"
+        folder, workspace = Path(name), Path(name) / ENGINE
         base = write_base(given.model, folder / "base", ROWS, SPREAD)
         base = resolve_base(base).location if base == TINY else base
-        build(base, folder)
+        build(ENGINE, base, folder)
         configuration = json.loads((workspace / "heedful.yaml").read_text())
         prepare(workspace, prompts)
         for turn in range(given.repeats):
-            with serving("heedful", base, folder) as server:
+            with serving(ENGINE, base, folder) as server:
                 (workspace / "heedful.yaml").write_text(
                     json.dumps({**configuration, "dataset": DATASET, "training": {**TRAINING, "epochs": EPOCHS[given.model]}})
                 )
