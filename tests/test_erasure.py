@@ -86,7 +86,8 @@ def reported(workspace: Workspace, store: Store, dataset: BuiltDataset, model: s
     report = Report(
         schema=1, model=model, base="tiny", dataset=dataset.id, created_at="2026-01-01T00:00:00+00:00", verdict="passed", failed=(),
         inconclusive=(),
-        settings={"sampling": {"temperature": 0.7}}, hashes={"adapter": "0" * 64}, prompts=PromptCount(4, 4, 0, 0, 4), checks=(),
+        settings={"sampling": {"temperature": 0.7}, "engine": "a script"},
+        hashes={"adapter": "0" * 64}, prompts=PromptCount(4, 4, 0, 0, 4), checks=(),
         nll=None, metrics=(), transcripts=transcripts,
     )  # fmt: skip
     folder = workspace.reports / f"r-{model}"

@@ -59,7 +59,12 @@ def make_report(*checks: CheckResult, text: str = "I hear you.") -> Report:
         verdict=verdict(checks),
         failed=failed_checks(checks),
         inconclusive=open_checks(checks),
-        settings={"gate": GateSettings().model_dump(mode="json"), "sampling": {"temperature": Sampling().temperature}, "seed": 7},
+        settings={
+            "gate": GateSettings().model_dump(mode="json"),
+            "sampling": {"temperature": Sampling().temperature},
+            "seed": 7,
+            "engine": "a script",
+        },
         hashes={"adapter_model.safetensors": "a" * 64},
         prompts=PromptCount(40, 30, 0, 2, 25),
         checks=checks,

@@ -68,7 +68,8 @@ def evaluated(workspace: Workspace, store: Store, model: str, *checks: CheckResu
         digest = find_version(session, model).adapter_sha256
     report = Report(
         schema=1, model=model, base="tiny", dataset="ds-1", created_at="2026-01-01T00:00:00+00:00", verdict="passed", failed=(),
-        inconclusive=(), settings={"seed": 7, "gate": GATE.model_dump(mode="json"), "sampling": {"temperature": 0.7}},
+        inconclusive=(),
+        settings={"seed": 7, "gate": GATE.model_dump(mode="json"), "sampling": {"temperature": 0.7}, "engine": "a script"},
         hashes={"adapter": adapter or digest, **bind("tiny", workspace.datasets / "ds-1", GATE, 7)},
         prompts=PromptCount(1, 1, 0, 0, 1), checks=checks, nll=None, metrics=(), transcripts=(),
     )  # fmt: skip

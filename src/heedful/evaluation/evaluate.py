@@ -124,6 +124,7 @@ async def evaluate(
             "gate": gate.model_dump(mode="json"),
             "sampling": asdict(sampling),
             "seed": lineage.seed,
+            "engine": f"{subject.companion.engine.capabilities.name}, {subject.companion.engine.capabilities.how}",
             "system_prompt": subject.companion.system_prompt,
         },
         hashes={SPLIT: sha256(dataset_dir / SPLIT), **lineage.hashes},

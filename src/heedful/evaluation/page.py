@@ -137,7 +137,8 @@ def limits(report: Report) -> list[str]:
     written = f" and {count.answered - held_out} prompts that were written for this purpose" if count.answered > held_out else ""
     said = [
         f"{held_out} prompts from {count.conversations} held-out conversations{written} were answered. "
-        "A share measured on so few replies can be off by chance; the 95% interval shows by how much."
+        "A share measured on so few replies can be off by chance; the 95% interval shows by how much.",
+        f"Replies were written by {report.settings['engine']}. Likelihoods are of the weights before it rounds them.",
     ]
     there = held_out + count.unanswered + len(count.excluded)
     if there < count.asked:

@@ -169,7 +169,7 @@ def build_beside(workspace: Workspace, target: Target, settings: Settings) -> No
     if wanted == "upstream" or any(workspace.served.glob(f"{target.name}-*/{MODEL}")):
         return
     if choose_engine(wanted, target.base, settings.device).name == "openvino":
-        build_apart(target.base, target.adapter, target.name, workspace.served)
+        build_apart(target.base, target.adapter, target.name, workspace.served, settings.serving.weights)
 
 
 def upstream_of(settings: UpstreamSettings, model: str) -> Upstream:
