@@ -242,8 +242,7 @@ def test_doctor_json(workspace: Workspace) -> None:
         {"workspace", "database", "engine", "master key"},
     )
     of_guards = {"crisis guard", "crisis lines", "hand-over"}
-    assert (
-        set(findings) == machine | of_workspace | {"trainings", "erasures", "experiments", "prompt", "mode", "worker"} | of_guards
-    )
+    of_service = {"trainings", "erasures", "experiments", "knowledge", "prompt", "mode", "worker"}
+    assert set(findings) == machine | of_workspace | of_service | of_guards
     assert findings["packages"]["level"] == "ok", findings["packages"]
     assert done.returncode == 0
