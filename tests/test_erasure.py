@@ -25,7 +25,6 @@ from heedful.lifecycle.erasure.traces import FRAGMENT_BYTES, Needles, fragments_
 from heedful.lifecycle.holdings import holdings_of, person_named
 from heedful.lifecycle.ingest import import_file
 from heedful.registry.promotion import EVALUATION
-from heedful.registry.versions import ADAPTER_FILE, register, version_id
 from heedful.store.audit_check import check_trail
 from heedful.store.conversations import iterate_conversations
 from heedful.store.database import Store, open_store
@@ -37,6 +36,7 @@ from heedful.store.schema_trust import DataKey
 from heedful.store.vault import digest
 from heedful.workspace import Workspace, sha256, write_manifest
 from people import PERSONS, left_of, person_in, texts_of, write_chats
+from stand_ins import stand_in
 
 ANN, *OTHERS = PERSONS
 EACH = 4  # conversations of a person
@@ -62,18 +62,6 @@ def id_of(store: Store, name: str) -> int:
 
 def erased(workspace: Workspace, store: Store, name: str = ANN) -> Erased:
     return erase(workspace, store, id_of(store, name), "tester", lambda stage, done, total: None)
-
-
-def trained(workspace: Workspace, store: Store, dataset: str, weights: bytes) -> str:
-    aside = workspace.models / "aside"
-    aside.mkdir()
-    (aside / ADAPTER_FILE).write_bytes(weights)
-    write_manifest(aside, {"kind": "model", "stack": []})
-    digest = sha256(aside / ADAPTER_FILE)
-    aside.rename(workspace.models / version_id(digest))
-    with store.session() as session:
-        register(session, version_id(digest), {"dataset_id": dataset, "parent_id": None, "base": "tiny", "adapter_sha256": digest})
-    return version_id(digest)
 
 
 def reported(workspace: Workspace, store: Store, dataset: BuiltDataset, model: str) -> Path:
@@ -258,7 +246,7 @@ def test_what_a_reviewer_wrote_in_place_of_her_words_goes_too(workspace: Workspa
 
 
 def test_the_receipt_lists_it_all(workspace: Workspace, store: Store, dataset: BuiltDataset, tmp_path: Path) -> None:
-    model, pupil = trained(workspace, store, dataset.id, b"1"), person_in(dataset.path / "train.jsonl")
+    model, pupil = stand_in(workspace, store, dataset.id, b"1", None), person_in(dataset.path / "train.jsonl")
     result = erased(workspace, store, pupil)
     receipt = json.loads(result.receipt.read_text())
     assert receipt["detail"]["conversations"] == EACH
@@ -282,7 +270,7 @@ def test_the_receipt_lists_it_all(workspace: Workspace, store: Store, dataset: B
 def test_reports_lose_her_transcripts_and_still_prove(workspace: Workspace, store: Store, dataset: BuiltDataset) -> None:
     """A model that did not learn from the person whose words only judged it."""
     shown, judge = len(load_split(dataset.path, "test")), person_in(dataset.path / "test.jsonl")
-    model = trained(workspace, store, dataset.id, b"1")
+    model = stand_in(workspace, store, dataset.id, b"1", None)
     folder = reported(workspace, store, dataset, model)
     workspace.replies.mkdir()
     (workspace.replies / "0a.json").write_text("[]")
@@ -301,7 +289,7 @@ def test_reports_lose_her_transcripts_and_still_prove(workspace: Workspace, stor
 
 
 def test_a_report_that_was_edited_stays_refused(workspace: Workspace, store: Store, dataset: BuiltDataset) -> None:
-    folder = reported(workspace, store, dataset, trained(workspace, store, dataset.id, b"1"))
+    folder = reported(workspace, store, dataset, stand_in(workspace, store, dataset.id, b"1", None))
     (folder / REPORT_JSON).write_text((folder / REPORT_JSON).read_text().replace('"passed"', '"refused"', 1))
     erased(workspace, store)
     with store.snapshot() as session:

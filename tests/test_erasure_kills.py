@@ -16,29 +16,17 @@ from heedful.lifecycle.erasure.erase import erase
 from heedful.lifecycle.erasure.standing import find_unfinished
 from heedful.lifecycle.holdings import person_named
 from heedful.lifecycle.ingest import import_file
-from heedful.registry.aliases import current_aliases, point
-from heedful.registry.versions import ADAPTER_FILE, quarantined_models, register, version_id
+from heedful.registry.aliases import current_aliases
+from heedful.registry.versions import quarantined_models
 from heedful.store.audit_check import check_trail
 from heedful.store.consent import permitted
 from heedful.store.conversations import iterate_conversations
-from heedful.store.database import Store, open_store
-from heedful.workspace import Workspace, create_workspace, sha256, write_manifest
+from heedful.store.database import open_store
+from heedful.workspace import Workspace, create_workspace
 from people import PERSONS, left_of, person_in, write_chats
+from stand_ins import stand_in
 
 EACH = 4
-
-
-def trained(workspace: Workspace, store: Store, dataset: str, weights: bytes) -> str:
-    aside = workspace.models / "aside"
-    aside.mkdir()
-    (aside / ADAPTER_FILE).write_bytes(weights)
-    write_manifest(aside, {"kind": "model", "stack": []})
-    digest = sha256(aside / ADAPTER_FILE)
-    aside.rename(workspace.models / version_id(digest))
-    with store.session() as session:
-        register(session, version_id(digest), {"dataset_id": dataset, "parent_id": None, "base": "tiny", "adapter_sha256": digest})
-        point(session, "champion", version_id(digest), "tester", "")
-    return version_id(digest)
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +38,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str, 
     owned = write_chats(folder / "owned.jsonl", "team", each=20)
     owned.write_text(owned.read_text().replace(', "person": "team"', ""))
     import_file(store, owned, "tester", basis="owned")
-    former = trained(workspace, store, build_dataset(store, workspace, DatasetSettings(), "", "tester").id, b"1")
+    former = stand_in(workspace, store, build_dataset(store, workspace, DatasetSettings(), "", "tester").id, b"1")
     import_file(store, write_chats(folder / "chats.jsonl", *PERSONS, each=EACH), "tester", basis="consent")
     dataset = build_dataset(store, workspace, DatasetSettings(), "", "tester")
-    champion = trained(workspace, store, dataset.id, b"2")
+    champion = stand_in(workspace, store, dataset.id, b"2")
     (workspace.models / ".part-7").mkdir()
     shutil.copy(dataset.path / "train.jsonl", workspace.models / ".part-7")
     person = person_in(dataset.path / "train.jsonl")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from heedful.config import load_settings
 from heedful.conversation import Message
 from heedful.engines.base import Capabilities, Finished, Generation, Health, Piece, Sampling
 from heedful.engines.openvino.build import KEPT, MODEL, WEIGHTS, built_model
@@ -20,6 +21,7 @@ from heedful.engines.openvino.scheduler import PASS_TOKENS, RUNNING
 from heedful.engines.transformers_engine import load_transformers_engine
 from heedful.errors import EngineError, ModelError
 from heedful.evaluation.suites import load_suite
+from heedful.lifecycle.companions import Target, load_local_engine
 from heedful.lifecycle.erasure.files import remove_served
 from heedful.modeling.bases import load_tokenizer
 from heedful.workspace import Workspace, read_manifest
@@ -248,6 +250,19 @@ def test_weights_of_eight_bits_are_another_model_of_half_the_size(shelf: Path) -
     assert 0 < facts["drift"] < 0.002
     assert read_manifest(whole)["drift"] == 0
     assert (rounded / WEIGHTS).stat().st_size < 0.55 * (whole / WEIGHTS).stat().st_size
+
+
+def test_a_model_that_does_not_bear_eight_bits_is_served_with_sixteen(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("heedful.engines.openvino.drift.LARGEST", 0.0)
+    settings = load_settings(workspace.config_file, {"serving": {"weights": "int8", "threads": 1}})
+    served = load_local_engine(workspace, Target("base", "tiny", None, ""), settings, "auto")
+    assert served.capabilities.how == "continuous batching on the CPU in float32"
+    assert "base is not served by openvino with int8 weights: rounded to eight bits" in caplog.text
+    asyncio.run(served.close())
+    with pytest.raises(ModelError, match="rounded to eight bits"):
+        load_local_engine(workspace, Target("base", "tiny", None, ""), settings, "openvino")
 
 
 def test_a_missing_adapter_and_a_foreign_family_are_told(tmp_path: Path) -> None:

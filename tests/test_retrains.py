@@ -17,14 +17,15 @@ from heedful.lifecycle.loop.requests import AGAIN, last_try, request_what_is_due
 from heedful.lifecycle.strategy import without_permission
 from heedful.registry.aliases import CHAMPION, point
 from heedful.registry.retrains import open_retrains, settle_retrains, withdrawn_from_champion
-from heedful.registry.versions import ADAPTER_FILE, find_version, register, version_id
+from heedful.registry.versions import find_version
 from heedful.store.audit import Wanted, list_events
 from heedful.store.consent import Statement, decide
 from heedful.store.database import Store, open_store
 from heedful.store.schema import utc_now
 from heedful.store.training_runs import claim_next, request_cancel, set_state
-from heedful.workspace import Workspace, sha256, write_manifest
+from heedful.workspace import Workspace
 from people import PERSONS, person_in, write_chats
+from stand_ins import stand_in
 
 SETTINGS = WorkerSettings()
 
@@ -39,20 +40,6 @@ def store(workspace: Workspace, tmp_path: Path):
 
 def built(workspace: Workspace, store: Store) -> str:
     return build_dataset(store, workspace, DatasetSettings(), "Be kind.", "tester").id
-
-
-def trained(workspace: Workspace, store: Store, dataset: str, weights: bytes) -> str:
-    """A champion."""
-    aside = workspace.models / "aside"
-    aside.mkdir()
-    (aside / ADAPTER_FILE).write_bytes(weights)
-    write_manifest(aside, {"kind": "model", "stack": []})
-    digest = sha256(aside / ADAPTER_FILE)
-    aside.rename(workspace.models / version_id(digest))
-    with store.session() as session:
-        register(session, version_id(digest), {"dataset_id": dataset, "parent_id": None, "base": "tiny", "adapter_sha256": digest})
-        point(session, CHAMPION, version_id(digest), "tester", "")
-    return version_id(digest)
 
 
 def erased(workspace: Workspace, store: Store, name: str) -> int:
@@ -76,7 +63,7 @@ def due(store: Store) -> tuple[str, dict[str, object]] | None:
 
 def test_one_run_for_all_erasures_until_a_clean_version_is_there(workspace: Workspace, store: Store) -> None:
     dataset = built(workspace, store)
-    taught = trained(workspace, store, dataset, b"one")
+    taught = stand_in(workspace, store, dataset, b"one")
     assert due(store) is None
     first = erased(workspace, store, person_in(workspace.datasets / dataset / "train.jsonl"))
     with store.snapshot() as session:
@@ -90,7 +77,7 @@ def test_one_run_for_all_erasures_until_a_clean_version_is_there(workspace: Work
     assert due(store) is None
 
     again = built(workspace, store)
-    trained(workspace, store, again, b"two")
+    stand_in(workspace, store, again, b"two")
     second = erased(workspace, store, person_in(workspace.datasets / again / "train.jsonl"))
     assert due(store) == ("erasure", {"erasures": [first, second]})
     with store.snapshot() as session:
@@ -109,10 +96,10 @@ def test_a_failed_run_counts_for_a_day(store: Store) -> None:
 
 def test_a_clean_version_settles_every_plan_and_each_is_an_event(workspace: Workspace, store: Store) -> None:
     dataset = built(workspace, store)
-    taught = trained(workspace, store, dataset, b"one")
+    taught = stand_in(workspace, store, dataset, b"one")
     erasure = erased(workspace, store, person_in(workspace.datasets / dataset / "train.jsonl"))
     clean_data = built(workspace, store)
-    clean = trained(workspace, store, clean_data, b"two")
+    clean = stand_in(workspace, store, clean_data, b"two")
     with store.session() as session:
         assert settle_retrains(session, taught, clean_data, "tester") == []  # it is in quarantine itself
         assert settle_retrains(session, clean, "ds-of-a-job", "tester") == []  # nothing of the store is in it
@@ -126,7 +113,7 @@ def test_a_clean_version_settles_every_plan_and_each_is_an_event(workspace: Work
 
 def test_who_withdrew_from_what_the_champion_learned_asks_once(workspace: Workspace, store: Store) -> None:
     dataset = built(workspace, store)
-    champion = trained(workspace, store, dataset, b"one")
+    champion = stand_in(workspace, store, dataset, b"one")
     name = person_in(workspace.datasets / dataset / "train.jsonl")
     held_out = person_in(workspace.datasets / dataset / "test.jsonl")
 

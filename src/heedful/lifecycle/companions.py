@@ -29,6 +29,7 @@ from heedful.modeling.adapters import load_with_adapter
 from heedful.modeling.bases import context_length, count_parameters, load_tokenizer, resolve_base
 from heedful.modeling.chat_template import fingerprint
 from heedful.modeling.devices import choose_device
+from heedful.modeling.rounding import DEFAULT_WEIGHTS
 from heedful.privacy import DIRECT, find_identifiers
 from heedful.registry.aliases import CHAMPION, fell_to_base
 from heedful.registry.versions import Version, find_version, list_versions, verified_directory
@@ -146,16 +147,19 @@ def load_engine(workspace: Workspace, target: Target, settings: Settings) -> Eng
 
 
 def load_local_engine(workspace: Workspace, target: Target, settings: Settings, wanted: LocalSetting) -> Engine:
-    """On this machine. With `auto`, a model that openvino gets wrong is left to transformers, which is said."""
+    """On this machine. With `auto`, what openvino gets wrong in eight bits is served in sixteen, and what it gets wrong in
+    those by transformers; a warning says so."""
     serving = settings.serving
     if choose_engine(wanted, target.base, settings.device).name == "openvino":
-        try:
-            room, threads, weights = serving.cache_tokens, serving.threads, serving.weights
-            return load_openvino_engine(target.name, target.base, target.adapter, workspace.served, room, threads, weights)
-        except (ModelError, EngineError) as error:
-            if wanted != "auto":
-                raise
-            LOG.warning("%s is left to transformers: %s", target.name, error.text)
+        for weights in dict.fromkeys((serving.weights, DEFAULT_WEIGHTS)):
+            try:
+                return load_openvino_engine(
+                    target.name, target.base, target.adapter, workspace.served, serving.cache_tokens, serving.threads, weights
+                )
+            except (ModelError, EngineError) as error:
+                if wanted != "auto":
+                    raise
+                LOG.warning("%s is not served by openvino with %s weights: %s", target.name, weights, error.text)
     network = load_network(target, settings)
     return TransformersEngine(target.name, network, load_tokenizer(target.base), context_length(target.base))
 

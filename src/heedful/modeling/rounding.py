@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 Weights = Literal["float16", "int8"]
+DEFAULT_WEIGHTS: Weights = "float16"  # what every network that can be merged bears
 
 MOST = 127
 LEAST_STEP = 2.0**-24  # the smallest float16 above zero: a row of zeros has this step

@@ -91,10 +91,11 @@ def is_whole(folder: Path) -> bool:
 def build(base: Base, adapter: Path | None, folder: Path, weights: Weights) -> dict[str, Any]:
     """Returns facts for the manifest."""
     network, tokenizer = merged_network(base, adapter), load_tokenizer(base)
-    asked = scores_of(network, tokenizer) if weights == "int8" else []
+    before = None
     if weights == "int8":
+        before = scores_of(network, tokenizer)
         round_network(network)
     import_openvino().save_model(build_graph(network, weights), str(folder / MODEL), compress_to_fp16=True)
     proof = prove(network, tokenizer, folder / MODEL)
-    drift = drift_from(asked, folder / MODEL) if weights == "int8" else 0.0
+    drift = 0.0 if before is None else drift_from(before, folder / MODEL)
     return {"parameters": sum(parameter.numel() for parameter in network.parameters()), "proof": asdict(proof), "drift": drift}

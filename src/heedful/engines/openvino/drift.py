@@ -1,7 +1,8 @@
 """A network and the file of its rounded self in; by how much the file's next tokens are distributed otherwise, or an error, out.
 
 The measure is the mean Kullback-Leibler divergence, in nats, of the file as it will run (weights of eight bits, and what they are
-multiplied with rounded too) from the network before, at each token of a few replies. 0.001 is what computing in bfloat16 costs.
+multiplied with rounded too) from the network before, at each token of a few replies. To compute in
+bfloat16 costs the tiny base .0001.
 """
 
 from collections.abc import Sequence
@@ -70,15 +71,8 @@ def scores_behind(network: PagedNetwork, one: Scored) -> "np.ndarray[Any, Any]":
 
 def divergence(expected: "np.ndarray[Any, Any]", found: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
     """KL(expected || found) of each row of scores, in nats."""
-    import numpy as np
+    import torch
 
-    sure, other = log_shares(expected), log_shares(found)
-    apart: np.ndarray[Any, Any] = (np.exp(sure) * (sure - other)).sum(axis=1)
+    sure, other = (torch.from_numpy(scores).double().log_softmax(dim=-1) for scores in (expected, found))
+    apart: np.ndarray[Any, Any] = (sure.exp() * (sure - other)).sum(dim=-1).numpy()
     return apart
-
-
-def log_shares(scores: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    import numpy as np
-
-    scores = scores.astype(np.float64)
-    return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
